@@ -1,0 +1,43 @@
+/**
+ * Where frames go to and come from. The archive room knows frames and bytes; how a store cuts them into parts, copies
+ * ranges of an earlier object or fetches them again is the business of whoever implements these two.
+ */
+
+/** A frame on its way into an archive, handed over in archive order. */
+export type OutgoingFrame =
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  | {
+      /** The same uncompressed bytes already stand as one frame at this range of the base archive. */
+      readonly kind: "reusable";
+      readonly baseOffset: number;
+      readonly compressedSize: number;
+      /** Compresses the frame after all, where the store needs bytes instead of a copy. */
+      readonly materialize: () => Promise<Uint8Array>;
+    };
+
+/** Where a frame ended up in the new archive. */
+export interface PlacedFrame {
+  readonly offset: number;
+  readonly compressedSize: number;
+  /** True when the store copied it from the base archive and no byte of it was sent. */
+  readonly reused: boolean;
+}
+
+export interface FrameSink {
+  /**
+   * Takes the next frame. The returned promise is the backpressure: it resolves when the sink can take another one.
+   * `placed` is called exactly once per frame, in order, at the latest when `finish` resolves.
+   */
+  append(frame: OutgoingFrame, placed: (at: PlacedFrame) => void): Promise<void>;
+  /** Writes what is still held back. No frame may follow. */
+  flush(): Promise<void>;
+}
+
+/** Random access to a finished archive. */
+export interface FrameSource {
+  /** Exactly `length` bytes at `offset`, or an error; never short. Bound to one version of the object. */
+  read(offset: number, length: number, signal: AbortSignal): Promise<Uint8Array>;
+  readonly size: number;
+  /** For messages, without credentials. */
+  readonly url: string;
+}

@@ -1,0 +1,52 @@
+/**
+ * A freezer makes a chainstate hold still while the node runs on (or is down, for `cold`). It is asked while the node
+ * is stopped (`frozen`, `cold`) or running (`live`), and what it returns is read until `release`.
+ */
+import type { View } from "../archive/view.ts";
+import type { EntrySelection } from "../chainstate/layout.ts";
+
+export type FreezerName = "cold" | "sqlite" | "reflink" | "zfs" | "btrfs" | "lvm";
+
+export interface FreezeRequest {
+  readonly chainstateDir: string;
+  /** Which entries belong to the snapshot. */
+  readonly selection: EntrySelection;
+  /** Names clones, volumes and scratch directories, so that nothing of anybody else is ever removed. */
+  readonly runId: string;
+  /** A directory on the host, outside RUNNER_TEMP, for spools and sockets. */
+  readonly stateDir: string;
+  readonly signal: AbortSignal;
+}
+
+export interface Probe {
+  readonly usable: boolean;
+  /** Why, or why not, in words for the log. */
+  readonly reason: string;
+}
+
+export interface FrozenView {
+  readonly view: View;
+  readonly method: FreezerName;
+  /** When the moment was fixed. */
+  readonly at: Date;
+  /** A directory that can be opened to read the frozen databases, where there is one (clone, snapshot mount). */
+  readonly directory?: string;
+  /** Rejects as soon as the view is known to hold no longer (keeper died, snapshot full); never resolves otherwise. */
+  readonly broken: Promise<never>;
+  /** Throws when anything happened that voids the view. Called before publishing. */
+  assertHeld(): Promise<void>;
+  /** Gives everything back. Safe to call twice. */
+  release(): Promise<void>;
+}
+
+export interface Freezer {
+  readonly name: FreezerName;
+  probe(request: FreezeRequest): Promise<Probe>;
+  /** `nodeDown` false is `live`: only `sqlite` can. */
+  freeze(request: FreezeRequest, nodeDown: boolean): Promise<FrozenView>;
+  /** Removes what a dead run (its id from the journal) left behind. */
+  cleanUp(
+    runId: string,
+    request: Pick<FreezeRequest, "chainstateDir" | "stateDir" | "signal">,
+  ): Promise<void>;
+}

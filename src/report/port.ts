@@ -1,0 +1,67 @@
+/**
+ * What commands tell people and the runner, as a port: commands report facts, `report/` finds the words, writes the
+ * log, annotations, outputs and the summary, and keeps what main hands over to post. Nothing else writes to stdout.
+ */
+
+export type PhaseName =
+  | "preflight"
+  | "stop"
+  | "prove"
+  | "check"
+  | "freeze"
+  | "start"
+  | "sync"
+  | "archive"
+  | "download"
+  | "verify"
+  | "publish"
+  | "swap"
+  | "retention"
+  | "clean-up";
+
+export interface Progress {
+  readonly doneBytes: number;
+  /** Undefined while it is not known. */
+  readonly totalBytes?: number;
+}
+
+export interface Reporter {
+  /** Runs `work` as a log group and records its time (and bytes, if it reports progress) for the table and the Gantt. */
+  phase<T>(name: PhaseName, title: string, work: (phase: Phase) => Promise<T>): Promise<T>;
+  info(message: string): void;
+  /** An annotation. Used sparingly: the runner shows ten a step. */
+  warning(message: string): void;
+  notice(message: string): void;
+  /** Marks the downtime on the Gantt. `ended` undefined while the node is still down. */
+  downtime(startedAt: Date, endedAt: Date | undefined): void;
+  output(name: OutputName, value: string): void;
+  /** Facts for the summary's table, in order of the calls. */
+  fact(label: string, value: string): void;
+}
+
+export interface Phase {
+  /** May be called as often as wanted; a line is printed at most every ten seconds. */
+  progress(progress: Progress): void;
+  /** Bytes moved in this phase, for the table, where `progress` is not called. */
+  bytes(count: number): void;
+}
+
+export const outputNames = [
+  "snapshot-id",
+  "archive-url",
+  "manifest-url",
+  "manifest-path",
+  "stacks-height",
+  "burn-height",
+  "size-bytes",
+  "uploaded-bytes",
+  "downtime-seconds",
+  "node-running",
+  "restored-dir",
+  "cache-hit",
+  "volume-snapshots",
+  "snapshots",
+  "pruned",
+] as const;
+
+export type OutputName = (typeof outputNames)[number];

@@ -1,0 +1,101 @@
+/**
+ * What the program needs of a place that keeps snapshots. Keys are relative to the prefix the store was opened with,
+ * "/"-separated, without leading slash. Every provider passes `__tests__/conformance/store.ts`.
+ */
+
+export interface ObjectInfo {
+  readonly key: string;
+  readonly size: number;
+  /** Opaque; equal etags mean equal bytes. Absent where the store gives none worth trusting. */
+  readonly etag?: string;
+  readonly modifiedAt?: Date;
+}
+
+export interface GetOptions {
+  /** Bytes [offset, offset + length). */
+  readonly range?: { readonly offset: number; readonly length: number };
+  /** Fail with ObjectChangedError unless the object still has this etag. */
+  readonly ifMatch?: string;
+  readonly signal: AbortSignal;
+}
+
+export interface PutOptions {
+  /** Create only: fail with PreconditionFailedError when the key exists. */
+  readonly ifAbsent?: boolean;
+  /** Replace only this version: fail with PreconditionFailedError otherwise. */
+  readonly ifMatch?: string;
+  readonly contentType?: string;
+  readonly signal: AbortSignal;
+}
+
+export interface StoreCapabilities {
+  /** `PutOptions.ifAbsent`/`ifMatch` are enforced by the store and not merely looked at before. */
+  readonly conditionalWrites: boolean;
+  /** `Upload.copyPart` works without sending bytes. */
+  readonly copyRange: boolean;
+  readonly readOnly: boolean;
+}
+
+/** How an upload has to be cut. All sizes in bytes. */
+export interface PartLimits {
+  readonly minPartSizeBytes: number;
+  readonly maxPartSizeBytes: number;
+  readonly maxParts: number;
+}
+
+export interface ObjectStore {
+  /** For people: scheme, bucket, prefix, never credentials. */
+  readonly url: string;
+  readonly capabilities: StoreCapabilities;
+  readonly partLimits: PartLimits;
+  /** Undefined where there is no such object. */
+  head(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined>;
+  /** The object (or range) whole in memory; for small objects and single frames. ObjectNotFoundError if missing. */
+  get(key: string, options: GetOptions): Promise<{ readonly bytes: Uint8Array; readonly info: ObjectInfo }>;
+  /** The object (or range) as a stream that resumes by itself after a broken connection, bound to one etag. */
+  stream(
+    key: string,
+    options: GetOptions,
+  ): Promise<{ readonly chunks: AsyncIterable<Uint8Array>; readonly info: ObjectInfo }>;
+  put(key: string, bytes: Uint8Array, options: PutOptions): Promise<ObjectInfo>;
+  /** Keys that start with `prefix`, in lexical order. */
+  list(prefix: string, signal: AbortSignal): AsyncIterable<ObjectInfo>;
+  /** Removing what is not there is no error. */
+  delete(key: string, signal: AbortSignal): Promise<void>;
+  openUpload(key: string, options: OpenUploadOptions): Promise<Upload>;
+  /** Takes back an upload that an earlier process left open; unknown tokens are no error. */
+  abortUpload(token: UploadToken, signal: AbortSignal): Promise<void>;
+  /** Uploads below `prefix` that were begun and neither completed nor aborted. */
+  listUploads(
+    prefix: string,
+    signal: AbortSignal,
+  ): AsyncIterable<{ readonly token: UploadToken; readonly startedAt: Date | undefined }>;
+  /** Proves that the prefix can be read and written (a small object is put and removed). Errors name what is missing. */
+  probeWritable(signal: AbortSignal): Promise<void>;
+  /** A URL a person or `aws s3 cp` can use for `key`. */
+  urlOf(key: string): string;
+  close(): Promise<void>;
+}
+
+export interface OpenUploadOptions {
+  readonly contentType?: string;
+  /** Object whose ranges `copyPart` takes, bound to its etag. */
+  readonly copyFrom?: { readonly key: string; readonly etag: string };
+  readonly signal: AbortSignal;
+}
+
+/** Plain JSON: it is written to the journal so that another process can abort the upload. */
+export interface UploadToken {
+  readonly key: string;
+  readonly id: string;
+}
+
+/** One object being written in numbered parts (from 1), in any order and in parallel. Invisible until completed. */
+export interface Upload {
+  readonly token: UploadToken;
+  writePart(partNumber: number, bytes: Uint8Array): Promise<void>;
+  /** Only with `capabilities.copyRange` and `copyFrom`. */
+  copyPart(partNumber: number, range: { readonly offset: number; readonly length: number }): Promise<void>;
+  complete(): Promise<ObjectInfo>;
+  abort(): Promise<void>;
+}

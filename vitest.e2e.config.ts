@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+
+// The committed `dist`, run as the runner runs it: Node 24.19.0, inputs in the environment, `main` then `post`.
+export default defineConfig({
+  test: {
+    include: ["__tests__/e2e/**/*.test.ts"],
+    exclude: ["__tests__/**/*.testbed.test.ts"],
+    pool: "forks",
+    maxWorkers: 2,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});

@@ -1,0 +1,14 @@
+import { defineConfig } from "vitest/config";
+
+// Tests against real Docker, systemd, Ceph, LVM, ZFS …; `testbed/` brings them up. A part that is not up is
+// skipped by name, and the summary of the run lists what was skipped.
+export default defineConfig({
+  test: {
+    include: ["__tests__/**/*.testbed.test.ts"],
+    pool: "forks",
+    maxWorkers: 1,
+    fileParallelism: false,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+  },
+});
