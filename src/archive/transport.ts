@@ -26,11 +26,14 @@ export interface PlacedFrame {
 export interface FrameSink {
   /**
    * Takes the next frame. The returned promise is the backpressure: it resolves when the sink can take another one.
-   * `placed` is called exactly once per frame, in order, at the latest when `finish` resolves.
+   * `placed` is called exactly once per frame, in order, at the latest before `finish` asks for the tail.
    */
   append(frame: OutgoingFrame, placed: (at: PlacedFrame) => void): Promise<void>;
-  /** Writes what is still held back. No frame may follow. */
-  flush(): Promise<void>;
+  /**
+   * Decides where every frame still undecided goes, calls its `placed`, and only then asks for the `tail`: the last bytes
+   * of the archive (the seek table, which lists what was placed). Writes it and all that is held back; nothing may follow.
+   */
+  finish(tail: () => Uint8Array): Promise<void>;
 }
 
 /** Random access to a finished archive. */
