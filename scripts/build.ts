@@ -1,0 +1,81 @@
+/**
+ * Builds `dist` from `src`: tsc strips the types, ncc bundles each entry on its own so that the small programs that
+ * outlive the job (watchdog, keeper, archive worker …) carry none of the cloud SDKs. Output is the same from any path.
+ *
+ *   node scripts/build.ts [OUT_DIR]
+ */
+import { execFileSync } from "node:child_process";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join, resolve } from "node:path";
+
+const root = resolve(import.meta.dirname, "..");
+const out = resolve(process.argv[2] ?? join(root, "dist"));
+const build = join(root, "build");
+
+function runNode(...args: string[]): void {
+  execFileSync(process.execPath, args, { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
+}
+
+rmSync(build, { recursive: true, force: true });
+execFileSync(join(root, "node_modules/.bin/tsc"), ["-p", "tsconfig.build.json"], {
+  cwd: root,
+  stdio: "inherit",
+});
+
+const entries = ["index", ...readdirSync(join(root, "src/entries")).map((file) => basename(file, ".ts"))];
+rmSync(out, { recursive: true, force: true });
+mkdirSync(out, { recursive: true });
+const licenses: string[] = [];
+for (const entry of entries) {
+  const source = entry === "index" ? join(build, "index.js") : join(build, "entries", `${entry}.js`);
+  const target = mkdtempSync(join(tmpdir(), "bundle-"));
+  runNode(
+    "node_modules/@vercel/ncc/dist/ncc/cli.js",
+    "build",
+    source,
+    "-o",
+    target,
+    "--minify",
+    "--license",
+    "licenses.txt",
+    "--quiet",
+  );
+  for (const file of readdirSync(target)) {
+    if (file === "licenses.txt") licenses.push(readFileSync(join(target, file), "utf8"));
+    else if (file === "index.js") renameOrCopy(join(target, file), join(out, `${entry}.js`));
+    else if (file === "package.json") renameOrCopy(join(target, file), join(out, file));
+    else if (entry === "index") renameOrCopy(join(target, file), join(out, file));
+    else
+      throw new Error(
+        `${entry} needs a further file, ${file}: only the main bundle may load parts on demand`,
+      );
+  }
+  rmSync(target, { recursive: true });
+}
+writeFileSync(
+  join(out, "licenses.txt"),
+  [...new Set(licenses.flatMap(splitNotices))].toSorted().join("\n\n"),
+);
+
+/** ncc writes one notice a package, each headed by the package's name, separated by blank lines before the next. */
+function splitNotices(text: string): string[] {
+  return text.split(/\n\n(?=(?:@[\w-]+\/)?[\w.-]+\n[A-Z][\w .()-]*\n)/).map((notice) => notice.trim());
+}
+
+function renameOrCopy(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch {
+    cpSync(from, to, { recursive: true });
+  }
+}
