@@ -66,6 +66,19 @@ export type SnapshotSelector =
   | { readonly kind: "height"; readonly atMost: number }
   | { readonly kind: "foreign"; readonly url: string };
 
+/** Bytes a second; absent: as fast as it goes. */
+export interface RateLimits {
+  readonly readBytesPerSecond?: number;
+  readonly sendBytesPerSecond?: number;
+}
+
+/** A condition of `list`; all that are given must hold. Heights are compared as numbers. */
+export interface ListFilter {
+  readonly field: "network" | "height" | "node-version" | "profile";
+  readonly operator: "=" | "<=" | ">=";
+  readonly value: string;
+}
+
 interface CommonConfig {
   readonly concurrency: number;
   readonly metricsFile?: string;
@@ -86,8 +99,25 @@ export interface SnapshotConfig extends CommonConfig {
   readonly check: CheckDepth;
   readonly trustTimestamps: boolean;
   readonly pin: boolean;
-  readonly snapshotFrom?: string;
   readonly compressionLevel: number;
+  readonly rateLimits: RateLimits;
+  readonly retention: Retention;
+  readonly dryRun: boolean;
+}
+
+/** `command: snapshot` with `snapshot-from`: an archive made elsewhere is published. No node is touched. */
+export interface ImportConfig extends CommonConfig {
+  readonly command: "import";
+  /** URL of the archive on any store. */
+  readonly from: string;
+  /** For an archive on `s3://`. */
+  readonly s3: S3Options;
+  readonly storage: StorageLocation;
+  readonly check: CheckDepth;
+  readonly profile: Profile;
+  readonly pin: boolean;
+  readonly compressionLevel: number;
+  readonly rateLimits: RateLimits;
   readonly retention: Retention;
   readonly dryRun: boolean;
 }
@@ -112,6 +142,8 @@ export interface RestoreConfig extends CommonConfig {
     | { readonly kind: "none" }
     | { readonly kind: "github" }
     | { readonly kind: "directory"; readonly path: string };
+  /** The post step removes the restored directory. */
+  readonly removeAfterJob: boolean;
   readonly dryRun: boolean;
 }
 
@@ -128,6 +160,7 @@ export interface VerifyConfig extends CommonConfig {
 export interface ListConfig extends CommonConfig {
   readonly command: "list";
   readonly storage: StorageLocation;
+  readonly filters: readonly ListFilter[];
 }
 
 export interface PruneConfig extends CommonConfig {
@@ -137,6 +170,6 @@ export interface PruneConfig extends CommonConfig {
   readonly dryRun: boolean;
 }
 
-export type Config = SnapshotConfig | RestoreConfig | VerifyConfig | ListConfig | PruneConfig;
+export type Config = SnapshotConfig | ImportConfig | RestoreConfig | VerifyConfig | ListConfig | PruneConfig;
 
 export type VolumeDriver = "zfs" | "btrfs" | "lvm" | "xfs" | "aws-ebs" | "azure-disk" | "gcp-disk";

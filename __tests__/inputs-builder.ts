@@ -1,0 +1,32 @@
+/** Configurations for tests, made the way the program makes them: texts of inputs over the defaults of action.yml. */
+import type { Config } from "../src/config.ts";
+import { loadInputs, type LoadOptions } from "../src/inputs.ts";
+import { variableOf } from "../src/inputs/given.ts";
+import { inputNames, inputTable, type CommandName, type InputName } from "../src/inputs/table.ts";
+
+export type InputTexts = Partial<Record<InputName, string>>;
+
+/** What each command cannot do without. */
+const needed: Readonly<Record<CommandName, InputTexts>> = {
+  snapshot: { "chainstate-dir": "/var/stacks/mainnet", storage: "file:///srv/snapshots" },
+  restore: { "chainstate-dir": "/var/stacks/mainnet", storage: "file:///srv/snapshots" },
+  verify: { storage: "file:///srv/snapshots" },
+  list: { storage: "file:///srv/snapshots" },
+  prune: { storage: "file:///srv/snapshots" },
+};
+
+/** The `INPUT_…` variables as a runner sets them: every default of action.yml, then what the workflow gave. */
+export function inputVariables(given: InputTexts): Record<string, string> {
+  const texts = inputNames.map((name) => [variableOf(name), given[name] ?? inputTable[name].default]);
+  return Object.fromEntries(texts) as Record<string, string>;
+}
+
+/** `createInputs({ command: "restore", snapshot: "height<=5" })`; what the command needs is filled in. */
+export function createInputs<C extends CommandName = "snapshot">(
+  given: InputTexts & { readonly command?: C } = {},
+  options: LoadOptions = {},
+): Extract<Config, { command: C }> {
+  const command = given.command ?? "snapshot";
+  const texts = { ...needed[command], ...given };
+  return loadInputs(inputVariables(texts), options) as Extract<Config, { command: C }>;
+}
