@@ -1,0 +1,592 @@
+/**
+ * Makes real-shaped chainstates of any height and keeps them growing: the files, tables and commit order of a Stacks
+ * node, with hashes derived from a seed in place of real blocks. For tests, benchmarks and the demo; nothing here is
+ * part of the action.
+ *
+ * A block is committed as a node commits it, in separate transactions that are not atomic together: Clarity, then
+ * index, then sortition, the staged block marked processed in between. `.blobs` is appended and synced before the row
+ * that records it. A trie in `.blobs` begins as a real one does: the parent's hash (32 bytes), four zero bytes, the
+ * trie's root hash (32 bytes), which the block's header repeats.
+ */
+import { createCipheriv, createHash } from "node:crypto";
+import { closeSync, existsSync, fdatasyncSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { type DatabaseKey, databasePaths, ddlOf, type Generation, type NetworkIdentity } from "./schema.ts";
+
+export interface ChainstateOptions {
+  readonly era: "nakamoto" | "epoch2";
+  /** Stacks height of the tip; blocks 0 … height are there. */
+  readonly height: number;
+  readonly seed?: string;
+  readonly generation?: Generation;
+  readonly network?: NetworkIdentity;
+  /** Of the last epoch-2 block of a Nakamoto chain; default half the height, 28 at most. */
+  readonly lastEpoch2Height?: number;
+  /** Nakamoto blocks a burn block; default 3. */
+  readonly blocksPerTenure?: number;
+  /** The newest blocks whose pages are still in the WALs; default 5. 0: everything is checkpointed. */
+  readonly blocksInWal?: number;
+  /** Random bytes each block adds to Clarity's `.blobs` and to its body; default 600. */
+  readonly extraBytes?: number;
+}
+
+export interface Tip {
+  readonly height: number;
+  readonly indexBlockHash: string;
+  readonly blockHash: string;
+  readonly consensusHash: string;
+  readonly burnHeight: number;
+  readonly era: "nakamoto" | "epoch2";
+}
+
+/** Which of a block's transactions are committed; a node that dies in between leaves the rest undone. */
+export type CommitStage = "clarity" | "index" | "nakamoto" | "sortition";
+
+export interface AppendOptions {
+  /** The last transaction that is still committed; default all of them. */
+  readonly until?: CommitStage;
+  /** Index block hash of the block to build on, for a fork; default the tip. */
+  readonly parent?: string;
+  /** Makes two blocks on one parent differ. */
+  readonly salt?: string;
+}
+
+const none = "f".repeat(64);
+const firstBurnHeight = 200;
+const testNetwork: NetworkIdentity = { mainnet: false, chainId: 2147483648 };
+
+/** Makes the chainstate in `dir` (the mode directory, absent or empty) and leaves it as a stopped node does. */
+export function createChainstate(dir: string, options: ChainstateOptions): Tip {
+  const writer = ChainWriter.create(dir, options);
+  const inWal = Math.min(options.blocksInWal ?? 5, options.height);
+  writer.batch(() => {
+    while (writer.tip.height < options.height - inWal) writer.appendBlock();
+  });
+  writer.checkpoint();
+  while (writer.tip.height < options.height) writer.appendBlock();
+  const tip = writer.tip;
+  writer.close(inWal > 0);
+  return tip;
+}
+
+/** Holds every database of one chainstate open and appends blocks. */
+export class ChainWriter {
+  readonly dir: string;
+  readonly #databases = new Map<DatabaseKey, DatabaseSync>();
+  readonly #inserts = new Map<
+    string,
+    { statement: StatementSync; columns: readonly string[]; fill: SQLInputValue[] }
+  >();
+  readonly #blobs = new Map<"clarity" | "index", { fd: number; length: number }>();
+  readonly #options: ChainstateOptions;
+  readonly #durable: boolean;
+  #tip: Tip | undefined;
+  #tipTable: string | undefined;
+  #batched = false;
+
+  private constructor(dir: string, options: ChainstateOptions, durable: boolean) {
+    this.dir = dir;
+    this.#options = options;
+    this.#durable = durable;
+  }
+
+  /** A new chainstate with its genesis block. Nothing is synced to the disk while it is made. */
+  static create(dir: string, options: ChainstateOptions): ChainWriter {
+    const writer = new ChainWriter(dir, options, false);
+    writer.#openAll(options.generation ?? "current", options.network ?? testNetwork);
+    writer.batch(() => writer.#appendGenesis());
+    return writer;
+  }
+
+  /**
+   * An existing chainstate, a real one too, to go on in its era and as durably as a node; databases that a node recreates
+   * are made anew where they are missing.
+   */
+  static open(
+    dir: string,
+    options: Pick<ChainstateOptions, "seed" | "blocksPerTenure" | "extraBytes"> = {},
+  ): ChainWriter {
+    const writer = new ChainWriter(
+      dir,
+      { ...options, era: "nakamoto", height: 0, lastEpoch2Height: 0 },
+      true,
+    );
+    writer.#openAll("current", testNetwork);
+    writer.#tip = writer.#readTip();
+    return writer;
+  }
+
+  get tip(): Tip {
+    if (this.#tip === undefined) throw new Error("the chainstate has no block");
+    return this.#tip;
+  }
+
+  database(key: DatabaseKey): DatabaseSync {
+    const database = this.#databases.get(key);
+    if (database === undefined) throw new Error(`this chainstate has no ${key} database`);
+    return database;
+  }
+
+  has(key: DatabaseKey): boolean {
+    return this.#databases.has(key);
+  }
+
+  /** Everything in `work` in one transaction a database: for building long chains, not for how a node commits. */
+  batch(work: () => void): void {
+    for (const database of this.#databases.values()) database.exec("BEGIN");
+    this.#batched = true;
+    work();
+    this.#batched = false;
+    for (const database of this.#databases.values()) database.exec("COMMIT");
+  }
+
+  /** Moves everything out of the WALs and keeps SQLite from doing so again. */
+  checkpoint(): void {
+    for (const database of this.#databases.values()) {
+      database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      database.exec("PRAGMA wal_autocheckpoint = 0");
+    }
+  }
+
+  /**
+   * `leaveWal`: the WALs stay behind with their content, as a node that exits without closing its databases leaves them.
+   * The last connection to close is then a read-only one, which can neither checkpoint nor delete them.
+   */
+  close(leaveWal: boolean): void {
+    const holders: DatabaseSync[] = [];
+    if (leaveWal) {
+      for (const key of this.#databases.keys()) {
+        const holder = new DatabaseSync(join(this.dir, databasePaths[key]), { readOnly: true });
+        holder.prepare("SELECT COUNT(*) FROM sqlite_master").get();
+        holders.push(holder);
+      }
+    }
+    this.#inserts.clear();
+    for (const database of this.#databases.values()) database.close();
+    for (const holder of holders) holder.close();
+    for (const { fd } of this.#blobs.values()) closeSync(fd);
+    this.#databases.clear();
+    this.#blobs.clear();
+  }
+
+  /** Adds a block on the tip (or on `parent`) and returns it. Nakamoto once the chain is past its last epoch-2 block. */
+  appendBlock(options: AppendOptions = {}): Tip {
+    const parent = options.parent === undefined ? this.tip : this.#lookUp(options.parent);
+    const height = parent.height + 1;
+    const era = this.#eraAt(height, parent);
+    const salt = options.salt ?? "";
+    const hash = (kind: string): string => this.#hash(`${kind}${salt}`, height);
+    const perTenure = this.#options.blocksPerTenure ?? 3;
+    const opensTenure =
+      era === "epoch2" ||
+      parent.era === "epoch2" ||
+      salt !== "" ||
+      (height - this.#lastEpoch2Height() - 1) % perTenure === 0;
+    const tenure = opensTenure ? this.#appendBurnBlock() : parent;
+    const block: Tip = {
+      height,
+      indexBlockHash: hash("id"),
+      blockHash: hash("block"),
+      consensusHash: tenure.consensusHash,
+      burnHeight: tenure.burnHeight,
+      era,
+    };
+    const roots = { clarity: hash("clarity root"), index: hash("index root") };
+    const body = noise(hash("body"), this.#options.extraBytes ?? 600);
+    const until = options.until ?? "sortition";
+
+    if (era === "nakamoto") this.#stage(block, parent, opensTenure, body);
+    this.#commit("clarity", () => {
+      this.#appendTrie("clarity", block.indexBlockHash, parent.indexBlockHash, roots.clarity, body);
+      this.insert("clarity", "data_table", { key: hash("data key"), value: hash("data value") });
+    });
+    if (until === "clarity") return block;
+    this.#commit("index", () => {
+      this.#appendTrie("index", block.indexBlockHash, parent.indexBlockHash, roots.index, Buffer.alloc(0));
+      this.#insertHeader(block, parent, roots, opensTenure);
+      this.insert("index", "__fork_storage", { value_hash: hash("fork key"), value: block.indexBlockHash });
+    });
+    if (until === "index") return block;
+    if (era === "nakamoto") {
+      this.#commit("nakamoto", () =>
+        this.database("nakamoto")
+          .prepare("UPDATE nakamoto_staging_blocks SET processed = 1 WHERE index_block_hash = ?")
+          .run(block.indexBlockHash),
+      );
+    } else if (body.length > 0) {
+      this.#writeBlockFile(block.indexBlockHash, body);
+    }
+    if (until === "nakamoto") return block;
+    this.#commit("sortition", () => this.#recordTip(block));
+    this.#tip = block;
+    return block;
+  }
+
+  /** Inserts a row; columns that are not given and must not be null get an empty value of their type. */
+  insert(
+    key: DatabaseKey,
+    table: string,
+    values: Readonly<Record<string, SQLInputValue>>,
+    verb = "INSERT",
+  ): void {
+    const id = `${key}/${table}/${verb}`;
+    let prepared = this.#inserts.get(id);
+    if (prepared === undefined) {
+      const info = this.database(key).prepare(`PRAGMA table_info("${table}")`).all();
+      const columns = info.map((column) => String(column["name"]));
+      const fill = info.map((column): SQLInputValue => {
+        if (column["notnull"] !== 1) return null;
+        return /INT|BOOL|NUM|^$/i.test(String(column["type"])) ? 0 : "";
+      });
+      const marks = columns.map(() => "?").join(", ");
+      const sql = `${verb} INTO "${table}" (${columns.map((name) => `"${name}"`).join(", ")}) VALUES (${marks})`;
+      prepared = { statement: this.database(key).prepare(sql), columns, fill };
+      this.#inserts.set(id, prepared);
+    }
+    const { columns, fill } = prepared;
+    prepared.statement.run(...columns.map((name, at) => values[name] ?? fill[at] ?? null));
+  }
+
+  #openAll(generation: Generation, network: NetworkIdentity): void {
+    for (const key of Object.keys(databasePaths) as DatabaseKey[]) {
+      const ddl = ddlOf(key, generation, network);
+      const path = join(this.dir, databasePaths[key]);
+      const isThere = existsSync(path);
+      if (ddl === undefined || (this.#isOldChain() && key === "nakamoto" && !isThere)) continue;
+      mkdirSync(dirname(path), { recursive: true });
+      const database = new DatabaseSync(path, { readBigInts: false });
+      this.#databases.set(key, database);
+      database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = " + (this.#durable ? "NORMAL" : "OFF"));
+      const empty = database.prepare("SELECT COUNT(*) AS n FROM sqlite_master").get()?.["n"] === 0;
+      if (!empty) continue;
+      database.exec(`BEGIN; ${ddl}; COMMIT`);
+      if (key === "peer") this.#makePeerIdentity();
+    }
+    for (const key of ["clarity", "index"] as const) {
+      if (!this.#hasExternalTries(key)) continue;
+      const path = join(this.dir, `${databasePaths[key]}.blobs`);
+      // Like the node: a missing file is silently created empty.
+      const fd = openSync(path, existsSync(path) ? "r+" : "w+");
+      const end = this.database(key)
+        .prepare("SELECT MAX(external_offset + external_length) AS n FROM marf_data")
+        .get()?.["n"];
+      this.#blobs.set(key, { fd, length: Number(end ?? 0) });
+    }
+    this.#tipTable = ["stacks_chain_tips_by_burn_view", "stacks_chain_tips"].find((table) =>
+      hasTable(this.database("sortition"), table),
+    );
+    const observers = join(this.dir, "..", "event_observers.sqlite");
+    if (!existsSync(observers)) {
+      const database = new DatabaseSync(observers);
+      database.exec(`CREATE TABLE pending_payloads (id INTEGER PRIMARY KEY AUTOINCREMENT, url TEXT NOT NULL,
+        payload TEXT NOT NULL, timeout INTEGER NOT NULL)`);
+      database.close();
+    }
+    const reorg = join(this.dir, "headers.sqlite.reorg");
+    if (!existsSync(reorg)) writeFileSync(reorg, "");
+  }
+
+  /** True when an existing chainstate was written before there were Nakamoto tables. */
+  #isOldChain(): boolean {
+    const index = this.#databases.get("index");
+    return index !== undefined && !hasTable(index, "nakamoto_block_headers");
+  }
+
+  #hasExternalTries(key: "clarity" | "index"): boolean {
+    return this.database(key)
+      .prepare("PRAGMA table_info(marf_data)")
+      .all()
+      .some((column) => column["name"] === "external_offset");
+  }
+
+  #appendGenesis(): void {
+    const block: Tip = {
+      height: 0,
+      indexBlockHash: this.#hash("id", 0),
+      blockHash: "0".repeat(64),
+      ...this.#appendBurnBlock(),
+      era: "epoch2",
+    };
+    const parent: Tip = { ...block, indexBlockHash: none };
+    const roots = { clarity: this.#hash("clarity root", 0), index: this.#hash("index root", 0) };
+    this.#appendTrie("clarity", block.indexBlockHash, none, roots.clarity, Buffer.alloc(0));
+    this.#appendTrie("index", block.indexBlockHash, none, roots.index, Buffer.alloc(0));
+    this.#insertHeader(block, parent, roots, true);
+    this.#recordTip(block);
+    this.#tip = block;
+  }
+
+  /**
+   * The next burn block: headers and burnchain database first, then the sortition that evaluates it. One that an earlier
+   * run began and left (a node killed in between) is begun anew.
+   */
+  #appendBurnBlock(): { readonly consensusHash: string; readonly burnHeight: number } {
+    const last = this.database("sortition")
+      .prepare(
+        `SELECT block_height, burn_header_hash, sortition_id, num_sortitions FROM snapshots
+         WHERE pox_valid = 1 ORDER BY block_height DESC LIMIT 1`,
+      )
+      .get();
+    const height = last === undefined ? firstBurnHeight : Number(last["block_height"]) + 1;
+    const hash = this.#hash("burn", height);
+    const previous = String(last?.["burn_header_hash"] ?? this.#hash("burn", height - 1));
+    const consensusHash = last === undefined ? "0".repeat(40) : this.#hash("consensus", height).slice(0, 40);
+    const time = timeOfBurnBlock(height);
+    const replacing = "INSERT OR REPLACE";
+    this.#commit("headers", () => {
+      const header = { version: 2, prev_blockhash: previous, merkle_root: hash, time, height, hash };
+      this.insert("headers", "headers", header, replacing);
+    });
+    this.#commit("burnchain", () => {
+      const header = {
+        block_height: height,
+        block_hash: hash,
+        parent_block_hash: previous,
+        num_txs: 1,
+        timestamp: time,
+      };
+      this.insert("burnchain", "burnchain_db_block_headers", header, replacing);
+    });
+    const tip = this.#tip;
+    const sortitionId = this.#hash("sortition", height);
+    this.#commit("sortition", () => {
+      this.insert("sortition", "marf_data", { block_hash: sortitionId, data: noise(sortitionId, 900) });
+      this.insert("sortition", "snapshots", {
+        block_height: height,
+        burn_header_hash: hash,
+        sortition_id: sortitionId,
+        parent_sortition_id: String(last?.["sortition_id"] ?? ""),
+        burn_header_timestamp: time,
+        parent_burn_header_hash: previous,
+        consensus_hash: consensusHash,
+        sortition: 1,
+        index_root: this.#hash("sortition root", height),
+        num_sortitions: Number(last?.["num_sortitions"] ?? 0) + 1,
+        canonical_stacks_tip_height: tip?.height ?? 0,
+        canonical_stacks_tip_hash: tip?.blockHash ?? "0".repeat(64),
+        canonical_stacks_tip_consensus_hash: tip?.consensusHash ?? "0".repeat(40),
+        pox_valid: 1,
+      });
+    });
+    return { consensusHash, burnHeight: height };
+  }
+
+  #stage(block: Tip, parent: Tip, startsTenure: boolean, body: Buffer): void {
+    const row = {
+      block_hash: block.blockHash,
+      consensus_hash: block.consensusHash,
+      parent_block_id: parent.indexBlockHash,
+      is_tenure_start: startsTenure ? 1 : 0,
+      burn_attachable: 1,
+      height: block.height,
+      index_block_hash: block.indexBlockHash,
+      obtain_method: "Downloaded",
+      signing_weight: 1,
+      data: body,
+    };
+    this.#commit("nakamoto", () =>
+      this.insert("nakamoto", "nakamoto_staging_blocks", row, "INSERT OR REPLACE"),
+    );
+  }
+
+  #insertHeader(
+    block: Tip,
+    parent: Tip,
+    roots: { clarity: string; index: string },
+    opensTenure: boolean,
+  ): void {
+    const common = {
+      block_height: block.height,
+      index_root: roots.index,
+      state_index_root: roots.clarity,
+      burn_header_hash: this.#hash("burn", block.burnHeight),
+      burn_header_height: block.burnHeight,
+      burn_header_timestamp: timeOfBurnBlock(block.burnHeight),
+      consensus_hash: block.consensusHash,
+      block_hash: block.blockHash,
+      index_block_hash: block.indexBlockHash,
+      parent_block_id: parent.indexBlockHash,
+      block_size: String(this.#options.extraBytes ?? 600),
+    };
+    if (block.era === "epoch2") {
+      this.insert("index", "block_headers", {
+        ...common,
+        parent_block: parent.blockHash,
+        total_work: String(block.height),
+      });
+      return;
+    }
+    this.insert("index", "nakamoto_block_headers", {
+      ...common,
+      chain_length: block.height,
+      header_type: "nakamoto",
+      tenure_changed: opensTenure ? 1 : 0,
+      signer_signature: noise(`${block.blockHash} signatures`, 130).toString("hex"),
+      burn_view: block.consensusHash,
+      timestamp: 1_700_000_000 + block.height * 10,
+    });
+  }
+
+  #recordTip(block: Tip): void {
+    const sortition = this.database("sortition");
+    const row = sortition
+      .prepare("SELECT sortition_id FROM snapshots WHERE consensus_hash = ?")
+      .get(block.consensusHash);
+    const sortitionId = String(row?.["sortition_id"]);
+    if (this.#tipTable !== undefined) {
+      const values = {
+        sortition_id: sortitionId,
+        consensus_hash: block.consensusHash,
+        burn_view_consensus_hash: block.consensusHash,
+        block_hash: block.blockHash,
+        block_height: block.height,
+      };
+      this.insert("sortition", this.#tipTable, values, "INSERT OR REPLACE");
+    }
+    // In the Nakamoto era the snapshot keeps the tip of the moment it was made.
+    if (block.era === "nakamoto") return;
+    sortition
+      .prepare(
+        `UPDATE snapshots SET canonical_stacks_tip_height = ?, canonical_stacks_tip_hash = ?,
+           canonical_stacks_tip_consensus_hash = ?, stacks_block_accepted = 1, stacks_block_height = ? WHERE sortition_id = ?`,
+      )
+      .run(block.height, block.blockHash, block.consensusHash, block.height, sortitionId);
+  }
+
+  #appendTrie(
+    key: "clarity" | "index",
+    hash: string,
+    parentHash: string,
+    root: string,
+    padding: Buffer,
+  ): void {
+    const trie = Buffer.concat([
+      Buffer.from(parentHash, "hex"),
+      Buffer.alloc(4),
+      Buffer.from(root, "hex"),
+      noise(root, 200),
+      padding,
+    ]);
+    const file = this.#blobs.get(key);
+    if (file === undefined) {
+      this.insert(key, "marf_data", { block_hash: hash, data: trie });
+      return;
+    }
+    const offset = file.length;
+    writeSync(file.fd, trie, 0, trie.length, offset);
+    if (this.#durable) fdatasyncSync(file.fd);
+    file.length += trie.length;
+    this.insert(key, "marf_data", {
+      block_hash: hash,
+      data: "",
+      external_offset: offset,
+      external_length: trie.length,
+    });
+  }
+
+  #writeBlockFile(indexBlockHash: string, body: Buffer): void {
+    const path = join(
+      this.dir,
+      "chainstate/blocks",
+      indexBlockHash.slice(0, 4),
+      indexBlockHash.slice(4, 8),
+      indexBlockHash,
+    );
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, body);
+  }
+
+  #makePeerIdentity(): void {
+    this.insert("peer", "local_peer", {
+      network_id: 2147483648,
+      parent_network_id: 3669344250,
+      nonce: this.#hash("peer nonce", 0),
+      private_key: `${this.#hash("peer key", 0)}01`,
+      private_key_expire: 9_007_199_254_740_991,
+      port: 20444,
+      data_url: "http://127.0.0.1:20443",
+      stacker_dbs: "[]",
+    });
+  }
+
+  #commit(key: DatabaseKey, work: () => void): void {
+    if (this.#batched) return work();
+    const database = this.database(key);
+    database.exec("BEGIN IMMEDIATE");
+    try {
+      work();
+      database.exec("COMMIT");
+    } catch (error) {
+      database.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  #eraAt(height: number, parent: Tip): "nakamoto" | "epoch2" {
+    if (this.#options.era === "epoch2" || (this.#durable && parent.era === "epoch2")) return "epoch2";
+    return height > this.#lastEpoch2Height() ? "nakamoto" : "epoch2";
+  }
+
+  #lastEpoch2Height(): number {
+    return this.#options.lastEpoch2Height ?? Math.min(28, Math.floor(this.#options.height / 2));
+  }
+
+  #readTip(): Tip {
+    const index = this.database("index");
+    for (const table of ["nakamoto_block_headers", "block_headers"]) {
+      if (!hasTable(index, table)) continue;
+      const row = index
+        .prepare(`SELECT index_block_hash AS id FROM ${table} ORDER BY block_height DESC LIMIT 1`)
+        .get();
+      if (row !== undefined) return this.#lookUp(String(row["id"]));
+    }
+    throw new Error("index.sqlite holds no block header");
+  }
+
+  #lookUp(indexBlockHash: string): Tip {
+    const index = this.database("index");
+    for (const table of ["nakamoto_block_headers", "block_headers"]) {
+      if (!hasTable(index, table)) continue;
+      const row = index
+        .prepare(
+          `SELECT block_height, block_hash, consensus_hash, burn_header_height FROM ${table} WHERE index_block_hash = ?`,
+        )
+        .get(indexBlockHash);
+      if (row === undefined) continue;
+      return {
+        height: Number(row["block_height"]),
+        indexBlockHash,
+        blockHash: String(row["block_hash"]),
+        consensusHash: String(row["consensus_hash"]),
+        burnHeight: Number(row["burn_header_height"]),
+        era: table === "block_headers" ? "epoch2" : "nakamoto",
+      };
+    }
+    throw new Error(`index.sqlite has no header of ${indexBlockHash}`);
+  }
+
+  #hash(kind: string, height: number): string {
+    return sha256(`${this.#options.seed ?? "seed"} ${kind} ${height}`);
+  }
+}
+
+export function hasTable(database: DatabaseSync, table: string): boolean {
+  return (
+    database.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?").get(table) !== undefined
+  );
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+/** Bytes that do not compress, the same ones for the same label. */
+function noise(label: string, length: number): Buffer {
+  const key = createHash("sha256").update(label).digest();
+  return createCipheriv("aes-128-ctr", key.subarray(0, 16), key.subarray(16)).update(Buffer.alloc(length));
+}
+
+function timeOfBurnBlock(height: number): number {
+  return 1_700_000_000 + height * 600;
+}

@@ -1,0 +1,85 @@
+/**
+ * Gives the simulated node what supervisors and process lists see of a real one: an executable named `stacks-node`. The
+ * running process is a copy of Node by that name, so the base name of `/proc/<pid>/exe` is right; in front of it stands
+ * a launcher of the same name that takes the real node's command line (`stacks-node version`, `stacks-node --dir …`).
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { chmodSync, constants, copyFileSync, linkSync, mkdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join, resolve } from "node:path";
+
+export interface NodeExecutable {
+  /** `<dir>/bin/stacks-node`, a shell script that replaces itself by `binary`: for units, containers, `version`. */
+  readonly launcher: string;
+  /** `<dir>/lib/stacks-node`, what runs. */
+  readonly binary: string;
+  /** The simulator's program, the first argument of `binary`. */
+  readonly program: string;
+}
+
+const program = resolve(import.meta.dirname, "node.ts");
+
+/** Makes both below `dir`. Cheap: a hard link of the running Node where the file system allows it. */
+export function makeNodeExecutable(dir: string, name = "stacks-node"): NodeExecutable {
+  const binary = join(dir, "lib", name);
+  const launcher = join(dir, "bin", name);
+  mkdirSync(join(dir, "lib"), { recursive: true });
+  mkdirSync(join(dir, "bin"), { recursive: true });
+  try {
+    linkSync(process.execPath, binary);
+  } catch {
+    copyFileSync(process.execPath, binary, constants.COPYFILE_FICLONE);
+  }
+  const flags = "--disable-warning=ExperimentalWarning";
+  writeFileSync(launcher, `#!/bin/sh\nexec '${binary}' ${flags} '${program}' "$@"\n`);
+  chmodSync(launcher, 0o755);
+  return { launcher, binary, program };
+}
+
+export interface RunningNode {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  /** Everything it has printed on stderr. */
+  log(): string;
+  readonly ended: Promise<{ readonly exitCode: number | null; readonly signal: NodeJS.Signals | null }>;
+}
+
+/** Starts a node as a child of this process; the caller ends it. `args` as in `node.ts`. */
+export function startNode(executable: NodeExecutable, args: readonly string[]): RunningNode {
+  const argv = ["--disable-warning=ExperimentalWarning", executable.program, ...args];
+  const child = spawn(executable.binary, argv, { stdio: ["ignore", "ignore", "pipe"] });
+  let text = "";
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+  const ended = new Promise<{ exitCode: number | null; signal: NodeJS.Signals | null }>((done) => {
+    child.once("close", (exitCode, signal) => done({ exitCode, signal }));
+  });
+  if (child.pid === undefined) throw new Error(`cannot start ${executable.binary}`);
+  return { child, pid: child.pid, log: () => text, ended };
+}
+
+/** Resolves with the answer of `/v2/info` once the node gives one; rejects after `timeoutMs`. */
+export async function waitForInfo(rpcPort: number, timeoutMs = 10_000): Promise<Record<string, unknown>> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    try {
+      const response = await fetch(`http://127.0.0.1:${rpcPort}/v2/info`, {
+        signal: AbortSignal.timeout(1000),
+      });
+      if (response.ok) return (await response.json()) as Record<string, unknown>;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+    }
+    if (Date.now() > deadline) throw new Error(`no answer of the RPC on port ${rpcPort} in ${timeoutMs} ms`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+
+/** A port that nobody listens on at this moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const address = server.address();
+  await new Promise((done) => server.close(done));
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
