@@ -5,7 +5,16 @@
 
 export type StartRecipe =
   | { readonly manager: "systemd"; readonly unit: string; readonly sudo: boolean; readonly dropIn?: string }
-  | { readonly manager: "docker"; readonly cli: string; readonly container: string; readonly sudo: boolean }
+  | {
+      readonly manager: "docker";
+      readonly cli: string;
+      readonly container: string;
+      readonly sudo: boolean;
+      /** What the command line needs to find the same engine: DOCKER_HOST, XDG_RUNTIME_DIR … */
+      readonly environment?: Readonly<Record<string, string>>;
+      /** When it had been started, in the engine's words: a later start means that somebody brought it back. */
+      readonly startedAt?: string;
+    }
   | {
       readonly manager: "process";
       readonly name: string;
@@ -20,9 +29,23 @@ export type StartRecipe =
       /** Where stdout and stderr went, when they were files; /dev/null otherwise. */
       readonly stdout: string;
       readonly stderr: string;
+      readonly umask?: number;
+      /** Soft and hard limit of open files, as `ulimit -n` takes them. */
+      readonly openFiles?: { readonly soft: string; readonly hard: string };
+      readonly oomScoreAdjust?: number;
+      /** The process that was running, to wait for should it still be stopping. */
+      readonly process?: { readonly pid: number; readonly startTicks: number };
       /** Given by `node-start-command`: then this line is run by a shell instead. */
       readonly startCommand?: string;
       readonly sudo: boolean;
     }
-  | { readonly manager: "command"; readonly name: string; readonly startCommand: string }
+  | {
+      readonly manager: "command";
+      readonly name: string;
+      readonly startCommand: string;
+      /** Who has files open in it is running. */
+      readonly chainstateDir?: string;
+      readonly environment?: Readonly<Record<string, string>>;
+      readonly directory?: string;
+    }
   | { readonly manager: "none" };

@@ -1,0 +1,75 @@
+/** What every provider of NodeControl is made with, and the two waits they share. */
+import type { NodeOptions } from "../config.ts";
+import type { Clock } from "../system/clock.ts";
+import type { Privilege } from "../system/privilege.ts";
+import { isAlive, readStatus } from "../system/proc.ts";
+import type { ProcessId } from "../system/proc.ts";
+import { UnsafeStopError } from "./errors.ts";
+
+export interface NodeContext {
+  readonly options: NodeOptions;
+  /** Absolute path of the mode directory; it need not exist. */
+  readonly chainstateDir: string;
+  readonly privilege: Privilege;
+  readonly clock: Clock;
+}
+
+/** How long a stop that was begun earlier may still take before a start gives up waiting for it. */
+export const finishStopMs = 20 * 60_000;
+
+/**
+ * Asks `look` until it answers something, ten times a second at first and twice a second later.
+ * Undefined when `timeoutMs` is over.
+ */
+export async function poll<T>(
+  clock: Clock,
+  timeoutMs: number,
+  signal: AbortSignal,
+  look: () => Promise<T | undefined>,
+): Promise<T | undefined> {
+  const deadline = clock.now() + timeoutMs;
+  for (let pauseMs = 100; ; pauseMs = Math.min(500, pauseMs * 1.2)) {
+    const answer = await look();
+    if (answer !== undefined) return answer;
+    const leftMs = deadline - clock.now();
+    if (leftMs <= 0) return undefined;
+    await clock.sleep(Math.min(pauseMs, leftMs), signal);
+  }
+}
+
+/** The signals a stacks-node takes as a request for a graceful stop. */
+export const gracefulSignals: Readonly<Record<number, "SIGHUP" | "SIGINT" | "SIGTERM">> = {
+  1: "SIGHUP",
+  2: "SIGINT",
+  15: "SIGTERM",
+};
+
+const handlerWaitMs = 30_000;
+
+/**
+ * Throws unless the process handles `signalNumber` itself. A node that has just been started installs its handler a
+ * moment later; until then the signal would end it on the spot (or, as first process of a container, not at all).
+ */
+export async function requireSignalHandler(
+  id: ProcessId,
+  signalNumber: number,
+  what: string,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const bit = 1n << BigInt(signalNumber - 1);
+  const handled = await poll(clock, handlerWaitMs, signal, async () => {
+    const status = await readStatus(id.pid);
+    if (status === undefined || !(await isAlive(id))) return true;
+    // A blocked signal is one that is waited for (sigwait, signalfd), as small init programs do.
+    return ((status.caughtSignals | status.blockedSignals) & bit) === 0n ? undefined : true;
+  });
+  if (handled === true) return;
+  const name = gracefulSignals[signalNumber] ?? `signal ${signalNumber}`;
+  throw new UnsafeStopError(
+    `${what} (pid ${id.pid}) does not handle ${name}, so it cannot be stopped gracefully.`,
+    {
+      hint: "If it is a shell that runs the node, start the node with `exec` (in a Dockerfile: CMD in its JSON form), or start the container with `--init`.",
+    },
+  );
+}

@@ -1,0 +1,185 @@
+/**
+ * The proof that a node is down, each piece recorded as evidence: what its supervisor says, that its process is gone,
+ * that nobody has a file of the chainstate open, that its RPC is silent, and that the files are at rest. No single one
+ * of them would do: a supervisor can lose sight of a process, a process can be one of two, a port can be closed early.
+ */
+import { open } from "node:fs/promises";
+import path from "node:path";
+import { hasCode } from "../errors.ts";
+import type { Clock } from "../system/clock.ts";
+import type { Privilege } from "../system/privilege.ts";
+import { isAlive } from "../system/proc.ts";
+import { poll } from "./context.ts";
+import {
+  ChainstateNotAtRestError,
+  DirectoryInUseError,
+  NodeCameBackError,
+  NodeStillRunningError,
+} from "./errors.ts";
+import { describeHolders, listChainstateFiles, scanHolders } from "./holders.ts";
+import type { ChainstateFile, HolderScan } from "./holders.ts";
+import type { Evidence, NodeControl, NodeState } from "./port.ts";
+import { askNodeInfo, describeOutcome, describeRpcUrl } from "./rpc.ts";
+
+export interface ProofRequest {
+  readonly control: NodeControl;
+  /** What `inspect` said before the stop. */
+  readonly before: NodeState;
+  readonly chainstateDir: string;
+  /** Undefined: the node has no RPC that could be asked. */
+  readonly rpcUrl?: string | undefined;
+  readonly privilege: Privilege;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Children and connections may take a moment longer to go than the node itself. */
+const settleMs = 15_000;
+const lookApartMs = 300;
+
+/**
+ * The whole proof, for after the stop. Throws NodeStillRunningError, NodeCameBackError, DirectoryInUseError or
+ * ChainstateNotAtRestError.
+ */
+export async function proveDown(request: ProofRequest): Promise<readonly Evidence[]> {
+  const { control, before, chainstateDir, clock, signal } = request;
+  const evidence: Evidence[] = [...(await control.provesDown(signal))];
+  const node = before.process;
+  if (node !== undefined) {
+    const gone = await poll(clock, settleMs, signal, async () => ((await isAlive(node)) ? undefined : true));
+    if (gone === undefined)
+      throw new NodeStillRunningError(`The node's process (pid ${node.pid}) still runs.`);
+    evidence.push({
+      id: "process-gone",
+      detail: `pid ${node.pid}, started at tick ${node.startTicks}, is gone`,
+    });
+  }
+  evidence.push(await proveRpcSilent(request));
+  const first = await listChainstateFiles(chainstateDir, signal);
+  const firstLookAt = clock.now();
+  evidence.push(await proveNobodyHolds(request), await proveNoHotJournal(chainstateDir, first));
+  await clock.sleep(Math.max(0, lookApartMs - (clock.now() - firstLookAt)), signal);
+  const second = await listChainstateFiles(chainstateDir, signal);
+  evidence.push(proveStable(first, second, clock.now() - firstLookAt));
+  return evidence;
+}
+
+/**
+ * The cheap part, to be asked again and again while the node has to stay down. Throws as `proveDown` does; whatever
+ * works in the directory now has come back.
+ */
+export async function proveStillDown(request: Omit<ProofRequest, "before">): Promise<void> {
+  const { control, chainstateDir, privilege, signal } = request;
+  await control.provesDown(signal);
+  const { holders } = await scanHolders(chainstateDir, privilege, signal);
+  if (holders.length === 0) return;
+  throw new NodeCameBackError(
+    `The node was down and ${chainstateDir} is in use again: ${await describeHolders(holders)}.`,
+  );
+}
+
+async function proveNobodyHolds(request: ProofRequest): Promise<Evidence> {
+  const { chainstateDir, privilege, clock, signal } = request;
+  let last: HolderScan | undefined;
+  const free = await poll(clock, settleMs, signal, async () => {
+    last = await scanHolders(chainstateDir, privilege, signal);
+    return last.holders.length === 0 ? last : undefined;
+  });
+  if (free === undefined) {
+    throw new DirectoryInUseError(
+      `The node is down, but somebody has files of ${chainstateDir} open: ${await describeHolders(last?.holders ?? [])}.`,
+      { hint: "End that program (or stop the second node), then run again." },
+    );
+  }
+  const unseen = free.unseen === 0 ? "" : `; ${free.unseen} processes of other users could not be looked at`;
+  return {
+    id: "no-open-files",
+    detail: `none of ${free.seen} processes has any of ${free.files} files open or mapped${unseen}`,
+  };
+}
+
+async function proveRpcSilent({ rpcUrl, clock, signal }: ProofRequest): Promise<Evidence> {
+  const id = "rpc-closed";
+  if (rpcUrl === undefined) return { id, detail: "not asked: rpc-url is none" };
+  const where = describeRpcUrl(rpcUrl);
+  let said = "";
+  const silent = await poll(clock, settleMs, signal, async () => {
+    const outcome = await askNodeInfo(rpcUrl, signal);
+    said = describeOutcome(outcome);
+    return outcome.kind === "answer" ? undefined : outcome;
+  });
+  if (silent === undefined) {
+    throw new NodeStillRunningError(
+      `A node still answers at ${where}, although the one that was stopped is down.`,
+      {
+        hint: "Check `rpc-url` and `node-name`: they seem to name two different nodes.",
+      },
+    );
+  }
+  // A proxy in front of the node keeps its port open and answers for itself.
+  return {
+    id,
+    detail:
+      silent.kind === "refused" ? `${where} refuses connections` : `no node answers at ${where}: ${said}`,
+  };
+}
+
+const journalMagic = Buffer.from("d9d505f920a163d7", "hex");
+
+/** A rollback journal with a header belongs to a transaction that was cut off: its database is not whole without it. */
+async function proveNoHotJournal(chainstateDir: string, files: readonly ChainstateFile[]): Promise<Evidence> {
+  const journals = files.filter((file) => file.path.endsWith("-journal") && file.sizeBytes > 0);
+  for (const journal of journals) {
+    if (!(await startsWith(path.join(chainstateDir, journal.path), journalMagic))) continue;
+    throw new ChainstateNotAtRestError(
+      `${journal.path} is a hot rollback journal: a transaction was cut off.`,
+      {
+        hint: "Start the node, let it roll the transaction back, and take the snapshot after the next clean stop.",
+      },
+    );
+  }
+  return { id: "no-hot-journal", detail: `${journals.length} journals left, none of them hot` };
+}
+
+async function startsWith(file: string, magic: Buffer): Promise<boolean> {
+  try {
+    const handle = await open(file);
+    try {
+      const head = Buffer.alloc(magic.length);
+      await handle.read(head, 0, head.length, 0);
+      return head.equals(magic);
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return false;
+    throw error;
+  }
+}
+
+const databaseFile = /(\.sqlite|-wal|-journal|\.blobs)$/;
+
+function proveStable(
+  first: readonly ChainstateFile[],
+  second: readonly ChainstateFile[],
+  apartMs: number,
+): Evidence {
+  const databases = (files: readonly ChainstateFile[]): Map<string, string> =>
+    new Map(
+      files
+        .filter((file) => databaseFile.test(file.path))
+        .map((file) => [file.path, `${file.key} ${file.sizeBytes} ${file.mtimeNs}`]),
+    );
+  const before = databases(first);
+  const after = databases(second);
+  for (const name of new Set([...before.keys(), ...after.keys()])) {
+    if (before.get(name) === after.get(name)) continue;
+    throw new ChainstateNotAtRestError(`${name} still changes although the node is down.`, {
+      hint: "Find out who writes there: a node on another host (a shared file system), or in a container that cannot be seen from here.",
+    });
+  }
+  return {
+    id: "files-stable",
+    detail: `size and time of ${after.size} databases, logs and blobs the same in two looks ${apartMs} ms apart`,
+  };
+}

@@ -1,0 +1,60 @@
+/**
+ * The node's version. Released builds say `stacks-node 4.0.2 (<commit>, release build, linux [x86_64])`, some builds
+ * `stacks-node No Version Info (master:…)`, and anything else is taken as it comes: the raw line is kept.
+ */
+import path from "node:path";
+import { query } from "../system/exec.ts";
+
+export interface NodeVersion {
+  /** The line as the node printed it, at most 500 characters. */
+  readonly line: string;
+  /** "4.0.2"; null where the line names none. */
+  readonly version: string | null;
+  readonly commit: string | null;
+  /** The version in a form that may stand in a file name; never empty. */
+  readonly fileNamePart: string;
+}
+
+const maxLineChars = 500;
+
+/** Reads what `stacks-node version` wrote to stdout. Undefined when that is no line of text at all. */
+export function parseVersion(stdout: string): NodeVersion | undefined {
+  const line = stdout
+    .split("\n")
+    // Control characters could colour, or forge, a log.
+    .map((text) => text.replaceAll(/\p{Cc}/gu, "").trim())
+    .findLast((text) => text !== "")
+    ?.slice(0, maxLineChars);
+  if (line === undefined) return undefined;
+  const version = /(?:^|\s)v?(\d+(?:\.\d+)+(?:[-+.][0-9A-Za-z.]+)*)/.exec(line)?.[1] ?? null;
+  const commit = /[(:\s]([0-9a-f]{7,40})\+?[,)]/.exec(line)?.[1] ?? null;
+  const named = version ?? (commit === null ? "unknown" : `git-${commit}`);
+  return { line, version, commit, fileNamePart: sanitizeForFileName(named) };
+}
+
+/** Letters, digits, dot, dash and underscore; at most 64 of them; never empty, never starting with a dot. */
+export function sanitizeForFileName(text: string): string {
+  const safe = text
+    .replaceAll(/[^A-Za-z0-9._-]+/g, "_")
+    .replace(/^[._-]+/, "")
+    .slice(0, 64);
+  return safe === "" ? "unknown" : safe;
+}
+
+/** Runs the command that `NodeControl.versionCommand` named. Undefined where it yields nothing: a version is no must. */
+export async function askVersion(argv: readonly string[] | undefined): Promise<NodeVersion | undefined> {
+  if (argv === undefined) return undefined;
+  const asked = await query(argv, { timeoutMs: 10_000 });
+  return asked.exitCode === 0 ? parseVersion(asked.stdout) : undefined;
+}
+
+const wrappers = new Set(
+  "ash bash busybox conmon containerd-shim docker docker-init env nice node podman python3 runuser setpriv sh sudo su tini zsh".split(
+    " ",
+  ),
+);
+
+/** True for programs that run a node rather than being one; to ask them for `version` would name the wrong thing. */
+export function isWrapper(executable: string): boolean {
+  return wrappers.has(path.basename(executable));
+}

@@ -1,0 +1,303 @@
+/**
+ * Processes as /proc shows them: identity that survives pid reuse, what a process would need to be started again, and
+ * who has which files open. What this user may not read is read through `sudo -n` where that is allowed, and counted
+ * where it is not. A process that ends while it is looked at is simply not there.
+ */
+import { readFile, readdir, readlink } from "node:fs/promises";
+import path from "node:path";
+import type { Privilege } from "./privilege.ts";
+import { hasCode } from "../errors.ts";
+import { CommandError, query } from "./exec.ts";
+
+/** One process for ever: pids are used again, a pid with its start time is not. */
+export interface ProcessId {
+  readonly pid: number;
+  /** Field 22 of /proc/<pid>/stat: clock ticks (1/100 s) since boot. */
+  readonly startTicks: number;
+}
+
+export interface ProcessStat extends ProcessId {
+  readonly parentPid: number;
+  /** R, S, D, Z …; a zombie (Z) has ended and holds nothing. */
+  readonly state: string;
+  /** A wait status; only meaningful for a zombie, and 0 where this user may not see it. */
+  readonly waitStatus: number;
+}
+
+const clockTicksPerSecond = 100;
+
+export async function readStat(pid: number): Promise<ProcessStat | undefined> {
+  const text = await readProcFile(`/proc/${pid}/stat`);
+  if (text === undefined) return undefined;
+  // The second field is the name in parentheses and may hold anything, spaces and parentheses included.
+  const fields = text
+    .slice(text.lastIndexOf(")") + 2)
+    .trimEnd()
+    .split(" ");
+  return {
+    pid,
+    state: fields[0] ?? "?",
+    parentPid: Number(fields[1]),
+    startTicks: Number(fields[19]),
+    waitStatus: Number(fields[49] ?? 0),
+  };
+}
+
+/** Every process on the host that can be seen from here. */
+export async function listStats(): Promise<ProcessStat[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
+  const stats = await Promise.all(pids.map(readStat));
+  return stats.filter((stat) => stat !== undefined);
+}
+
+/** True while that very process exists and has not ended. */
+export async function isAlive(id: ProcessId): Promise<boolean> {
+  const stat = await readStat(id.pid);
+  return stat !== undefined && stat.startTicks === id.startTicks && stat.state !== "Z" && stat.state !== "X";
+}
+
+/** Pids of `root` and everything below it. */
+export function withDescendants(stats: readonly ProcessStat[], root: number): Set<number> {
+  const found = new Set([root]);
+  for (let grew = true; grew;) {
+    grew = false;
+    for (const { pid, parentPid } of stats) {
+      if (found.has(parentPid) && !found.has(pid)) {
+        found.add(pid);
+        grew = true;
+      }
+    }
+  }
+  return found;
+}
+
+/**
+ * The process that another process (a supervisor in a container of its own, say) knows as `pid` and that was started
+ * at `startedAtUs` on the monotonic clock: `pid` itself where that fits, else the one whose innermost pid it is.
+ */
+export async function findByInnerPid(pid: number, startedAtUs: number): Promise<ProcessId | undefined> {
+  const fits = (stat: ProcessStat): boolean =>
+    Math.abs((stat.startTicks / clockTicksPerSecond) * 1e6 - startedAtUs) < 2e6;
+  const direct = await readStat(pid);
+  if (direct !== undefined && fits(direct)) return { pid, startTicks: direct.startTicks };
+  for (const stat of await listStats()) {
+    if (!fits(stat)) continue;
+    const inner = (await readStatus(stat.pid))?.innerPids;
+    if (inner !== undefined && inner.length > 1 && inner.at(-1) === pid)
+      return { pid: stat.pid, startTicks: stat.startTicks };
+  }
+  return undefined;
+}
+
+export interface ProcessStatus {
+  /** Effective ids. */
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+  readonly umask: number;
+  /** The pid in each pid namespace, outermost first. */
+  readonly innerPids: readonly number[];
+  /** Bit n-1 is signal n. */
+  readonly caughtSignals: bigint;
+  readonly blockedSignals: bigint;
+  readonly ignoredSignals: bigint;
+}
+
+export async function readStatus(pid: number): Promise<ProcessStatus | undefined> {
+  const text = await readProcFile(`/proc/${pid}/status`);
+  if (text === undefined) return undefined;
+  const field = (name: string): string[] =>
+    new RegExp(`^${name}:[ \\t]*(.*)$`, "m").exec(text)?.[1]?.trim().split(/\s+/).filter(Boolean) ?? [];
+  const mask = (name: string): bigint => BigInt(`0x${field(name)[0] ?? "0"}`);
+  return {
+    uid: Number(field("Uid")[1]),
+    gid: Number(field("Gid")[1]),
+    groups: field("Groups").map(Number),
+    umask: Number.parseInt(field("Umask")[0] ?? "22", 8),
+    innerPids: field("NSpid").map(Number),
+    caughtSignals: mask("SigCgt"),
+    blockedSignals: mask("SigBlk"),
+    ignoredSignals: mask("SigIgn"),
+  };
+}
+
+/** Soft and hard limit of open files, as `ulimit` takes them. */
+export async function readOpenFilesLimit(
+  pid: number,
+): Promise<{ readonly soft: string; readonly hard: string } | undefined> {
+  const line = /^Max open files\s+(\S+)\s+(\S+)/m.exec((await readProcFile(`/proc/${pid}/limits`)) ?? "");
+  return line === null ? undefined : { soft: line[1] ?? "1024", hard: line[2] ?? "1024" };
+}
+
+export async function readOomScoreAdjust(pid: number): Promise<number> {
+  return Number((await readProcFile(`/proc/${pid}/oom_score_adj`)) ?? 0);
+}
+
+/** The arguments, argv[0] first. Readable for everybody. */
+export async function readArguments(pid: number): Promise<string[]> {
+  return splitNul((await readProcFile(`/proc/${pid}/cmdline`)) ?? "");
+}
+
+export async function readEnvironment(pid: number, privilege: Privilege): Promise<Record<string, string>> {
+  const text = await readPrivileged(`/proc/${pid}/environ`, privilege);
+  return Object.fromEntries(
+    splitNul(text)
+      .filter((entry) => entry.includes("="))
+      .map((entry) => [entry.slice(0, entry.indexOf("=")), entry.slice(entry.indexOf("=") + 1)]),
+  );
+}
+
+/** Where one of a process's links (`exe`, `cwd`, `fd/1`) points; undefined where it is not there. */
+export async function readLink(
+  pid: number,
+  name: "exe" | "cwd" | "fd/1" | "fd/2",
+  privilege: Privilege,
+): Promise<string | undefined> {
+  const link = `/proc/${pid}/${name}`;
+  try {
+    return await readlink(link);
+  } catch (error) {
+    if (!isDenied(error)) return undefined;
+  }
+  const asked = await query(privilege.elevate(["readlink", link]));
+  return asked.exitCode === 0 ? asked.stdout.replace(/\n$/, "") : undefined;
+}
+
+const deletedSuffix = " (deleted)";
+
+/** The path of an executable link without the kernel's mark for a file that was replaced since. */
+export function executablePath(link: string): { readonly path: string; readonly replaced: boolean } {
+  const replaced = link.endsWith(deletedSuffix);
+  return { path: replaced ? link.slice(0, -deletedSuffix.length) : link, replaced };
+}
+
+/** Asks for the executable of every process, in a form a sudoers line can allow word for word. */
+export const executablesCommand = [
+  ..."find /proc -maxdepth 2 -path /proc/[0-9]*/exe -printf".split(" "),
+  "%p %l\\n",
+] as const;
+
+export interface ExecutableScan {
+  readonly found: readonly { readonly pid: number; readonly executable: string }[];
+  /** How many processes could not be looked at. */
+  readonly unseen: number;
+}
+
+/** Processes whose executable's base name is exactly `name`. */
+export async function findByExecutable(name: string, privilege: Privilege): Promise<ExecutableScan> {
+  const links = new Map<number, string>();
+  let unseen = 0;
+  for (const { pid } of await listStats()) {
+    try {
+      links.set(pid, await readlink(`/proc/${pid}/exe`));
+    } catch (error) {
+      if (isDenied(error)) unseen += 1;
+    }
+  }
+  if (unseen > 0 && (await privilege.may(executablesCommand))) {
+    const asked = await query(privilege.elevate(executablesCommand));
+    for (const [, pid, link] of asked.stdout.matchAll(/^\/proc\/(\d+)\/exe (.+)$/gm))
+      links.set(Number(pid), link ?? "");
+    if (asked.exitCode !== 127 && !privilege.isRoot && privilege.elevate(["x"]).length > 1) unseen = 0;
+  }
+  const found = [...links]
+    .map(([pid, link]) => ({ pid, executable: executablePath(link).path }))
+    .filter(({ executable }) => path.basename(executable) === name);
+  return { found, unseen };
+}
+
+/**
+ * Asks for device and inode of everything any process has open or mapped. Through the links themselves (-L), so files
+ * are recognised whatever they are called in the process's own mount namespace. No word of it depends on the caller,
+ * so a sudoers line can allow it word for word.
+ */
+export const openFilesCommand = [
+  ..."find -L /proc -maxdepth 3 -path /proc/[0-9]*/fd/* -printf".split(" "),
+  "%p %D %i\\n",
+  ..."-o -path /proc/[0-9]*/map_files/* -printf".split(" "),
+  "%p %D %i\\n",
+  ..."-o -path /proc/[0-9]*/fd -o -path /proc/[0-9]*/map_files -o -path /proc/[0-9]*/* -prune".split(" "),
+  ..."-o -path /proc/[0-9]* -o -path /proc/?* -prune".split(" "),
+] as const;
+
+export interface OpenFilesScan {
+  /** Pid → keys (`fileKey`) of the wanted files that it has open. */
+  readonly holders: ReadonlyMap<number, ReadonlySet<string>>;
+  readonly seen: number;
+  /** Processes of other users that could not be looked at. */
+  readonly unseen: number;
+}
+
+export function fileKey(device: bigint | number | string, inode: bigint | number | string): string {
+  return `${device}:${inode}`;
+}
+
+/** Which processes have any of these files (keys of `fileKey`) open or mapped. */
+export async function findHolders(wanted: ReadonlySet<string>, privilege: Privilege): Promise<OpenFilesScan> {
+  const elevated = await privilege.may(openFilesCommand);
+  const argv = elevated ? privilege.elevate(openFilesCommand) : openFilesCommand;
+  const asked = await query(argv, { timeoutMs: 60_000 });
+  // find exits with 1 for every process that ended while it looked; only "not run at all" is an error.
+  if (asked.exitCode === null || asked.exitCode > 1) {
+    throw new CommandError("Cannot look at the files that processes have open.", {
+      result: asked,
+      hint: "GNU find (package findutils) is needed.",
+    });
+  }
+  const holders = new Map<number, Set<string>>();
+  const seen = new Set<number>();
+  for (const [, pidText, device = "", inode = ""] of asked.stdout.matchAll(
+    /^\/proc\/(\d+)\/\S+ (\d+) (\d+)$/gm,
+  )) {
+    const pid = Number(pidText);
+    seen.add(pid);
+    const key = fileKey(device, inode);
+    if (wanted.has(key)) holders.set(pid, (holders.get(pid) ?? new Set()).add(key));
+  }
+  const denied = new Set(
+    [...asked.stderr.matchAll(/\/proc\/(\d+)\/fd\D.*: Permission denied/g)].map(([, pid]) => pid),
+  );
+  return { holders, seen: seen.size, unseen: denied.size };
+}
+
+/** A short name of a process for messages: the base name of its executable where it can be seen, else its own name. */
+export async function describeProcess(pid: number): Promise<string> {
+  try {
+    return `${path.basename(executablePath(await readlink(`/proc/${pid}/exe`)).path)}, pid ${pid}`;
+  } catch {
+    const name = (await readProcFile(`/proc/${pid}/comm`))?.trimEnd();
+    return name === undefined ? `pid ${pid}` : `${name}, pid ${pid}`;
+  }
+}
+
+async function readPrivileged(file: string, privilege: Privilege): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (!isDenied(error)) throw error;
+  }
+  const asked = await query(privilege.elevate(["cat", file]));
+  if (asked.exitCode !== 0) throw new CommandError(`Cannot read ${file}.`, { result: asked });
+  return asked.stdout;
+}
+
+async function readProcFile(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (isGone(error) || isDenied(error)) return undefined;
+    throw error;
+  }
+}
+
+function splitNul(text: string): string[] {
+  return text.split("\0").slice(0, text.endsWith("\0") ? -1 : undefined);
+}
+
+function isDenied(error: unknown): boolean {
+  return hasCode(error, "EACCES") || hasCode(error, "EPERM");
+}
+
+function isGone(error: unknown): boolean {
+  return hasCode(error, "ENOENT") || hasCode(error, "ESRCH");
+}
