@@ -37,7 +37,22 @@ export interface Reporter {
   output(name: OutputName, value: string): void;
   /** Facts for the summary's table, in order of the calls. */
   fact(label: string, value: string): void;
+  /** What is known of the node from now on. Said wherever the outcome is said, so keep it true at every step. */
+  node(standing: NodeStanding): void;
+  /** The outcome of a run that succeeds, in one sentence. */
+  headline(sentence: string): void;
+  link(label: string, url: string): void;
+  /** Shell lines for people, such as those that restore by hand. */
+  commands(title: string, lines: readonly string[]): void;
+  /** A table for the log and the summary, such as that of `list`. */
+  table(title: string, header: readonly string[], rows: readonly (readonly string[])[]): void;
 }
+
+/**
+ * The node as far as this run knows. "left-down": it was not running before and was not started. "unknown": this run
+ * touched it and could not find out. "not-touched": nothing was asked of it yet, or there is none to manage.
+ */
+export type NodeStanding = "running" | "down" | "left-down" | "unknown" | "not-touched";
 
 export interface Phase {
   /** May be called as often as wanted; a line is printed at most every ten seconds. */

@@ -1,0 +1,139 @@
+/**
+ * The job summary: the outcome in one line, whether the node is running, the figures, the phases as a table and a Gantt,
+ * links, and the commands to restore by hand. The same for success and failure. The runner drops a summary of more than
+ * 1 MiB whole, so this one is built to stay below, whatever happened.
+ */
+import type { Explanation } from "./explain-error.ts";
+import { renderGantts } from "./gantt.ts";
+import { downtimeMs, nodeSentence, type RunRecord, type TableRecord } from "./record.ts";
+import {
+  formatBytes,
+  formatDuration,
+  formatRate,
+  markdownFence,
+  markdownTable,
+  markdownText,
+  truncate,
+} from "./words.ts";
+
+/** Bytes; 48 KiB below the runner's limit, for masks can lengthen a text. */
+export const longestSummary = 1_000_000;
+const longestCell = 1000;
+const mostRows = 1000;
+
+export function renderSummary(record: RunRecord, now: number): string {
+  const sections = [
+    renderOutcome(record, now),
+    renderWarnings(record.warnings),
+    renderFacts(record),
+    renderPhases(record, now),
+    renderGantts(record, now),
+    renderLinks(record),
+    ...record.commands.map(
+      ({ title, lines }) => `**${cell(title)}**\n\n${markdownFence("sh", lines.join("\n"))}`,
+    ),
+    ...record.tables.map((table) => renderTable(table)),
+    record.failure === undefined ? "" : renderDetails(record.failure),
+  ];
+  return fit(sections.filter((section) => section !== ""));
+}
+
+/** The outcome as a few lines of plain text, for the end of the log. */
+export function outcomeLines(record: RunRecord, now: number): readonly string[] {
+  const { failure } = record;
+  const lines = [headlineOf(record), nodeSentence(record.node)];
+  if (failure?.hint !== undefined) lines.push(`What to do: ${failure.hint}`);
+  const down = downtimeMs(record, now);
+  if (down !== undefined) lines.push(`Downtime: ${formatDuration(down)}.`);
+  return lines;
+}
+
+function headlineOf({ command, failure, headline }: RunRecord): string {
+  const what = command === "" ? "The run" : command;
+  if (failure === undefined) return `✅ ${headline ?? `${what} is done.`}`;
+  if (failure.cancelled) return `⚠️ ${what} was cancelled. ${failure.sentence}`;
+  return `❌ ${what} failed: ${failure.sentence}`;
+}
+
+function renderOutcome(record: RunRecord, now: number): string {
+  const [headline = ""] = outcomeLines(record, now);
+  const down = downtimeMs(record, now);
+  const lines = [`### ${cell(headline)}`];
+  const node = `**${nodeSentence(record.node)}**`;
+  lines.push(down === undefined ? node : `${node} Downtime: ${formatDuration(down)}.`);
+  if (record.failure?.hint !== undefined) lines.push(`**What to do:** ${cell(record.failure.hint)}`);
+  return lines.join("\n\n");
+}
+
+function renderWarnings(warnings: readonly string[]): string {
+  const shown = warnings.slice(0, 50).map((warning) => `- ⚠️ ${cell(warning)}`);
+  if (warnings.length > shown.length) shown.push(`- … and ${warnings.length - shown.length} more in the log`);
+  return shown.join("\n");
+}
+
+function renderFacts(record: RunRecord): string {
+  if (record.facts.length === 0) return "";
+  const rows = record.facts.slice(0, mostRows).map(({ label, value }) => [cell(label), cell(value)]);
+  return markdownTable(["figure", "value"], rows);
+}
+
+function renderPhases(record: RunRecord, now: number): string {
+  if (record.phases.length === 0) return "";
+  const rows = record.phases.slice(0, mostRows).map((phase) => {
+    const ms = (phase.endedAt ?? now) - phase.startedAt;
+    const mark = phase.failed === true ? " ❌" : "";
+    const bytes = phase.bytes ?? 0;
+    return [
+      `${cell(phase.title)}${mark}`,
+      formatDuration(ms),
+      bytes === 0 ? "" : formatBytes(bytes),
+      bytes === 0 ? "" : formatRate(bytes, ms),
+    ];
+  });
+  return markdownTable(["phase", "time", "bytes", "rate"], rows, ["left", "right", "right", "right"]);
+}
+
+function renderLinks(record: RunRecord): string {
+  return record.links
+    .slice(0, mostRows)
+    .map(({ label, url }) => {
+      // Only the web can be linked to; `s3://…` is for copying.
+      const linked = /^https?:\/\/[^\s<>()]+$/.test(url) ? `[${cell(url)}](${url})` : cell(url);
+      return `- ${cell(label)}: ${linked}`;
+    })
+    .join("\n");
+}
+
+function renderTable({ title, header, rows }: TableRecord): string {
+  const shown = rows.slice(0, mostRows).map((row) => row.map(cell));
+  const more = rows.length > shown.length ? `\n\n… and ${rows.length - shown.length} more in the log.` : "";
+  return `**${cell(title)}**\n\n${markdownTable(header.map(cell), shown)}${more}`;
+}
+
+function renderDetails(explanation: Explanation): string {
+  const text = truncate([`code: ${explanation.code}`, ...explanation.details].join("\n"), 20_000);
+  return `<details><summary>Details for a report</summary>\n\n${markdownFence("text", text)}\n\n</details>`;
+}
+
+function cell(text: string): string {
+  return markdownText(truncate(text, longestCell));
+}
+
+/** Whole sections in order of their weight, as many as there is room for. */
+function fit(sections: readonly string[]): string {
+  const note = "_Some of it was too long for this page; the log has the rest._";
+  const kept: string[] = [];
+  let room = longestSummary - Buffer.byteLength(note) - 4;
+  let left = false;
+  for (const section of sections) {
+    const bytes = Buffer.byteLength(section) + 2;
+    if (bytes > room) {
+      left = true;
+      continue;
+    }
+    kept.push(section);
+    room -= bytes;
+  }
+  if (left) kept.push(note);
+  return `${kept.join("\n\n")}\n`;
+}
