@@ -1,0 +1,101 @@
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+
+const secret = "hunter_2|*secret*";
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "report-"));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+interface Run {
+  readonly exitCode: number | null;
+  readonly log: string;
+  readonly summary: string;
+  readonly outputs: string;
+}
+
+async function runReport(
+  scenario: "works" | "fails",
+  inRunner: boolean,
+  env: Record<string, string> = {},
+): Promise<Run> {
+  const files = { GITHUB_OUTPUT: join(directory, "out"), GITHUB_STEP_SUMMARY: join(directory, "summary") };
+  for (const file of Object.values(files)) await writeFile(file, "");
+  const child = spawn(process.execPath, [join(import.meta.dirname, "run-report.ts"), scenario], {
+    env: {
+      PATH: process.env["PATH"],
+      TEST_SECRET: secret,
+      ...env,
+      ...(inRunner ? { GITHUB_ACTIONS: "true", ...files } : {}),
+    },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let log = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    log += text;
+  });
+  const exitCode = await new Promise<number | null>((resolve) => void child.once("close", resolve));
+  const summary = await readFile(files.GITHUB_STEP_SUMMARY, "utf8");
+  return { exitCode, log, summary, outputs: await readFile(files.GITHUB_OUTPUT, "utf8") };
+}
+
+describe("in a runner", () => {
+  test("a success: groups, annotations within the limit, output, summary", async () => {
+    const run = await runReport("works", true);
+    expect(run.exitCode).toBe(0);
+    expect(run.log.startsWith("chainstate-snapshot 1.2.3\n")).toBe(true);
+    expect(run.log.match(/^::group::/gm)).toHaveLength(2);
+    expect(run.log.match(/^::endgroup::/gm)).toHaveLength(2);
+    expect(run.log).toContain("▸ Start: done in");
+    expect(run.log.match(/^::warning/gm)).toHaveLength(9);
+    expect(run.log).toContain("warning: warning 13 with ***");
+    expect(run.log).not.toMatch(/^\s*::set-output/m);
+    expect(run.log).not.toContain("##[");
+    expect(run.outputs).toMatch(/^stacks-height<</);
+    expect(run.summary).toContain("### ✅ Snapshot published.");
+    expect(run.summary).toContain("**The node is running.** Downtime: 2.5 s.");
+    expect(run.summary).toContain("| mainnet-57 | 57 |");
+  });
+
+  test("a failure: an error with what to do, details in a group, exit code 1", async () => {
+    const metrics = join(directory, "m.prom");
+    const run = await runReport("fails", true, { TEST_METRICS: metrics });
+    expect(run.exitCode).toBe(1);
+    expect(run.log).toMatch(
+      /^::error title=snapshot%3A UPLOAD_FAILED::.*The node is running\.%0AWhat to do: Look at the bucket\./m,
+    );
+    expect(run.log).toContain("because: Error: denied ***");
+    expect(run.summary).toContain("### ❌ snapshot failed: The store said no to \\*\\*\\*.");
+    expect(await readFile(metrics, "utf8")).toContain('last_run_success{command="snapshot"} 0');
+  });
+
+  test("the secret is masked and is nowhere else", async () => {
+    for (const scenario of ["works", "fails"] as const) {
+      const run = await runReport(scenario, true);
+      expect(run.log.split("\n").filter((line) => line.includes(secret))).toEqual([`::add-mask::${secret}`]);
+      expect(run.summary).not.toContain("hunter");
+      expect(run.outputs).not.toContain("hunter");
+    }
+  });
+});
+
+test("in a terminal: no commands to a runner, no secret, the facts in plain text", async () => {
+  const run = await runReport("works", false);
+  expect(run.exitCode).toBe(0);
+  expect(run.log).not.toMatch(/^::/m);
+  expect(run.log).not.toContain("hunter");
+  expect(run.log).toContain("── Preflight");
+  expect(run.log).toContain("✅ Snapshot published.");
+  expect(run.log).toContain("downtime  2.5 s");
+  expect(run.summary).toBe("");
+});
+
+test("a metrics file that cannot be written is a warning and not the end", async () => {
+  const run = await runReport("works", true, { TEST_METRICS: join(directory, "none", "m.prom") });
+  expect(run.exitCode).toBe(0);
+  expect(run.log).toContain("Cannot write the metrics file");
+});

@@ -1,0 +1,133 @@
+import { describe, expect, test } from "vitest";
+import { ActionError } from "../../src/errors.ts";
+import { explainError } from "../../src/report/explain-error.ts";
+import { newRecord, type RunRecord } from "../../src/report/record.ts";
+import { longestSummary, outcomeLines, renderSummary } from "../../src/report/summary.ts";
+
+const start = Date.UTC(2026, 10, 22, 2, 0, 0);
+const as = (text: string): string => text;
+
+/** A frozen snapshot of a big chainstate: seconds of downtime, hours of upload. */
+export function frozenSnapshot(): RunRecord {
+  const record = newRecord("main", start);
+  record.command = "snapshot";
+  let at = start;
+  const phase = (
+    name: RunRecord["phases"][number]["name"],
+    title: string,
+    ms: number,
+    bytes?: number,
+  ): void => {
+    record.phases.push({
+      name,
+      title,
+      startedAt: at,
+      endedAt: at + ms,
+      ...(bytes === undefined ? {} : { bytes }),
+    });
+    at += ms;
+  };
+  phase("preflight", "Preflight", 640);
+  const downFrom = at;
+  phase("stop", "Stop the node", 8200);
+  phase("prove", "Prove that it is down", 900);
+  phase("check", "Check the chainstate", 120);
+  phase("freeze", "Hold it still (sqlite)", 310);
+  phase("start", "Start the node", 3400);
+  record.downtimes.push({ startedAt: downFrom, endedAt: at });
+  phase("archive", "Archive and upload", 7_380_000, 208 * 2 ** 30);
+  phase("publish", "Publish", 850);
+  record.endedAt = at;
+  record.node = "running";
+  record.headline = "Snapshot mainnet-8112233-20261122T020014Z published: 208.0 GiB.";
+  record.facts.push({ label: "Stacks height", value: "8112233" });
+  return record;
+}
+
+describe("a summary", () => {
+  test("says the outcome first, whether the node runs, and how long it was down", () => {
+    const text = renderSummary(frozenSnapshot(), start);
+    expect(text.split("\n\n").slice(0, 2)).toEqual([
+      "### ✅ Snapshot mainnet-8112233-20261122T020014Z published: 208.0 GiB.",
+      "**The node is running.** Downtime: 12.9 s.",
+    ]);
+    expect(text).toContain("| Archive and upload | 2 h 3 min | 208.0 GiB | 28.9 MiB/s |");
+  });
+
+  test("draws the whole run, and the downtime again where it is a sliver of it", () => {
+    const text = renderSummary(frozenSnapshot(), start);
+    expect(text.match(/```mermaid/g)).toHaveLength(2);
+    expect(text.match(/down for 12\.9 s :crit/g)).toHaveLength(2);
+    const short = frozenSnapshot();
+    short.phases.splice(6);
+    expect(renderSummary(short, start).match(/```mermaid/g)).toHaveLength(1);
+  });
+
+  test("of a failure has what happened, what to do and the causes, for one that still is down too", () => {
+    const record = frozenSnapshot();
+    record.phases.splice(3);
+    record.phases.at(-1)!.failed = true;
+    delete record.downtimes[0]!.endedAt;
+    record.node = "down";
+    const cause = new ActionError("COMMAND_FAILED", "systemctl said <no>");
+    const error = new ActionError("STOP_TIMEOUT", "The node did not stop in 20 min.", {
+      hint: "Raise stop-timeout.",
+      cause,
+    });
+    record.failure = explainError(error, as);
+    const now = start + 60_000;
+    const text = renderSummary(record, now);
+    expect(text).toContain("### ❌ snapshot failed: The node did not stop in 20 min.");
+    expect(text).toContain("**The node is NOT running.** Downtime: 59.4 s.");
+    expect(text).toContain("**What to do:** Raise stop-timeout.");
+    expect(text).toContain("down for 59.4 s, still".replace(",", " "));
+    expect(text).toContain("Prove that it is down ❌");
+    expect(text).toContain("because: ActionError [COMMAND_FAILED]: systemctl said <no>");
+    expect(outcomeLines(record, now)).toContain("What to do: Raise stop-timeout.");
+  });
+
+  test("shows foreign text as text", () => {
+    const record = frozenSnapshot();
+    record.facts.push({ label: "node", value: "x | <img src=x onerror=alert(1)>\n# big" });
+    record.links.push({ label: "evil", url: "javascript:alert(1)" });
+    record.links.push({ label: "good", url: "https://example.org/a" });
+    record.commands.push({ title: "By hand", lines: ["echo '```'", "rm"] });
+    const text = renderSummary(record, start);
+    expect(text).not.toContain("<img");
+    expect(text).not.toContain("](javascript");
+    expect(text).toContain("[https://example.org/a](https://example.org/a)");
+    expect(text).toContain("````sh\necho '```'\nrm\n````");
+  });
+
+  test("is never longer than the runner takes, and keeps the outcome", () => {
+    const record = frozenSnapshot();
+    for (let i = 0; i < 5000; i += 1) {
+      record.facts.push({ label: `fact ${i}`, value: "ü".repeat(3000) });
+      record.warnings.push("w".repeat(5000));
+    }
+    record.tables.push({
+      title: "snapshots",
+      header: ["id"],
+      rows: Array.from({ length: 20_000 }, () => ["y".repeat(900)]),
+    });
+    record.commands.push({ title: "By hand", lines: ["tar -x"] });
+    const text = renderSummary(record, start);
+    expect(Buffer.byteLength(text)).toBeLessThan(longestSummary);
+    expect(text).toContain("✅ Snapshot mainnet");
+    expect(text).toContain("tar -x");
+    expect(text).toContain("too long for this page");
+  });
+});
+
+test("any thrown value is explained", () => {
+  expect(explainError("text", as)).toMatchObject({ code: "UNEXPECTED", cancelled: false });
+  const circular = new Error("a");
+  circular.cause = circular;
+  expect(explainError(circular, as).details.length).toBeLessThan(60);
+  const many = new AggregateError([new Error("one"), new Error("two")], "both");
+  expect(explainError(many, as).details.slice(0, 3)).toEqual([
+    "AggregateError: both",
+    "because: Error: one",
+    "because: Error: two",
+  ]);
+});
