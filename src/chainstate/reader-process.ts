@@ -1,0 +1,86 @@
+/**
+ * The process that reads a chainstate's databases without changing a byte of them. How SQLite is kept from it:
+ *
+ * - Where a `-wal` has content the database is opened read-only, through the VFS that takes no locks, in exclusive
+ *   locking mode: then SQLite reads the WAL and keeps its index of it in memory, so no `-shm` is made, read or written
+ *   (https://sqlite.org/wal.html, "Use of WAL Without Shared-Memory"). Works on a read-only mount and without write access.
+ * - Where it has none the database is opened as immutable: SQLite looks at nothing beside it.
+ * - No connection is ever closed, because closing the last one checkpoints and deletes the WAL: the process ends by
+ *   SIGKILL, however it ends.
+ *
+ * It takes no locks, so it is right only while nobody writes: on a stopped node's chainstate, on a clone, on an
+ * unpacked copy. (A held cut is asked through its keeper.)
+ */
+import { statSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
+import { fsPath } from "../system/path-bytes.ts";
+
+export interface ReaderRequest {
+  readonly id: number;
+  /** Absolute path. */
+  readonly database: string;
+  readonly sql: string;
+}
+
+export type SqlValue = string | number | null;
+export type Row = Readonly<Record<string, SqlValue>>;
+
+export type ReaderReply =
+  | { readonly id: number; readonly rows: readonly Row[] }
+  | { readonly id: number; readonly message: string; readonly sqliteCode: number | null };
+
+export function runReader(): void {
+  const open = new Map<string, DatabaseSync>();
+  for (const event of ["exit", "uncaughtException", "unhandledRejection"]) process.on(event, endAtOnce);
+  process.stdout.on("error", endAtOnce);
+  process.stdin.on("error", endAtOnce);
+  process.stdin.on("close", endAtOnce);
+  process.stdin.on("end", endAtOnce);
+  createInterface({ input: process.stdin, crlfDelay: Infinity }).on("line", (line) => {
+    process.stdout.write(`${JSON.stringify(answer(open, JSON.parse(line) as ReaderRequest))}\n`);
+  });
+}
+
+function answer(open: Map<string, DatabaseSync>, { id, database, sql }: ReaderRequest): ReaderReply {
+  try {
+    let connection = open.get(database);
+    if (connection === undefined) {
+      connection = connect(database);
+      open.set(database, connection);
+    }
+    return { id, rows: connection.prepare(sql, { readBigInts: true }).all().map(plainRow) };
+  } catch (error) {
+    const sqliteCode = error instanceof Error && "errcode" in error ? Number(error.errcode) : null;
+    return { id, message: error instanceof Error ? error.message : String(error), sqliteCode };
+  }
+}
+
+function connect(path: string): DatabaseSync {
+  const url = pathToFileURL(path);
+  const wal = statSync(fsPath(`${path}-wal`), { throwIfNoEntry: false });
+  if (wal === undefined || wal.size === 0) {
+    url.search = "?mode=ro&immutable=1";
+    return new DatabaseSync(url, { readOnly: true });
+  }
+  url.search = "?mode=ro&vfs=unix-none";
+  const connection = new DatabaseSync(url, { readOnly: true });
+  connection.exec("PRAGMA locking_mode = EXCLUSIVE");
+  return connection;
+}
+
+/** Bytes as hex, integers as numbers as far as those go: heights and sizes do. */
+function plainRow(row: Record<string, unknown>): Row {
+  const plain: Record<string, SqlValue> = {};
+  for (const [name, value] of Object.entries(row)) {
+    if (typeof value === "bigint") plain[name] = Number(value);
+    else if (value instanceof Uint8Array) plain[name] = Buffer.from(value).toString("hex");
+    else plain[name] = value as SqlValue;
+  }
+  return plain;
+}
+
+function endAtOnce(): void {
+  process.kill(process.pid, "SIGKILL");
+}

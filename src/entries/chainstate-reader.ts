@@ -1,0 +1,4 @@
+/** Entry point of the process that reads databases without changing them, see `chainstate/reader-process.ts`. */
+import { runReader } from "../chainstate/reader-process.ts";
+
+runReader();
