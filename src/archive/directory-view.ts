@@ -1,0 +1,203 @@
+/**
+ * A view of a directory that stands still: a stopped node's chainstate, a clone of it, a mounted volume snapshot. Walks
+ * one directory at a time, so memory depends on the largest directory and the depth, not on the tree.
+ */
+import { lstat, readdir, readlink, stat } from "node:fs/promises";
+import type { BigIntStats } from "node:fs";
+import { ActionError, hasCode, throwIfAborted } from "../errors.ts";
+import { comparePaths, decodePath, fsPath } from "../system/path-bytes.ts";
+import { show } from "./tree-check.ts";
+import type { SkippedEntry, SourceStat, View, ViewEntry } from "./view.ts";
+
+/** The part of chainstate's EntrySelection a walk needs. */
+export interface Selection {
+  leavesOut(path: string, isDirectory: boolean): SkippedEntry["reason"] | undefined;
+}
+
+export interface DirectoryViewOptions {
+  /** Absolute. */
+  readonly directory: string;
+  readonly selection?: Selection;
+  /** True for a symlink that is packed as the file it points to. */
+  readonly followLink?: (path: string) => boolean;
+  /** "unchanged": a file that differs from what `stat` said when it was listed is an error. Default. */
+  readonly guard?: "unchanged" | "prefix";
+}
+
+/** Stats asked for at once; libuv has four threads for them. */
+const lookAhead = 64;
+
+/** Throws DIRECTORY_UNREADABLE where there is no directory to read. */
+export async function openDirectoryView(options: DirectoryViewOptions): Promise<View> {
+  const root = await readable(options.directory, stat(fsPath(options.directory), { bigint: true }));
+  if (!root.isDirectory()) {
+    throw new ActionError("DIRECTORY_UNREADABLE", `${show(options.directory)} is no directory.`);
+  }
+  const view: View = {
+    rootEntry: ownerOf(root),
+    entries: (signal) => walk(options, (skipped) => view.onSkipped?.(skipped), signal),
+  };
+  return view;
+}
+
+/** A directory being walked: its names in byte order, and the subdirectories whose turn has not come. */
+interface Level {
+  /** Path below the root, "" for the root. */
+  readonly path: string;
+  readonly names: readonly string[];
+  at: number;
+  /** Stats of `names[statsFrom …]`, asked for ahead. */
+  stats: readonly BigIntStats[];
+  statsFrom: number;
+  readonly waiting: string[];
+}
+
+async function* walk(
+  options: DirectoryViewOptions,
+  onSkipped: (entry: SkippedEntry) => void,
+  signal: AbortSignal,
+): AsyncGenerator<ViewEntry> {
+  const hardLinks = new Map<string, string>();
+  const levels = [await openLevel(options.directory, "")];
+  for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+    throwIfAborted(signal);
+    const name = level.names[level.at];
+    const waiting = level.waiting.at(-1);
+    // What is in "a" sorts as "a/…", and siblings such as "a-b" come before that.
+    if (waiting !== undefined && (name === undefined || comparePaths(`${waiting}/`, name) < 0)) {
+      level.waiting.pop();
+      levels.push(await openLevel(options.directory, below(level.path, waiting)));
+      continue;
+    }
+    if (name === undefined) {
+      levels.pop();
+      continue;
+    }
+    const path = below(level.path, name);
+    const stats = await statsOf(options.directory, level);
+    level.at += 1;
+    const leftOut = kindLeftOut(stats) ?? options.selection?.leavesOut(path, stats.isDirectory());
+    if (leftOut !== undefined) {
+      onSkipped({ path, reason: leftOut });
+      continue;
+    }
+    yield await entryOf(options, path, stats, hardLinks);
+    if (stats.isDirectory()) level.waiting.push(name);
+  }
+}
+
+async function openLevel(root: string, path: string): Promise<Level> {
+  const absolute = absoluteOf(root, path);
+  const raw = await readable(absolute, readdir(fsPath(absolute), { encoding: "buffer" }));
+  const names = raw.map(decodePath);
+  // Code units order like bytes as long as none is a surrogate or beyond one.
+  const simple = names.every((name) => !/[\ud800-\uffff]/.test(name));
+  if (simple) names.sort();
+  else names.sort(comparePaths);
+  return { path, names, at: 0, stats: [], statsFrom: 0, waiting: [] };
+}
+
+async function statsOf(root: string, level: Level): Promise<BigIntStats> {
+  if (level.at >= level.statsFrom + level.stats.length) {
+    const names = level.names.slice(level.at, level.at + lookAhead);
+    level.statsFrom = level.at;
+    level.stats = await Promise.all(
+      names.map(async (name) => {
+        const absolute = absoluteOf(root, below(level.path, name));
+        return readable(absolute, lstat(fsPath(absolute), { bigint: true }));
+      }),
+    );
+  }
+  const stats = level.stats[level.at - level.statsFrom];
+  if (stats === undefined) throw new RangeError("The walk lost its place.");
+  return stats;
+}
+
+async function entryOf(
+  options: DirectoryViewOptions,
+  path: string,
+  stats: BigIntStats,
+  hardLinks: Map<string, string>,
+): Promise<ViewEntry> {
+  const absolute = absoluteOf(options.directory, path);
+  if (stats.isDirectory()) return { path, type: "directory", size: 0, ...ownerOf(stats) };
+  if (stats.isSymbolicLink()) {
+    if (options.followLink?.(path) !== true) {
+      const target = await readable(absolute, readlink(fsPath(absolute), { encoding: "buffer" }));
+      return { path, type: "symlink", size: 0, ...ownerOf(stats), linkTarget: decodePath(target) };
+    }
+    const target = await readable(absolute, stat(fsPath(absolute), { bigint: true }));
+    if (!target.isFile()) {
+      throw new ActionError("LINK_NOT_A_FILE", `${show(absolute)} is a link to something that is no file.`, {
+        hint: "Point it at a file, or leave it out with the input `exclude`.",
+      });
+    }
+    return fileEntry(options, path, absolute, target);
+  }
+  if (stats.nlink > 1n) {
+    const identity = `${stats.dev}:${stats.ino}`;
+    const first = hardLinks.get(identity);
+    if (first !== undefined) {
+      return { path, type: "hardlink", size: 0, ...ownerOf(stats), linkTarget: first };
+    }
+    hardLinks.set(identity, path);
+  }
+  return fileEntry(options, path, absolute, stats);
+}
+
+function fileEntry(
+  options: DirectoryViewOptions,
+  path: string,
+  source: string,
+  stats: BigIntStats,
+): ViewEntry {
+  const stat: SourceStat = {
+    ino: stats.ino,
+    size: Number(stats.size),
+    mtimeNs: stats.mtimeNs,
+    ctimeNs: stats.ctimeNs,
+  };
+  const guard = options.guard ?? "unchanged";
+  return { path, type: "file", size: stat.size, ...ownerOf(stats), source, guard, stat };
+}
+
+function ownerOf(stats: BigIntStats): Pick<ViewEntry, "mode" | "uid" | "gid" | "mtimeNs"> {
+  return {
+    mode: Number(stats.mode & 0o7777n),
+    uid: Number(stats.uid),
+    gid: Number(stats.gid),
+    mtimeNs: stats.mtimeNs,
+  };
+}
+
+function kindLeftOut(stats: BigIntStats): SkippedEntry["reason"] | undefined {
+  if (stats.isSocket()) return "socket";
+  if (stats.isFIFO()) return "fifo";
+  if (stats.isBlockDevice() || stats.isCharacterDevice()) return "device";
+  return undefined;
+}
+
+function below(directory: string, name: string): string {
+  return directory === "" ? name : `${directory}/${name}`;
+}
+
+function absoluteOf(root: string, path: string): string {
+  return path === "" ? root : `${root}/${path}`;
+}
+
+async function readable<T>(path: string, look: Promise<T>): Promise<T> {
+  try {
+    return await look;
+  } catch (cause) {
+    if (hasCode(cause, "ENOENT")) {
+      throw new ActionError("FILE_VANISHED", `${show(path)} vanished while the directory was listed.`, {
+        hint: "Something else works in this directory. Stop it, or leave the file out with the input `exclude`.",
+        cause,
+      });
+    }
+    throw new ActionError("DIRECTORY_UNREADABLE", `${show(path)} cannot be read.`, {
+      hint: "Run the action as a user who may read the whole chainstate, or set the input `sudo`.",
+      cause,
+    });
+  }
+}

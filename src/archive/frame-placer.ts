@@ -1,0 +1,169 @@
+/**
+ * Writes what a checked frame holds to its files. A file that is whole in one frame is created, written and given its
+ * owner, mode and time at once; of a larger one only the piece is written, its file was made before and is finished after
+ * all frames. Blocks of zeros stay holes. No symlink is ever followed: the index reader has made sure that every parent
+ * is a directory of the archive, and O_NOFOLLOW keeps the last component.
+ */
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  futimesSync,
+  openSync,
+  writeSync,
+  ftruncateSync,
+} from "node:fs";
+import { ActionError, hasCode } from "../errors.ts";
+import { fsPath } from "../system/path-bytes.ts";
+import { show } from "./tree-check.ts";
+import type { EntryFacts, FrameItem, OwnerPolicy, UnpackTarget } from "./worker-protocol.ts";
+
+const holeBlockBytes = 64 * 1024;
+const zeros = Buffer.alloc(holeBlockBytes);
+
+/** `from` is the directory the bytes were read from, where they came from one. */
+export function placeFrame(
+  items: readonly FrameItem[],
+  target: UnpackTarget,
+  bytes: Buffer,
+  from: string | undefined,
+): void {
+  for (const { entry, header, piece, wanted } of items) {
+    if (!wanted || entry.type !== "file") continue;
+    const path = `${target.directory}/${entry.path}`;
+    try {
+      if (piece === undefined) {
+        if (header !== undefined && entry.size === 0) writeWhole(path, entry, target, zeros.subarray(0, 0));
+      } else {
+        const content = bytes.subarray(piece.offset, piece.offset + piece.size);
+        if (piece.size === entry.size) writeWhole(path, entry, target, content);
+        // Read from this very place and found right: it stands already.
+        else if (from !== target.directory) writePiece(path, piece.fileOffset, target, content);
+      }
+    } catch (cause) {
+      throw writeFailed(path, cause);
+    }
+  }
+}
+
+/** Creates the file of an entry that comes in several frames, at its full size. */
+export function createLargeFile(path: string, size: number, used: boolean): void {
+  try {
+    const descriptor = openSync(fsPath(path), creating(used) & ~constants.O_TRUNC, 0o600);
+    try {
+      ftruncateSync(descriptor, size);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (cause) {
+    throw writeFailed(path, cause);
+  }
+}
+
+/** Owner, mode and time of a file that was written in pieces. */
+export function finishLargeFile(path: string, entry: EntryFacts, owner: OwnerPolicy): void {
+  try {
+    const descriptor = openSync(fsPath(path), constants.O_WRONLY | constants.O_NOFOLLOW);
+    try {
+      dress(descriptor, entry, owner);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (cause) {
+    throw writeFailed(path, cause);
+  }
+}
+
+export function ownerFor(
+  entry: Pick<EntryFacts, "uid" | "gid">,
+  policy: OwnerPolicy,
+): { uid: number; gid: number } | undefined {
+  return policy === "archived" ? { uid: entry.uid, gid: entry.gid } : policy === "mine" ? undefined : policy;
+}
+
+/** Seconds for Node's utimes; a double holds today's times to a quarter of a microsecond. */
+export function secondsOf(ns: bigint): number {
+  return Number(ns) / 1e9;
+}
+
+export function writeFailed(path: string, cause: unknown): ActionError {
+  if (cause instanceof ActionError) return cause;
+  if (hasCode(cause, "ENOSPC") || hasCode(cause, "EDQUOT")) {
+    return new ActionError("DISK_FULL", `The disk is full: ${show(path)} cannot be written.`, {
+      hint: "Make room or restore to a larger file system.",
+      cause,
+    });
+  }
+  if (hasCode(cause, "EPERM")) {
+    return new ActionError("OWNER_DENIED", `The owner of ${show(path)} cannot be set.`, {
+      hint: "Run the action as root (or as the owner of the chainstate), or set the input `sudo`.",
+      cause,
+    });
+  }
+  return new ActionError("TARGET_UNWRITABLE", `${show(path)} cannot be written.`, { cause });
+}
+
+function creating(used: boolean): number {
+  const fresh = used ? constants.O_TRUNC : constants.O_EXCL;
+  return constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | fresh;
+}
+
+function writeWhole(path: string, entry: EntryFacts, target: UnpackTarget, content: Buffer): void {
+  const descriptor = openSync(fsPath(path), creating(target.used), 0o600);
+  try {
+    // The file is new and empty, so what is left out is a hole that reads as zeros.
+    writeContent(descriptor, 0, content, true);
+    if (endsInHole(content)) ftruncateSync(descriptor, content.length);
+    dress(descriptor, entry, target.owner);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function writePiece(path: string, fileOffset: number, target: UnpackTarget, content: Buffer): void {
+  const descriptor = openSync(fsPath(path), constants.O_WRONLY | constants.O_NOFOLLOW);
+  try {
+    writeContent(descriptor, fileOffset, content, !target.used);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function dress(descriptor: number, entry: EntryFacts, policy: OwnerPolicy): void {
+  const owner = ownerFor(entry, policy);
+  if (owner !== undefined) fchownSync(descriptor, owner.uid, owner.gid);
+  // After chown, which clears setuid and setgid.
+  fchmodSync(descriptor, entry.mode);
+  futimesSync(descriptor, secondsOf(entry.mtimeNs), secondsOf(entry.mtimeNs));
+}
+
+/** Writes runs of blocks that are not all zero. */
+function writeContent(descriptor: number, fileOffset: number, content: Buffer, holes: boolean): void {
+  let from = 0;
+  let at = 0;
+  while (at < content.length) {
+    const end = Math.min(at + holeBlockBytes, content.length);
+    if (holes && isZero(content, at, end)) {
+      writeFully(descriptor, fileOffset, content, from, at);
+      from = end;
+    }
+    at = end;
+  }
+  writeFully(descriptor, fileOffset, content, from, content.length);
+}
+
+function endsInHole(content: Buffer): boolean {
+  const start = Math.max(0, Math.floor((content.length - 1) / holeBlockBytes) * holeBlockBytes);
+  return content.length > 0 && isZero(content, start, content.length);
+}
+
+function isZero(content: Buffer, from: number, to: number): boolean {
+  return content.compare(zeros, 0, to - from, from, to) === 0;
+}
+
+function writeFully(descriptor: number, fileOffset: number, content: Buffer, from: number, to: number): void {
+  for (let at = from; at < to;) {
+    at += writeSync(descriptor, content, at, to - at, fileOffset + at);
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Whether entries, in the order they come, make a tree that can be written below one directory and nowhere else. The
+ * writer asks it about the view, the index reader about the index.
+ */
+import { comparePaths } from "../system/path-bytes.ts";
+import { isPlainPath, OpenDirectories, parentOf, symlinkStaysInside } from "./entry-paths.ts";
+import type { EntryType } from "./view.ts";
+
+export interface TreeEntry {
+  readonly path: string;
+  readonly type: EntryType;
+  readonly size: number;
+  readonly linkTarget?: string;
+}
+
+export interface TreeProblem {
+  readonly kind: "name" | "order" | "parent" | "link-target" | "link-leads-out" | "size";
+  /** A clause that follows the entry's name: "is …". */
+  readonly text: string;
+}
+
+export class TreeCheck {
+  readonly #open = new OpenDirectories();
+  #last = "";
+
+  /** What is wrong with the next entry, if anything: paths plain, in strict byte order, below directories that came. */
+  problemOf(entry: TreeEntry): TreeProblem | undefined {
+    const { path, type, size, linkTarget } = entry;
+    if (!isPlainPath(path)) return { kind: "name", text: "is no plain relative path" };
+    if (this.#last !== "" && comparePaths(this.#last, path) >= 0) {
+      return { kind: "order", text: "is out of order or there twice" };
+    }
+    this.#last = path;
+    this.#open.advance(path);
+    if (!this.#open.has(parentOf(path))) {
+      return { kind: "parent", text: "is in no directory of the archive" };
+    }
+    if (type === "directory") this.#open.add(path);
+    if (type !== "file" && size !== 0) return { kind: "size", text: "has a size and is no file" };
+    if ((type === "symlink" || type === "hardlink") !== (linkTarget !== undefined)) {
+      return { kind: "link-target", text: "has a link target and is no link, or the reverse" };
+    }
+    if (type === "symlink" && !symlinkStaysInside(path, linkTarget ?? "")) {
+      return { kind: "link-leads-out", text: `is a symbolic link that leads out (${show(linkTarget)})` };
+    }
+    if (type === "hardlink" && !isPlainPath(linkTarget ?? "")) {
+      return { kind: "link-target", text: `is a hard link to no plain relative path (${show(linkTarget)})` };
+    }
+    return undefined;
+  }
+}
+
+/** A name for a message: quoted, control characters and odd bytes escaped. */
+export function show(name: string | undefined): string {
+  return JSON.stringify(name ?? "");
+}

@@ -1,0 +1,138 @@
+/**
+ * Worker threads for what costs CPU: reading, hashing, (de)compressing, writing. A worker is leased to one piece of work
+ * at a time, which may call it several times and find what it left there (a loaded segment). `close` ends every thread;
+ * none outlives the archive it worked for.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+import type { Transferable } from "node:worker_threads";
+import { ActionError, throwIfAborted } from "../errors.ts";
+import { entryPath } from "../system/entry.ts";
+import type { WorkerReplies, WorkerRequest } from "./worker-protocol.ts";
+
+/** A thread in the middle of a native call ends when the call does; nobody waits longer than this for it. */
+const closeTimeoutMs = 5_000;
+
+export interface WorkerLease {
+  call<K extends WorkerRequest["kind"]>(
+    request: Extract<WorkerRequest, { kind: K }>,
+    transfer?: readonly Transferable[],
+  ): Promise<WorkerReplies[K]>;
+}
+
+interface Waiting {
+  readonly resolve: (thread: Thread) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+export class WorkerPool {
+  readonly #threads: Thread[];
+  readonly #free: Thread[];
+  readonly #waiting: Waiting[] = [];
+  #failure: unknown;
+
+  constructor(size: number) {
+    this.#threads = Array.from({ length: size }, () => new Thread());
+    this.#free = [...this.#threads];
+  }
+
+  /** Waits for a free worker, lends it to `work`, and takes it back whatever happens. */
+  async use<T>(work: (lease: WorkerLease) => Promise<T>, signal: AbortSignal): Promise<T> {
+    throwIfAborted(signal);
+    if (this.#failure !== undefined) throw this.#failure;
+    const thread =
+      this.#free.pop() ??
+      (await new Promise<Thread>((resolve, reject) => this.#waiting.push({ resolve, reject })));
+    try {
+      throwIfAborted(signal);
+      return await work(thread);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free.push(thread);
+      else next.resolve(thread);
+    }
+  }
+
+  /** Ends all threads; calls still under way fail with `reason`. */
+  async close(reason: unknown = new ActionError("WORKER_CLOSED", "The work was given up.")): Promise<void> {
+    this.#failure = reason;
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(reason);
+    const bound = new AbortController();
+    const ended = Promise.all(this.#threads.map(async (thread) => thread.end(reason)));
+    try {
+      await Promise.race([ended, delay(closeTimeoutMs, undefined, { signal: bound.signal, ref: false })]);
+    } finally {
+      bound.abort();
+    }
+  }
+}
+
+class Thread implements WorkerLease {
+  readonly #worker = new Worker(entryPath("archive-worker"));
+  #call: { resolve: (value: never) => void; reject: (reason: unknown) => void } | undefined;
+  #failure: unknown;
+
+  constructor() {
+    this.#worker.unref();
+    this.#worker.on("message", (message: WorkerMessage) => {
+      const call = this.#call;
+      this.#call = undefined;
+      if (message.ok) call?.resolve(message.reply as never);
+      else call?.reject(errorOf(message));
+    });
+    const fail = (cause: unknown): void => {
+      this.#fail(new ActionError("WORKER_FAILED", "A worker thread of the archive broke.", { cause }));
+    };
+    this.#worker.on("error", fail);
+    this.#worker.on("messageerror", fail);
+    this.#worker.on("exit", (code) => fail(new Error(`The thread ended with code ${code}.`)));
+  }
+
+  async call<K extends WorkerRequest["kind"]>(
+    request: Extract<WorkerRequest, { kind: K }>,
+    transfer: readonly Transferable[] = [],
+  ): Promise<WorkerReplies[K]> {
+    if (this.#failure !== undefined) throw this.#failure;
+    // A thread at work keeps the process alive, an idle one does not.
+    this.#worker.ref();
+    try {
+      return await new Promise<WorkerReplies[K]>((resolve, reject) => {
+        this.#call = { resolve, reject };
+        this.#worker.postMessage(request, transfer);
+      });
+    } finally {
+      this.#worker.unref();
+    }
+  }
+
+  async end(reason: unknown): Promise<void> {
+    this.#fail(reason);
+    await this.#worker.terminate();
+  }
+
+  #fail(reason: unknown): void {
+    this.#failure ??= reason;
+    this.#call?.reject(this.#failure);
+    this.#call = undefined;
+  }
+}
+
+/** An error as it crosses from a thread: errors lose their class on the way. */
+interface WorkerFailure {
+  readonly ok: false;
+  readonly code: string;
+  readonly text: string;
+  readonly hint: string | undefined;
+  readonly cause: string | undefined;
+}
+
+/** What a worker answers. */
+export type WorkerMessage =
+  { readonly ok: true; readonly reply: WorkerReplies[WorkerRequest["kind"]] } | WorkerFailure;
+
+function errorOf(failure: WorkerFailure): ActionError {
+  return new ActionError(failure.code, failure.text, {
+    ...(failure.hint === undefined ? {} : { hint: failure.hint }),
+    ...(failure.cause === undefined ? {} : { cause: failure.cause }),
+  });
+}
