@@ -1,0 +1,314 @@
+/**
+ * What every volume snapshotter that can be read back has to do, asked of the real thing. Plain cases without a test
+ * runner, so that they also run in a virtual machine where a runner would take minutes to load.
+ */
+import assert from "node:assert/strict";
+import { mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { Host } from "../../src/volume/host.ts";
+import type { PreparedRestore, VolumeRecord, VolumeSnapshotter } from "../../src/volume/port.ts";
+import { parseUndoSteps, undoVolumeSteps } from "../../src/volume/undo.ts";
+
+export interface VolumeWorld {
+  readonly host: Host;
+  readonly make: (host: Host) => VolumeSnapshotter;
+  /** Lies on a volume of the driver's kind and is writable. */
+  readonly chainstateDir: string;
+  readonly stateDir: string;
+  /** Everything that a snapshotter could leave: snapshots, clones, volumes, mounts; sorted names. */
+  readonly leavings: () => Promise<readonly string[]>;
+  /** A record of a snapshot that somebody else made. */
+  readonly foreign: (record: VolumeRecord) => VolumeRecord;
+  /** Fewer points of failure where every command is slow. */
+  readonly isSlow?: boolean;
+}
+
+export interface VolumeCase {
+  readonly title: string;
+  readonly run: () => Promise<void>;
+}
+
+const signal = new AbortController().signal;
+
+export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
+  const { chainstateDir, stateDir, host } = world;
+  const snapshotter = world.make(host);
+  const file = join(chainstateDir, "chainstate/vm/marf.sqlite");
+  let runs = 0;
+  const nextRun = (): string => `conformance-${(runs += 1)}`;
+  const requestFor = (runId: string) => ({ chainstateDir, stateDir, runId, signal });
+  const stagingFor = (runId: string): string =>
+    join(dirname(chainstateDir), `.chainstate-snapshot-${basename(chainstateDir)}-${runId}-new`);
+  const write = async (text: string): Promise<void> => {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, text, { flush: true });
+  };
+  const now = async (): Promise<string> => await readFile(file, "utf8");
+  const remove = async (records: readonly VolumeRecord[]): Promise<void> => {
+    for (const record of records) await snapshotter.delete(record, signal);
+  };
+  const withSnapshot = async (
+    text: string,
+    use: (records: readonly VolumeRecord[], runId: string) => Promise<void>,
+  ): Promise<void> => {
+    const runId = nextRun();
+    const before = await world.leavings();
+    await write(text);
+    const frozen = await snapshotter.freeze(requestFor(runId));
+    try {
+      const complete = await snapshotter.describe(frozen, { timeoutMs: 60_000, signal });
+      // What a restore gets has been through the manifest.
+      await use(JSON.parse(JSON.stringify(complete)) as VolumeRecord[], runId);
+    } finally {
+      await remove(frozen);
+    }
+    assert.deepEqual(await world.leavings(), before);
+  };
+
+  return [
+    {
+      title: "the probe finds the volume and touches nothing",
+      run: async () => {
+        await write("probed");
+        const before = await world.leavings();
+        const probe = await snapshotter.probe(requestFor(nextRun()));
+        assert.equal(probe.usable, true, probe.reason);
+        assert.ok(probe.sources.length > 0);
+        assert.deepEqual(await world.leavings(), before);
+      },
+    },
+    {
+      title: "a probe of a directory on another kind of volume says why not",
+      run: async () => {
+        const probe = await snapshotter.probe({ ...requestFor(nextRun()), chainstateDir: "/proc/self" });
+        assert.equal(probe.usable, false);
+        assert.notEqual(probe.reason, "");
+      },
+    },
+    {
+      title: "an opened snapshot is the moment of the freeze while the node writes on",
+      run: async () => {
+        await withSnapshot("the moment", async (records, runId) => {
+          await write("written after the moment");
+          await writeFile(join(chainstateDir, "new-file"), "new");
+          const open = await snapshotter.open(records, requestFor(runId));
+          try {
+            const [main] = open.parts;
+            assert.equal(main?.at, "");
+            assert.equal(await readFile(join(main.path, "chainstate/vm/marf.sqlite"), "utf8"), "the moment");
+            assert.ok(!(await readdir(main.path)).includes("new-file"));
+            await assert.rejects(writeFile(join(main.path, "x"), "x"));
+            await open.assertHeld();
+          } finally {
+            await open.close();
+            await open.close();
+          }
+          assert.equal(await now(), "written after the moment");
+        });
+        await rm(join(chainstateDir, "new-file"), { force: true });
+      },
+    },
+    {
+      title: "the records say what the manifest needs, and the list shows the snapshot",
+      run: async () => {
+        await withSnapshot("listed", async (records, runId) => {
+          for (const record of records) {
+            assert.equal(record.driver, snapshotter.driver);
+            assert.ok(!Number.isNaN(Date.parse(record.createdAt)));
+          }
+          const listed = await snapshotter.list({ chainstateDir, signal });
+          const mine = listed.filter((each) => each.runId === runId);
+          assert.deepEqual(
+            mine.map((each) => each.snapshot).toSorted(),
+            records.map((record) => record.snapshot).toSorted(),
+          );
+        });
+      },
+    },
+    {
+      title: "somebody else's snapshot is refused, and one that is gone is no error",
+      run: async () => {
+        await withSnapshot("mine", async (records) => {
+          const [record] = records;
+          assert.ok(record !== undefined);
+          await assert.rejects(snapshotter.delete(world.foreign(record), signal), { code: "NOT_OURS" });
+          await remove(records);
+          await remove(records);
+          await assert.rejects(snapshotter.open(records, requestFor("x")), { code: "SNAPSHOT_VOID" });
+        });
+      },
+    },
+    {
+      title: "the next run cleans up after a dead one, and after nobody else",
+      run: async () => {
+        await withSnapshot("of a run that lives", async () => {
+          const dead = nextRun();
+          const before = await world.leavings();
+          const records = await snapshotter.freeze(requestFor(dead));
+          await snapshotter.open(records, requestFor(dead));
+          const prepared = await snapshotter.restore(records, {
+            ...requestFor(dead),
+            staging: stagingFor(dead),
+          });
+          await host.do(["rm", "-rf", "--one-file-system", stagingFor(dead)]).catch(() => "");
+          const published = new Set(records.map((record) => record.snapshot));
+          await snapshotter.cleanUp(dead, {
+            chainstateDir,
+            stateDir,
+            signal,
+            keep: (name) => published.has(name),
+          });
+          assert.equal(
+            (await snapshotter.list({ chainstateDir, signal })).filter((each) => each.runId === dead).length,
+            records.length,
+          );
+          await snapshotter.cleanUp(dead, { chainstateDir, stateDir, signal });
+          await snapshotter.cleanUp(dead, { chainstateDir, stateDir, signal });
+          assert.deepEqual(await world.leavings(), before);
+          await prepared.discard();
+        });
+      },
+    },
+    {
+      title: "a restore beside the node, discarded, leaves nothing",
+      run: async () => {
+        await withSnapshot("beside", async (records, runId) => {
+          await write("live");
+          const before = await world.leavings();
+          const prepared = await snapshotter.restore(records, {
+            ...requestFor(runId),
+            staging: stagingFor(runId),
+          });
+          assert.equal(
+            await readFile(join(prepared.directory, "chainstate/vm/marf.sqlite"), "utf8"),
+            "beside",
+          );
+          assert.equal(await now(), "live");
+          await prepared.discard();
+          assert.deepEqual(await world.leavings(), before);
+        });
+      },
+    },
+    {
+      title: "a restore that is swapped in holds the old state, and can be taken back",
+      run: async () => {
+        await withSnapshot("restored", async (records, runId) => {
+          await write("live before the swap");
+          const before = await world.leavings();
+          const prepared = await snapshotter.restore(records, {
+            ...requestFor(runId),
+            staging: stagingFor(runId),
+          });
+          const swapped = await swapIn(prepared, chainstateDir);
+          assert.equal(await now(), "restored");
+          await write("the restored node writes");
+          await swapped.takeBack(host);
+          assert.equal(await now(), "live before the swap");
+          await prepared.discard();
+          assert.deepEqual(await world.leavings(), before);
+        });
+      },
+    },
+    {
+      title: "a swap that fails at any command can be taken back",
+      run: async () => {
+        await withSnapshot("restored", async (records, runId) => {
+          await write("live");
+          for (let failAt = 1; ; failAt += world.isSlow === true ? 2 : 1) {
+            const faulty = failingHost(host);
+            const prepared = await world
+              .make(faulty.host)
+              .restore(records, { ...requestFor(`${runId}-${failAt}`), staging: stagingFor(runId) });
+            if (prepared.kind === "directory") return await prepared.discard();
+            const undo = parseUndoSteps(JSON.parse(JSON.stringify(prepared.undo)));
+            faulty.failAfter(failAt);
+            const failure = await prepared.swap().then(
+              () => undefined,
+              (error: unknown) => error,
+            );
+            faulty.failAfter(Infinity);
+            await undoVolumeSteps(undo, host);
+            await undoVolumeSteps(undo, host);
+            assert.equal(await now(), "live", `failed at command ${failAt}`);
+            await write("live");
+            await prepared.discard();
+            if (failure === undefined) break;
+          }
+        });
+      },
+    },
+    {
+      title: "a committed restore runs on the snapshot's state and can be snapshotted again",
+      run: async () => {
+        await withSnapshot("committed", async (records, runId) => {
+          await write("live");
+          const prepared = await snapshotter.restore(records, {
+            ...requestFor(runId),
+            staging: stagingFor(runId),
+          });
+          const swapped = await swapIn(prepared, chainstateDir);
+          await swapped.commit(host);
+          assert.equal(await now(), "committed");
+          await write("after the restore");
+          const probe = await snapshotter.probe(requestFor(nextRun()));
+          assert.equal(probe.usable, true, probe.reason);
+        });
+        assert.equal(await now(), "after the restore");
+      },
+    },
+  ];
+}
+
+/** Swaps as a command would: volumes by themselves, directories by rename. */
+async function swapIn(
+  prepared: PreparedRestore,
+  target: string,
+): Promise<{ takeBack(host: Host): Promise<void>; commit(host: Host): Promise<void> }> {
+  if (prepared.kind === "volume") {
+    const undo = parseUndoSteps(JSON.parse(JSON.stringify(prepared.undo)));
+    await prepared.swap();
+    return {
+      takeBack: async (host) => void (await undoVolumeSteps(undo, host)),
+      commit: async () => void (await prepared.commit(false)),
+    };
+  }
+  const aside = `${target}.old`;
+  await rename(target, aside);
+  await rename(prepared.directory, target);
+  return {
+    async takeBack() {
+      await rename(target, prepared.directory);
+      await rename(aside, target);
+    },
+    commit: async (host) => void (await host.do(["rm", "-rf", "--one-file-system", aside])),
+  };
+}
+
+/** A host whose privileged commands fail from the n-th on, as if the process had been killed there. */
+function failingHost(host: Host): { readonly host: Host; failAfter(count: number): void } {
+  let left = Infinity;
+  const check = (argv: readonly string[]): void => {
+    left -= 1;
+    if (left < 0) throw new Error(`killed before ${argv.join(" ")}`);
+  };
+  return {
+    failAfter: (count) => {
+      left = count - 1;
+    },
+    host: {
+      ...host,
+      async ask(argv, timeoutMs) {
+        check(argv);
+        return await host.ask(argv, timeoutMs);
+      },
+      async do(argv, timeoutMs) {
+        check(argv);
+        return await host.do(argv, timeoutMs);
+      },
+      async work(argv, options) {
+        check(argv);
+        await host.work(argv, options);
+      },
+    },
+  };
+}
