@@ -29,9 +29,12 @@ export interface PutOptions {
 }
 
 export interface StoreCapabilities {
-  /** `PutOptions.ifAbsent`/`ifMatch` are enforced by the store and not merely looked at before. */
+  /**
+   * `PutOptions.ifAbsent`/`ifMatch` are enforced by the store and not merely looked at before. Some stores have to be
+   * tried: then this is false until `probeWritable` or the first conditional `put` has found out.
+   */
   readonly conditionalWrites: boolean;
-  /** `Upload.copyPart` works without sending bytes. */
+  /** `Upload.copyPart` works without sending the bytes over the network. */
   readonly copyRange: boolean;
   readonly readOnly: boolean;
 }
@@ -52,7 +55,10 @@ export interface ObjectStore {
   head(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined>;
   /** The object (or range) whole in memory; for small objects and single frames. ObjectNotFoundError if missing. */
   get(key: string, options: GetOptions): Promise<{ readonly bytes: Uint8Array; readonly info: ObjectInfo }>;
-  /** The object (or range) as a stream that resumes by itself after a broken connection, bound to one etag. */
+  /**
+   * The object (or range) as a stream that resumes by itself after a broken connection, bound to one etag. `chunks` holds
+   * a connection or a file until it is read to its end or left (`return`), so it has to be iterated.
+   */
   stream(
     key: string,
     options: GetOptions,
@@ -79,7 +85,10 @@ export interface ObjectStore {
 
 export interface OpenUploadOptions {
   readonly contentType?: string;
-  /** Object whose ranges `copyPart` takes, bound to its etag. */
+  /**
+   * Object whose ranges `copyPart` takes, bound to its etag: `copyPart` or `complete` fails with ObjectChangedError
+   * when it is another version by then.
+   */
   readonly copyFrom?: { readonly key: string; readonly etag: string };
   readonly signal: AbortSignal;
 }
@@ -90,12 +99,29 @@ export interface UploadToken {
   readonly id: string;
 }
 
-/** One object being written in numbered parts (from 1), in any order and in parallel. Invisible until completed. */
+/**
+ * Where a part stands in the object. Numbers run from 1 and their order is the order of the bytes; the writer also
+ * knows the offset, which stores that write in place need. Each number is used once.
+ */
+export interface PartPlace {
+  readonly number: number;
+  readonly offset: number;
+}
+
+/** One object being written in parts, in any order and in parallel. Invisible until completed. */
 export interface Upload {
   readonly token: UploadToken;
-  writePart(partNumber: number, bytes: Uint8Array): Promise<void>;
+  /**
+   * How `copyPart` works here. "bound": the store checks `copyFrom`'s etag with every copied part. "unbound": it does
+   * not; `complete` looks at the source once more, and the caller should read the seams back (`verifySeams`) before it
+   * shows the object to anybody. "none": there is no `copyFrom`, or the store cannot copy ranges after all.
+   */
+  readonly copies: "bound" | "unbound" | "none";
+  writePart(place: PartPlace, bytes: Uint8Array): Promise<void>;
   /** Only with `capabilities.copyRange` and `copyFrom`. */
-  copyPart(partNumber: number, range: { readonly offset: number; readonly length: number }): Promise<void>;
+  copyPart(place: PartPlace, range: { readonly offset: number; readonly length: number }): Promise<void>;
+  /** Makes the object visible, whole. STORE_MISMATCH when the parts do not join, or the store holds another size. */
   complete(): Promise<ObjectInfo>;
+  /** Takes everything back. Safe to call twice, and after `complete` (then it does nothing). */
   abort(): Promise<void>;
 }

@@ -1,0 +1,61 @@
+/** The Cephs that `testbed/ceph.sh up` has brought up, and an empty bucket in each. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import type { StorageLocation } from "../../src/config.ts";
+
+export const cephSuites = ["sid", "trixie", "bookworm"] as const;
+export type CephSuite = (typeof cephSuites)[number];
+
+export const cephNames: Readonly<Record<CephSuite, string>> = {
+  sid: "Ceph 20",
+  trixie: "Ceph 18",
+  bookworm: "Ceph 16",
+};
+
+/** Undefined when it is not up. */
+export function cephEndpoint(suite: CephSuite): string | undefined {
+  const root = process.env["TESTBED_DIR"] ?? "/var/tmp/testbed";
+  try {
+    return readFileSync(path.join(root, `ceph-${suite}`, "endpoint"), "utf8").trim();
+  } catch {
+    return undefined;
+  }
+}
+
+export const cephCredentials = { accessKeyId: "AKTEST", secretAccessKey: "SKTEST" };
+
+/** The owner's credentials, where the SDK's default chain looks first. */
+export function useCephCredentials(): void {
+  process.env["AWS_ACCESS_KEY_ID"] = cephCredentials.accessKeyId;
+  process.env["AWS_SECRET_ACCESS_KEY"] = cephCredentials.secretAccessKey;
+}
+
+export async function makeBucket(endpoint: string, name: string): Promise<void> {
+  const client = new S3Client({
+    endpoint,
+    region: "us-east-1",
+    forcePathStyle: true,
+    credentials: cephCredentials,
+  });
+  try {
+    await client.send(new CreateBucketCommand({ Bucket: name }));
+  } finally {
+    client.destroy();
+  }
+}
+
+export function s3Location(
+  endpoint: string,
+  bucket: string,
+  prefix: string,
+  maxParts = 10_000,
+): Extract<StorageLocation, { scheme: "s3" }> {
+  return {
+    scheme: "s3",
+    url: `s3://${bucket}/${prefix}`,
+    bucket,
+    prefix,
+    s3: { endpoint, region: "us-east-1", forcePathStyle: true, storageClass: "STANDARD", maxParts },
+  };
+}

@@ -1,0 +1,90 @@
+/**
+ * What can go wrong with a store, by code. The first three are part of the port's contract and callers branch on them;
+ * the others are for people: what the store would not do, and what to change.
+ */
+import { ActionError, type ErrorDetails } from "../errors.ts";
+
+export class ObjectNotFoundError extends ActionError {
+  override readonly name = "ObjectNotFoundError";
+
+  constructor(url: string, cause?: unknown) {
+    super("OBJECT_NOT_FOUND", `${url} does not exist.`, cause === undefined ? {} : { cause });
+  }
+}
+
+/** The object is no longer the version the caller is bound to. */
+export class ObjectChangedError extends ActionError {
+  override readonly name = "ObjectChangedError";
+
+  constructor(url: string, cause?: unknown) {
+    super("OBJECT_CHANGED", `${url} was replaced while it was being read.`, {
+      hint: "Run again; the new version will be read from its start.",
+      ...(cause === undefined ? {} : { cause }),
+    });
+  }
+}
+
+/** A conditional write lost: the key exists, or is another version than the caller saw. */
+export class PreconditionFailedError extends ActionError {
+  override readonly name = "PreconditionFailedError";
+
+  constructor(url: string, cause?: unknown) {
+    super("PRECONDITION_FAILED", `${url} was written by somebody else in the meantime.`, {
+      hint: "Read it again and repeat the change.",
+      ...(cause === undefined ? {} : { cause }),
+    });
+  }
+}
+
+export type StoreErrorCode =
+  /** Wrong, expired or missing credentials. */
+  | "STORE_CREDENTIALS"
+  /** The credentials are good and the right is missing. */
+  | "STORE_DENIED"
+  /** No such bucket, container or directory. */
+  | "STORE_NOT_FOUND"
+  | "STORE_READ_ONLY"
+  | "STORE_FULL"
+  | "STORE_REGION"
+  | "STORE_CLOCK"
+  /** No connection to the endpoint can be made. */
+  | "STORE_UNREACHABLE"
+  /** The connection stands and nothing moves on it. */
+  | "STORE_STALLED"
+  /** The store cannot do what was asked, whatever the rights. */
+  | "STORE_UNSUPPORTED"
+  /** An object is not as long as it has to be, or an upload does not add up. */
+  | "STORE_MISMATCH"
+  | "STORE_FAILED";
+
+export class StoreError extends ActionError {
+  override readonly name = "StoreError";
+  override readonly code: StoreErrorCode;
+
+  constructor(code: StoreErrorCode, message: string, details: ErrorDetails = {}) {
+    super(code, message, details);
+    this.code = code;
+  }
+}
+
+/** An error that a caller of the port may see as it is. */
+export function isPortError(error: unknown): error is ActionError {
+  return error instanceof ActionError;
+}
+
+/** A range that the object does not have. */
+export function beyondEnd(
+  url: string,
+  range: { readonly offset: number; readonly length: number },
+  size: number,
+): StoreError {
+  return new StoreError(
+    "STORE_MISMATCH",
+    `${url} has ${size} bytes; bytes ${range.offset} to ${range.offset + range.length - 1} were asked for.`,
+    { hint: "The object is damaged or is not what its index says; verify the snapshot." },
+  );
+}
+
+export function uploadClosed(url: string): StoreError {
+  return new StoreError("STORE_FAILED", `The upload of ${url} has been completed or taken back.`);
+}

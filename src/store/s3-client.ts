@@ -1,0 +1,68 @@
+/**
+ * Builds the S3 client: credentials, region and endpoint from the SDK's default chain (environment, web identity,
+ * profiles, instance role), with what the action's inputs say on top. Limits are set here once, so that no request can
+ * hang: the SDK has none by default.
+ */
+import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
+import type { S3Options } from "../config.ts";
+
+export interface S3Limits {
+  readonly connectTimeoutMs: number;
+  /** No byte in either direction for so long ends a request. */
+  readonly idleTimeoutMs: number;
+  /** From the request to the first byte of its answer, the sending of a part included. */
+  readonly requestTimeoutMs: number;
+  /** The first included. */
+  readonly attempts: number;
+}
+
+export const defaultS3Limits: S3Limits = {
+  connectTimeoutMs: 10_000,
+  idleTimeoutMs: 30_000,
+  requestTimeoutMs: 20 * 60_000,
+  attempts: 4,
+};
+
+/** Replaced in tests. */
+export type S3ClientFactory = (options: S3Options, limits: S3Limits) => Promise<S3Client>;
+
+const maxConnections = 64;
+
+export const createS3Client: S3ClientFactory = async (options, limits) => {
+  const agent = { keepAlive: true, maxSockets: maxConnections };
+  const config: S3ClientConfig = {
+    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
+    ...(options.region === undefined ? {} : { region: options.region }),
+    forcePathStyle: options.forcePathStyle,
+    // A bucket in another region is found by the answer to the first request.
+    followRegionRedirects: true,
+    maxAttempts: limits.attempts,
+    // The SDK's own trailing checksums break stores that do not know them (Ceph 16 answers 411). Every body here is a
+    // buffer, so its SHA-256 is part of the signature and the store refuses bytes that were changed on the way.
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+    requestHandler: {
+      connectionTimeout: limits.connectTimeoutMs,
+      socketTimeout: limits.idleTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      throwOnRequestTimeout: true,
+      httpAgent: agent,
+      httpsAgent: agent,
+    },
+  };
+  const client = new S3Client(config);
+  if (await knowsRegion(client)) return client;
+  client.destroy();
+  // Compatible stores ignore it, and AWS redirects from here to where the bucket is.
+  return new S3Client({ ...config, region: "us-east-1" });
+};
+
+async function knowsRegion(client: S3Client): Promise<boolean> {
+  try {
+    await client.config.region();
+    return true;
+  } catch {
+    // The provider has no other way of saying that nobody named a region.
+    return false;
+  }
+}
