@@ -32,20 +32,20 @@ export function renderGantts(record: RunRecord, now: number): string {
       tag: "crit",
     };
   });
-  const whole = chart(phases, downs);
   const first = downs[0];
   const last = downs.at(-1);
-  if (first === undefined || last === undefined) return whole;
+  if (first === undefined || last === undefined) return chart(phases, downs);
   const everything = [...phases, ...downs];
   const runMs = Math.max(...everything.map(({ to }) => to)) - Math.min(...everything.map(({ from }) => from));
   const downMs = last.to - first.from;
-  if (downMs >= runMs * smallShare) return whole;
+  if (downMs >= runMs * smallShare) return chart(phases, downs);
   const marginMs = Math.max(1000, downMs * 0.25);
   const window = { from: first.from - marginMs, to: last.to + marginMs };
   const near = phases
     .filter(({ from, to }) => to > window.from && from < window.to)
     .map((span) => clip(span, window));
-  return `${whole}\n\nThe downtime, seen closer:\n\n${chart(near, downs)}`;
+  const apart = phases.filter(({ from, to }) => from < first.from || to > last.to);
+  return `${chart(apart, downs)}\n\nThe downtime, seen closer:\n\n${chart(near, downs)}`;
 }
 
 function phaseSpan(phase: PhaseRecord, now: number): Span {
@@ -102,12 +102,17 @@ function tickInterval(spanMs: number): string {
     [100, "100millisecond"],
     [500, "500millisecond"],
     [1000, "1second"],
+    [2000, "2second"],
     [5000, "5second"],
     [15_000, "15second"],
+    [30_000, "30second"],
     [60_000, "1minute"],
+    [120_000, "2minute"],
     [300_000, "5minute"],
     [900_000, "15minute"],
+    [1_800_000, "30minute"],
     [3_600_000, "1hour"],
+    [2 * 3_600_000, "2hour"],
     [4 * 3_600_000, "4hour"],
     [12 * 3_600_000, "12hour"],
     [24 * 3_600_000, "1day"],

@@ -79,18 +79,19 @@ function renderFacts(record: RunRecord): string {
 
 function renderPhases(record: RunRecord, now: number): string {
   if (record.phases.length === 0) return "";
+  const moved = record.phases.some((phase) => (phase.bytes ?? 0) > 0);
   const rows = record.phases.slice(0, mostRows).map((phase) => {
     const ms = (phase.endedAt ?? now) - phase.startedAt;
-    const mark = phase.failed === true ? " ❌" : "";
     const bytes = phase.bytes ?? 0;
+    const figures = bytes === 0 ? ["", ""] : [formatBytes(bytes), formatRate(bytes, ms)];
     return [
-      `${cell(phase.title)}${mark}`,
+      `${cell(phase.title)}${phase.failed === true ? " ❌" : ""}`,
       formatDuration(ms),
-      bytes === 0 ? "" : formatBytes(bytes),
-      bytes === 0 ? "" : formatRate(bytes, ms),
+      ...(moved ? figures : []),
     ];
   });
-  return markdownTable(["phase", "time", "bytes", "rate"], rows, ["left", "right", "right", "right"]);
+  const header = moved ? ["phase", "time", "bytes", "rate"] : ["phase", "time"];
+  return markdownTable(header, rows, ["left", "right", "right", "right"]);
 }
 
 function renderLinks(record: RunRecord): string {
