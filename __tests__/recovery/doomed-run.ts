@@ -1,0 +1,130 @@
+/**
+ * A run that goes to a given step and stays there until it is killed: a process of its own for the tests of the dead
+ * man's switch. Its node is `tail -f` on a file of the chainstate, which is a real process that holds the directory.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { arm } from "../../src/recovery/dead-mans-switch.ts";
+import type { JournalContent } from "../../src/recovery/content.ts";
+import { fileOperations } from "../../src/recovery/file-operations.ts";
+import { openJournal } from "../../src/recovery/journal.ts";
+import { noteNode, noteStarted, noteStopRequested } from "../../src/recovery/node-account.ts";
+import { planSwap, prove, swapIn } from "../../src/recovery/swap.ts";
+import { systemClock } from "../../src/system/clock.ts";
+import { readStat } from "../../src/system/proc.ts";
+import { privilegeFor } from "../../src/system/privilege.ts";
+import { startFromRecipe } from "../../src/node/registry.ts";
+import type { StartRecipe } from "../../src/node/recipe.ts";
+
+export const steps = [
+  "armed",
+  "stop-noted",
+  "stopped",
+  "swap-out",
+  "swap-in",
+  "swapped",
+  "proved",
+  "started-unproved",
+  "started",
+] as const;
+export type Step = (typeof steps)[number];
+
+export interface DoomedRun {
+  readonly base: string;
+  readonly runId: string;
+  readonly step: Step;
+  readonly nodePid: number;
+  readonly wasRunning: boolean;
+  readonly graceMs: number;
+  readonly switchKind: "systemd" | "detached";
+}
+
+/** The node of these tests, in the words of the node room. `base/mainnet/headers.sqlite` is its database. */
+export function recipeFor(base: string, process?: { pid: number; startTicks: number }): StartRecipe {
+  return {
+    manager: "process",
+    name: "tail",
+    executable: "/usr/bin/tail",
+    argv: ["/usr/bin/tail", "-f", join(base, "mainnet", "headers.sqlite")],
+    environment: { PATH: "/usr/bin:/bin", NODE_MARK: base },
+    directory: base,
+    uid: processIds().uid,
+    gid: processIds().gid,
+    groups: processIds().groups,
+    stdout: "/dev/null",
+    stderr: "/dev/null",
+    sudo: false,
+    ...(process === undefined ? {} : { process }),
+  };
+}
+
+function processIds(): { uid: number; gid: number; groups: readonly number[] } {
+  return { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, groups: process.getgroups?.() ?? [] };
+}
+
+async function stay(): Promise<never> {
+  process.stdout.write("there\n");
+  setInterval(() => undefined, 1000);
+  return await new Promise<never>(() => undefined);
+}
+
+async function main(run: DoomedRun): Promise<void> {
+  const signal = AbortSignal.timeout(120_000);
+  const privilege = privilegeFor("never");
+  const target = join(run.base, "mainnet");
+  const { journal } = await openJournal({
+    stateDirectory: join(run.base, "state"),
+    chainstateDir: target,
+    run: { runId: run.runId, command: "restore", sudo: "never" },
+    signal,
+  });
+  const at = async (step: Step): Promise<void> => {
+    if (run.step === step) await stay();
+  };
+  const node = await readStat(run.nodePid);
+  const found = node === undefined ? undefined : { pid: node.pid, startTicks: node.startTicks };
+  const recipe = recipeFor(run.base, found);
+  await noteNode(journal, { wasRunning: run.wasRunning, recipe, process: found, stopTimeoutMs: 60_000 });
+  await arm(journal, {
+    privilege,
+    clock: systemClock,
+    env: process.env,
+    prefer: run.switchKind,
+    graceMs: run.graceMs,
+    intervalMs: 200,
+  });
+  await at("armed");
+  await noteStopRequested(journal, systemClock);
+  await at("stop-noted");
+  if (run.wasRunning) process.kill(run.nodePid, "SIGTERM");
+  await at("stopped");
+  const plan = await planSwap(target, run.runId);
+  mkdirSync(plan.staging);
+  writeFileSync(join(plan.staging, "headers.sqlite"), "new");
+  const record = async (swap: JournalContent["swap"]): Promise<void> => {
+    await journal.update({ swap });
+    if (swap?.step === "in") await at("swap-out");
+  };
+  const files = fileOperations(privilege, signal);
+  await swapIn(plan, record, {
+    ...files,
+    sync: async (directory) => {
+      await files.sync(directory);
+      if (journal.content.swap?.step === "in") await at("swap-in");
+    },
+  });
+  await at("swapped");
+  if (run.step === "proved") await prove(journal.content.swap ?? neverSwapped(), record);
+  await at("proved");
+  await startFromRecipe(recipe, privilege, signal);
+  await at("started-unproved");
+  await noteStarted(journal);
+  await at("started");
+}
+
+function neverSwapped(): never {
+  throw new Error("no swap in the journal");
+}
+
+const told = process.argv[2];
+if (told !== undefined && process.argv[1] === import.meta.filename) await main(JSON.parse(told) as DoomedRun);

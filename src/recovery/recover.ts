@@ -1,0 +1,142 @@
+/**
+ * Brings back what a dead or failed run left: first the directory, then the node. The one mechanism behind the run's own
+ * `finally`, the post step, the dead man's switch, the hook and the next run; safe to repeat, and each call does as much
+ * as can be done at that moment. It removes nothing: uploads, frozen views and old directories are cleaned by the action
+ * afterwards, when the node runs.
+ */
+import { ActionError } from "../errors.ts";
+import type { StartRecipe } from "../node/recipe.ts";
+import type { Clock } from "../system/clock.ts";
+import { isAlive } from "../system/proc.ts";
+import type { Privilege } from "../system/privilege.ts";
+import type { JournalContent, JournalNode, SwapRecord } from "./content.ts";
+import { fileOperations } from "./file-operations.ts";
+import type { Journal } from "./journal.ts";
+import { noteStartRequested, noteStarted } from "./node-account.ts";
+import { rollBack } from "./swap.ts";
+
+/** What recovery needs of the node room. */
+export interface NodeReviver {
+  /** Starts it unless it runs, and takes our drop-in away. A stop that the supervisor still works on is waited for. */
+  start(
+    recipe: StartRecipe,
+    privilege: Privilege,
+    signal: AbortSignal,
+  ): Promise<"started" | "already-running" | "nothing-to-start">;
+  /** True when any process has files below the directory open. */
+  isInUse(chainstateDir: string, privilege: Privilege, signal: AbortSignal): Promise<boolean>;
+}
+
+export interface RecoverOptions {
+  readonly privilege: Privilege;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly nodes: NodeReviver;
+}
+
+export interface Recovery {
+  /**
+   * "kept": the restored chainstate is in place and a node runs on it, but nobody has proved it healthy: the action has
+   * to judge it. "completed": it was proved healthy before.
+   */
+  readonly swap: "none" | "rolled-back" | "kept" | "completed";
+  /** "stopping": the old process still ends; call again. "was-down": it was not running before and stays down. */
+  readonly node: "no-need" | "was-down" | "running" | "started" | "stopping";
+}
+
+/** True when `recover` would change something: half a swap, or a node that was running and has not been started again. */
+export function needsRecovery(content: JournalContent): boolean {
+  const swapOpen = content.swap !== null && content.swap.step !== "proved";
+  return swapOpen || (content.node?.mustStart === true && content.node.wasRunning);
+}
+
+/**
+ * One attempt. Errors: NODE_RUNS_DURING_SWAP, SWAP_CONFLICT, SWAP_LOST, and what the node's start says. The journal is
+ * up to date after each thing done, so a later attempt goes on from there.
+ */
+export async function recover(journal: Journal, options: RecoverOptions): Promise<Recovery> {
+  const swap = await recoverSwap(journal, options);
+  return { swap, node: await recoverNode(journal, options) };
+}
+
+/** Repeats `recover` while the old process is still ending, at most until the stop's own deadline has passed. */
+export async function recoverFully(journal: Journal, options: RecoverOptions): Promise<Recovery> {
+  for (;;) {
+    const recovery = await recover(journal, options);
+    if (recovery.node !== "stopping") return recovery;
+    await options.clock.sleep(1_000, options.signal);
+  }
+}
+
+async function recoverSwap(journal: Journal, options: RecoverOptions): Promise<Recovery["swap"]> {
+  const swap = journal.content.swap;
+  if (swap === null) return "none";
+  if (swap.step === "proved") return "completed";
+  if (await runsNow(journal.content, options)) {
+    if (swap.step === "swapped") return "kept";
+    throw new ActionError(
+      "NODE_RUNS_DURING_SWAP",
+      `The node runs although the swap of ${swap.target} is only half done, so it cannot be taken back.`,
+      {
+        hint: `Stop the node; then the old chainstate in ${swap.aside} is put back and the node started on it.`,
+      },
+    );
+  }
+  await rollBackSwap(journal, swap, options);
+  return "rolled-back";
+}
+
+const settleMs = 5_000;
+
+/** A start asked for just before the run died may still take effect: then it is looked once more before anything moves. */
+async function runsNow({ node, chainstateDir }: JournalContent, options: RecoverOptions): Promise<boolean> {
+  const isInUse = async (): Promise<boolean> =>
+    await options.nodes.isInUse(chainstateDir, options.privilege, options.signal);
+  if (await isInUse()) return true;
+  if (node === null || node.startRequestedAt === null) return false;
+  await options.clock.sleep(settleMs, options.signal);
+  return await isInUse();
+}
+
+async function rollBackSwap(journal: Journal, swap: SwapRecord, options: RecoverOptions): Promise<void> {
+  const files = fileOperations(options.privilege, options.signal);
+  await rollBack(swap, async (next) => await journal.update({ swap: next }), files);
+  await note(journal, `put the old directory ${swap.target} back`);
+}
+
+async function recoverNode(journal: Journal, options: RecoverOptions): Promise<Recovery["node"]> {
+  const node = journal.content.node;
+  if (node === null) return "no-need";
+  if (!node.wasRunning) return "was-down";
+  if (!node.mustStart) return "no-need";
+  const mayStop = await mayStillStop(node, options.clock);
+  // systemd is asked all the same: it queues the start behind the stop, and then needs nobody who waits.
+  if (mayStop && node.recipe.manager !== "systemd") return "stopping";
+  await noteStartRequested(journal, options.clock);
+  const how = await options.nodes.start(node.recipe, options.privilege, options.signal);
+  if (mayStop && how === "already-running") return "stopping";
+  await noteStarted(journal);
+  if (how === "nothing-to-start") return "no-need";
+  await note(journal, how === "started" ? "started the node" : "found the node running");
+  return how === "started" ? "started" : "running";
+}
+
+/** A request to a supervisor that tells of a stop under way is on its way for no longer than `query` allows it. */
+const requestMs = 35_000;
+
+/**
+ * True while the very process that was to be stopped still lives and the request to stop may yet reach it or take effect:
+ * it may be gone in a moment. When that time is up it is a node that was never stopped.
+ */
+async function mayStillStop(node: JournalNode, clock: Clock): Promise<boolean> {
+  if (node.process === null || node.stopRequestedAt === null) return false;
+  const limitMs = node.recipe.manager === "systemd" ? requestMs : node.stopTimeoutMs;
+  return clock.now() < Date.parse(node.stopRequestedAt) + limitMs && (await isAlive(node.process));
+}
+
+async function note(journal: Journal, did: string): Promise<void> {
+  await journal.update((now) => ({
+    ...now,
+    recovered: [...now.recovered, { at: new Date().toISOString(), by: now.owner.role, did }],
+  }));
+}

@@ -1,0 +1,65 @@
+/**
+ * Finishes at once whatever dead runs left in a state directory: for the runner's hook at the end of a job, a unit at
+ * boot, or a person at a prompt. Runs that are alive are left alone.
+ */
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { describeError, hasCode } from "../errors.ts";
+import type { Privilege, SudoMode } from "../system/privilege.ts";
+import { isLocked } from "./lock.ts";
+import { lockPathOf, takeJournal, type Journal } from "./journal.ts";
+import { recoverFully, type RecoverOptions, type Recovery } from "./recover.ts";
+
+export interface ReplayOptions extends Omit<RecoverOptions, "privilege"> {
+  readonly stateDirectory: string;
+  readonly privilege: (mode: SudoMode) => Privilege;
+}
+
+export interface Replayed {
+  readonly journalPath: string;
+  readonly outcome:
+    | { readonly kind: "alive" }
+    | { readonly kind: "recovered"; readonly recovery: Recovery }
+    | { readonly kind: "failed"; readonly error: unknown };
+}
+
+/** One result for each journal; a failure of one does not keep the others waiting. */
+export async function replay(options: ReplayOptions): Promise<readonly Replayed[]> {
+  const names = await readdir(options.stateDirectory).catch((error: unknown) => {
+    if (hasCode(error, "ENOENT")) return [];
+    throw error;
+  });
+  const journals = names.filter((name) => /^[0-9a-f]{16}\.json$/.test(name)).sort();
+  return await Promise.all(
+    journals.map(async (name) => {
+      const journalPath = join(options.stateDirectory, name);
+      return { journalPath, outcome: await replayOne(journalPath, options) };
+    }),
+  );
+}
+
+/** For a person: one line a journal. */
+export function describeReplayed({ journalPath, outcome }: Replayed): string {
+  if (outcome.kind === "alive") return `${journalPath}: a run is at work, left alone`;
+  if (outcome.kind === "failed") return `${journalPath}: ${describeError(outcome.error)}`;
+  return `${journalPath}: swap ${outcome.recovery.swap}, node ${outcome.recovery.node}`;
+}
+
+async function replayOne(journalPath: string, options: ReplayOptions): Promise<Replayed["outcome"]> {
+  let journal: Journal | undefined;
+  try {
+    if (isLocked(lockPathOf(journalPath))) return { kind: "alive" };
+    journal = await takeJournal(journalPath, {
+      role: "replay",
+      signal: options.signal,
+      clock: options.clock,
+    });
+    if (journal === undefined) return { kind: "recovered", recovery: { swap: "none", node: "no-need" } };
+    const privilege = options.privilege(journal.content.sudo);
+    return { kind: "recovered", recovery: await recoverFully(journal, { ...options, privilege }) };
+  } catch (error) {
+    return hasCode(error, "RUN_IN_PROGRESS") ? { kind: "alive" } : { kind: "failed", error };
+  } finally {
+    journal?.release();
+  }
+}
