@@ -1,0 +1,138 @@
+/**
+ * One look at a chainstate that nobody writes to: facts, checks, databases. Reads only, changes not a byte. For
+ * commands: before an archive is written, on what was restored before it is swapped in, and for `verify`.
+ */
+import type { ChainFacts, CheckResult } from "../catalog/manifest.ts";
+import { ActionError, throwIfAborted } from "../errors.ts";
+import { type Finding, runChecks } from "./checks.ts";
+import { checkBlobRecords, checkPages, type OnProgress } from "./depth.ts";
+import { readFacts } from "./facts.ts";
+import { findDatabases, type FoundDatabase } from "./find-databases.ts";
+import { openReader } from "./read-only-database.ts";
+import { type BlobFiles, blobsOf } from "./source.ts";
+import { Tips } from "./tips.ts";
+
+/** `tips`: the checks A to H. `quick`, `full`: SQLite's own checks too. `none`: facts alone. */
+export type CheckDepth = "tips" | "quick" | "full" | "none";
+
+export interface InspectOptions {
+  /** The mode directory, absolute. */
+  readonly dir: string;
+  readonly depth: CheckDepth;
+  readonly signal: AbortSignal;
+  readonly onProgress?: OnProgress;
+  /**
+   * Where `.blobs` are looked at; default: in `dir`. A snapshot that is not unpacked whole gives their sizes, and their
+   * contents where it can.
+   */
+  readonly blobs?: BlobFiles;
+  /** The name of the network, where the directory's own is another (a staging directory). */
+  readonly network?: string;
+  /** Runs the reading process as another user. */
+  readonly elevate?: (argv: readonly string[]) => readonly string[];
+}
+
+export interface Inspection {
+  readonly dir: string;
+  readonly facts: ChainFacts;
+  /** Empty with depth `none`. */
+  readonly checks: readonly CheckResult[];
+  readonly databases: readonly FoundDatabase[];
+  /** Databases that failed checks put the blame on, without repetition. */
+  readonly blamed: readonly string[];
+}
+
+/** CHAINSTATE_NOT_FOUND where there is no directory; everything that is wrong inside it is in the result. */
+export async function inspectChainstate(options: InspectOptions): Promise<Inspection> {
+  const { dir, depth, signal } = options;
+  const found = await findDatabases(dir, signal);
+  const usable = new Set(
+    found.databases.filter((each) => each.damage === undefined).map((each) => each.path),
+  );
+  const open = { dir, signal, ...(options.elevate === undefined ? {} : { elevate: options.elevate }) };
+  const reader = await openReader(open);
+  try {
+    const tips = new Tips({
+      ask: reader.ask,
+      has: (path) => usable.has(path),
+      blobs: options.blobs ?? blobsOf(dir),
+    });
+    const findings: Finding[] = [];
+    if (depth !== "none") {
+      findings.push(filesFinding(found.problems, found.databases.length), ...(await runChecks(tips)));
+    }
+    if (depth === "quick" || depth === "full") {
+      const progress = options.onProgress === undefined ? {} : { onProgress: options.onProgress };
+      const pages = {
+        depth,
+        databases: found.databases,
+        openReader: () => openReader(open),
+        signal,
+        ...progress,
+      };
+      findings.push({ id: "integrity", ...(await checkPages(pages)) });
+    }
+    // Records are told apart by tables that the checks before have found in order.
+    if (depth === "full" && findings.every((finding) => finding.result !== "failed")) {
+      findings.push({ id: "blobs", ...(await checkBlobRecords(tips, signal, options.onProgress)) });
+    }
+    const facts = await readFacts(tips, dir, found.hasPruningManifest);
+    return {
+      dir,
+      facts: options.network === undefined ? facts : { ...facts, network: options.network },
+      checks: findings.map(({ id, result, detail }) => ({ id, result, detail })),
+      databases: found.databases,
+      blamed: [...new Set(findings.flatMap((finding) => finding.databases))],
+    };
+  } catch (error) {
+    throwIfAborted(signal);
+    throw error;
+  } finally {
+    await reader.end();
+    await ownBlobs.close();
+  }
+}
+
+function filesFinding(
+  problems: readonly { readonly database: string; readonly detail: string }[],
+  count: number,
+): Finding {
+  if (problems.length === 0)
+    return { id: "files", result: "passed", detail: `${count} databases are there`, databases: [] };
+  return {
+    id: "files",
+    result: "failed",
+    detail: problems.map((problem) => problem.detail).join("; "),
+    databases: problems.map((problem) => problem.database),
+  };
+}
+
+/** The databases of a chainstate do not tell of one moment, or one of them is damaged. */
+export class ChainstateInconsistentError extends ActionError {
+  override readonly name = "ChainstateInconsistentError";
+  readonly checks: readonly CheckResult[];
+  readonly databases: readonly string[];
+
+  constructor(inspection: Inspection) {
+    const failures = inspection.checks.filter((check) => check.result === "failed");
+    const said = failures.map((check) => `${check.id}: ${check.detail}`).join("; ");
+    super(
+      "CHAINSTATE_INCONSISTENT",
+      `The chainstate in ${inspection.dir} is not one consistent state. ${said}.`,
+      {
+        hint:
+          `A node will panic on it or stall later, so nothing is published from it and it is not put in place. If the node still runs on it, ` +
+          `start and stop it gracefully once and try again; else restore ${inspection.blamed.join(", ")} together with all the others ` +
+          `from a snapshot. docs/checks.md says what each check means.`,
+      },
+    );
+    this.checks = inspection.checks;
+    this.databases = inspection.blamed;
+  }
+}
+
+/** Throws ChainstateInconsistentError when a check failed. Checks that could not be made do not fail. */
+export function assertConsistent(inspection: Inspection): void {
+  if (inspection.checks.some((check) => check.result === "failed"))
+    throw new ChainstateInconsistentError(inspection);
+}
