@@ -4,6 +4,7 @@
  */
 import type { View } from "../archive/view.ts";
 import type { EntrySelection } from "../chainstate/layout.ts";
+import type { Row } from "./keeper-protocol.ts";
 
 export type FreezerName = "cold" | "sqlite" | "reflink" | "zfs" | "btrfs" | "lvm";
 
@@ -18,6 +19,27 @@ export interface FreezeRequest {
   readonly signal: AbortSignal;
 }
 
+/** Asks a database (path below the chainstate) inside the frozen state. */
+export type Ask = (database: string, sql: string) => Promise<readonly Row[]>;
+
+/** What a freezer has to know of the databases and may not know itself, because only `chainstate` knows Stacks files. */
+export interface DatabaseRules {
+  /** Those whose states must be of one moment of the node, in the order in which it commits to them. */
+  readonly consensusDatabases: readonly string[];
+  /** The append-only file beside a database that its rows point into, if databases of that name have one. */
+  appendOnlyFileOf(database: string): string | undefined;
+  /**
+   * How many bytes of it the database records. "unsettled": it has rows whose bytes may be rewritten in place, so that
+   * the file does not hold still although the database does.
+   */
+  recordedLength(database: string, ask: Ask): Promise<number | "unsettled">;
+  /** Whether the consensus databases tell of the same tip (checks A to E). */
+  tipsAgree(ask: Ask): Promise<{ readonly agree: boolean; readonly detail: string }>;
+}
+
+/** A view of a directory as it is, in the archive's order: what every freezer begins with. */
+export type ViewOf = (directory: string, selection: EntrySelection) => Promise<View>;
+
 export interface Probe {
   readonly usable: boolean;
   /** Why, or why not, in words for the log. */
@@ -31,6 +53,8 @@ export interface FrozenView {
   readonly at: Date;
   /** A directory that can be opened to read the frozen databases, where there is one (clone, snapshot mount). */
   readonly directory?: string;
+  /** Asks the frozen databases, where they are held open (`sqlite`): the only way to ask a `live` cut. */
+  readonly ask?: Ask;
   /** Rejects as soon as the view is known to hold no longer (keeper died, snapshot full); never resolves otherwise. */
   readonly broken: Promise<never>;
   /** Throws when anything happened that voids the view. Called before publishing. */

@@ -1,0 +1,281 @@
+/** What is special about the freezer that uses SQLite's readers: a node that never stops, and everything that can go wrong. */
+import { readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { expect, onTestFinished, test } from "vitest";
+import { sqliteFreezer } from "../../src/freeze/sqlite.ts";
+import type { SqliteFreezerOptions } from "../../src/freeze/sqlite.ts";
+import type { FreezeRequest, FrozenView } from "../../src/freeze/port.ts";
+import { ChainWriter, createChainstate } from "../../simulator/chainstate.ts";
+import { databasePaths } from "../../simulator/schema.ts";
+import {
+  copyView,
+  examineCopy,
+  examineHeld,
+  keepersOf,
+  requestFor,
+  rules,
+  scratch,
+  startWriter,
+  tipsOfCopy,
+  viewOf,
+} from "./support.ts";
+
+const quick = { intervalMs: 30, minFreeBytes: 1 };
+
+function freezerWith(options: Partial<SqliteFreezerOptions> = {}): ReturnType<typeof sqliteFreezer> {
+  return sqliteFreezer({ viewOf, rules, limits: quick, ...options });
+}
+
+async function chainstate(height = 30): Promise<{ base: string; dir: string; request: FreezeRequest }> {
+  const base = await scratch();
+  const dir = join(base, "mainnet");
+  createChainstate(dir, { era: "nakamoto", height });
+  return { base, dir, request: requestFor(dir, join(base, "state")) };
+}
+
+/** The reason `broken` gives, or a failure when it gives none within 10 s. */
+async function whyBroken(frozen: FrozenView): Promise<{ code?: string; message: string }> {
+  const late = new Promise<never>((_, reject) => {
+    setTimeout(() => reject(new Error("the view did not break")), 10_000).unref();
+  });
+  return Promise.race([frozen.broken, late]).catch((error: unknown) => error as never);
+}
+
+/** Sees to it that the view is void in every respect, and returns why. */
+async function voided(frozen: FrozenView): Promise<string> {
+  const reason = await whyBroken(frozen);
+  expect(reason).toMatchObject({ code: "FREEZE_BROKEN" });
+  await expect(frozen.assertHeld()).rejects.toMatchObject({ code: "FREEZE_BROKEN" });
+  await frozen.release();
+  expect(keepersOf()).toEqual([]);
+  return reason.message;
+}
+
+test("live: a running node's state at one moment, while it goes on, and the node is the same", async () => {
+  const { base, dir, request } = await chainstate();
+  const writer = await startWriter(dir, 200);
+  try {
+    const before = await writer.progress();
+    const frozen = await freezerWith().freeze(request, false);
+    let held: Record<string, string>;
+    try {
+      if (frozen.ask === undefined) throw new Error("nothing can be asked");
+      held = await examineHeld(frozen.ask);
+      expect(await rules.tipsAgree(frozen.ask)).toMatchObject({ agree: true });
+      await copyView(frozen.view, join(base, "copy"), 2);
+      await frozen.assertHeld();
+      expect(await examineHeld(frozen.ask)).toEqual(held);
+    } finally {
+      await frozen.release();
+    }
+    expect(await examineCopy(join(base, "copy"))).toEqual(held);
+    expect(await tipsOfCopy(join(base, "copy"))).toMatchObject({ agree: true });
+    const after = await writer.progress();
+    expect(after.pid).toBe(before.pid);
+    expect(after.height).toBeGreaterThan(before.height);
+    expect(after.busy).toBeGreaterThan(before.busy);
+  } finally {
+    await writer.stop();
+  }
+  expect(readdirSync(request.stateDir)).toEqual([]);
+});
+
+test("live: a moment between two of a block's commits is not taken", async () => {
+  const { dir, request } = await chainstate();
+  const chain = ChainWriter.open(dir);
+  try {
+    chain.appendBlock({ until: "clarity" });
+    const clock = { now: () => Date.now(), sleep: async () => undefined };
+    await expect(freezerWith({ clock }).freeze(request, false)).rejects.toMatchObject({
+      code: "LIVE_CUT_NOT_FOUND",
+    });
+    expect(keepersOf()).toEqual([]);
+  } finally {
+    chain.close(true);
+  }
+});
+
+test("live: refuses a database in rollback-journal mode, and says which", async () => {
+  const { dir, request } = await chainstate();
+  const database = new DatabaseSync(join(dir, "signers.sqlite"));
+  database.exec("CREATE TABLE t (x)");
+  database.close();
+  await expect(freezerWith().freeze(request, false)).rejects.toMatchObject({
+    code: "FREEZE_UNSUPPORTED",
+    message: expect.stringContaining("signers.sqlite") as string,
+  });
+  const frozen = await freezerWith().freeze(request, true);
+  await frozen.release();
+});
+
+test("an unconfirmed trie in `.blobs` is refused", async () => {
+  const { dir, request } = await chainstate();
+  const database = new DatabaseSync(join(dir, databasePaths.clarity));
+  database.exec(
+    "INSERT INTO marf_data (block_hash, data, unconfirmed, external_offset, external_length) VALUES ('u', '', 1, 0, 10)",
+  );
+  database.close();
+  await expect(freezerWith().freeze(request, true)).rejects.toMatchObject({ code: "FREEZE_UNSETTLED" });
+  expect(keepersOf()).toEqual([]);
+});
+
+test("a WAL that the selection leaves out while its database needs it is an error, not a loss", async () => {
+  const { request } = await chainstate();
+  const selection = {
+    ...request.selection,
+    leavesOut: (path: string) => (path.endsWith("-wal") ? ("exclude" as const) : undefined),
+  };
+  await expect(freezerWith().freeze({ ...request, selection }, true)).rejects.toMatchObject({
+    code: "FREEZE_FAILED",
+    message: expect.stringContaining("-wal holds data") as string,
+  });
+});
+
+test("a reader that stands on the database file alone has no WAL in its view, and none of a later one", async () => {
+  const { base, dir, request } = await chainstate();
+  // Everything is in the database files, the WALs are there and full of what is checkpointed already.
+  const chain = ChainWriter.open(dir);
+  try {
+    for (const path of Object.keys(databasePaths)) {
+      if (chain.has(path as never)) chain.database(path as never).exec("PRAGMA wal_checkpoint(PASSIVE)");
+    }
+    expect(statSync(join(dir, `${databasePaths.clarity}-wal`)).size).toBeGreaterThan(0);
+    const frozen = await freezerWith().freeze(request, false);
+    try {
+      if (frozen.ask === undefined) throw new Error("nothing can be asked");
+      const held = await examineHeld(frozen.ask);
+      for (let at = 0; at < 5; at += 1) chain.appendBlock();
+      const paths = await copyView(frozen.view, join(base, "copy"));
+      expect(paths.filter((path) => path.endsWith("-wal"))).toEqual([]);
+      await frozen.assertHeld();
+      expect(await examineCopy(join(base, "copy"))).toEqual(held);
+    } finally {
+      await frozen.release();
+    }
+  } finally {
+    chain.close(true);
+  }
+});
+
+test("the keeper killed: void, and the process that writes does not notice", async () => {
+  const { dir, request } = await chainstate();
+  const frozen = await freezerWith().freeze(request, true);
+  const [keeper] = keepersOf();
+  if (keeper === undefined) throw new Error("no keeper");
+  const writer = await startWriter(dir, 50);
+  try {
+    process.kill(keeper, "SIGKILL");
+    expect(await voided(frozen)).toMatch(/keeper process was ended by SIGKILL/);
+    const { height } = await writer.progress();
+    await expect.poll(async () => (await writer.progress()).height).toBeGreaterThan(height);
+  } finally {
+    await writer.stop();
+  }
+});
+
+test("the keeper's locks lost by a descriptor that it closed: void", async () => {
+  const { dir, request } = await chainstate();
+  const frozen = await freezerWith({
+    keeperScript: join(import.meta.dirname, "leaky-keeper.ts"),
+    limits: { ...quick, intervalMs: 60_000 },
+  }).freeze(request, true);
+  const [keeper] = keepersOf();
+  if (keeper === undefined) throw new Error("no keeper");
+  const note = join("/tmp", `leaky-keeper-${process.pid}`);
+  onTestFinished(() => rmSync(note, { force: true }));
+  await frozen.assertHeld();
+  writeFileSync(note, join(dir, `${databasePaths.index}-shm`));
+  process.kill(keeper, "SIGUSR2");
+  await expect
+    .poll(() =>
+      frozen.assertHeld().then(
+        () => "held",
+        (error: unknown) => Reflect.get(error as object, "message") as string,
+      ),
+    )
+    .toMatch(/holds no read lock on .*index\.sqlite/);
+  expect(await voided(frozen)).toMatch(/holds no read lock/);
+});
+
+test("a WAL cut short, restarted or removed behind it: void", async () => {
+  for (const harm of ["truncate", "remove", "restart"] as const) {
+    const { dir, request } = await chainstate();
+    const frozen = await freezerWith().freeze(request, true);
+    const wal = join(dir, `${databasePaths.sortition}-wal`);
+    if (harm === "truncate") truncateSync(wal, 5000);
+    if (harm === "remove") rmSync(wal);
+    if (harm === "restart") writeFileSync(wal, Buffer.alloc(statSync(wal).size));
+    expect(await voided(frozen)).toMatch(/The WAL of burnchain\/sortition\/marf\.sqlite|is not the commit/);
+  }
+});
+
+test("a database or its blobs cut short or replaced behind it: void", async () => {
+  for (const path of [databasePaths.index, `${databasePaths.index}.blobs`]) {
+    const { dir, request } = await chainstate();
+    const frozen = await freezerWith().freeze(request, true);
+    truncateSync(join(dir, path), 100);
+    expect(await voided(frozen)).toMatch(/was cut short/);
+  }
+});
+
+test("WALs that grow are warned of, then given up, before the disk is full or too long has passed", async () => {
+  const warnings: string[] = [];
+  const { dir, request } = await chainstate();
+  const grown = await freezerWith({
+    limits: { ...quick, warnGrowthBytes: 1, maxGrowthBytes: 3_000_000 },
+    onWarning: (message) => warnings.push(message),
+  }).freeze(request, true);
+  const writer = await startWriter(dir, 200);
+  try {
+    expect(await voided(grown)).toMatch(/given up: the WALs have grown/);
+    expect(warnings.length).toBeGreaterThan(0);
+    expect(warnings.length).toBeLessThan(30);
+  } finally {
+    await writer.stop();
+  }
+  const full = await freezerWith({ limits: { ...quick, minFreeBytes: 2 ** 60 } }).freeze(request, true);
+  expect(await voided(full)).toMatch(/given up: only .* are free/);
+  const late = await freezerWith({ limits: { ...quick, maxHoldMs: 50 } }).freeze(request, true);
+  expect(await voided(late)).toMatch(/given up: it has been held/);
+});
+
+test("nothing is checkpointed or deleted by a keeper that ends while the node is down", async () => {
+  const { dir, request } = await chainstate();
+  const look = (): object =>
+    Object.values(databasePaths).map((path) => [
+      statSync(join(dir, path)).size,
+      statSync(join(dir, `${path}-wal`)).size,
+    ]);
+  const before = look();
+  const frozen = await freezerWith().freeze(request, true);
+  await frozen.release();
+  expect(look()).toEqual(before);
+});
+
+test("the keeper goes with the process that started it, however that ends", async () => {
+  const { dir, base } = await chainstate();
+  const { spawn } = await import("node:child_process");
+  const script = join(import.meta.dirname, "hold-until-killed.ts");
+  for (const signal of ["SIGKILL", "SIGTERM", "SIGINT"] as const) {
+    const child = spawn(process.execPath, [script, dir, join(base, `state-${signal}`)], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const keeper = await new Promise<number>((resolve) => {
+      child.stdout.once("data", (text: Buffer) => resolve(Number(text.toString())));
+    });
+    expect(keeper).toBeGreaterThan(0);
+    process.kill(keeper, 0);
+    child.kill(signal);
+    await expect.poll(() => isGone(keeper), { timeout: 5000 }).toBe(true);
+  }
+});
+
+function isGone(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch {
+    return true;
+  }
+}

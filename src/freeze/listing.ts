@@ -1,0 +1,146 @@
+/**
+ * The list of a chainstate's entries, made once at the cut and spooled to a file, so that half a million entries cost no
+ * memory and nothing is asked of the directory again. Databases are recognised by their content, not by their names.
+ */
+import { createReadStream, createWriteStream } from "node:fs";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { finished } from "node:stream/promises";
+import type { View, ViewEntry } from "../archive/view.ts";
+import type { EntrySelection } from "../chainstate/layout.ts";
+import { throwIfAborted } from "../errors.ts";
+import type { DatabaseRules } from "./port.ts";
+import { journalModeOf } from "./wal.ts";
+
+/**
+ * What an entry is to a freezer that holds databases: "database" is one in WAL mode, "wal", "shm" and "append" belong to
+ * the one named `of`; "write-once" is never touched again; "other" may change under the reader.
+ */
+export type EntryKind = "database" | "rollback" | "wal" | "shm" | "append" | "write-once" | "other";
+
+export interface ListedEntry {
+  readonly kind: EntryKind;
+  readonly entry: ViewEntry;
+  /** For "wal", "shm" and "append". */
+  readonly of?: string;
+}
+
+export interface ListedDatabase {
+  /** Path below the root. */
+  readonly path: string;
+  readonly source: string;
+  readonly uid: number;
+  readonly walListed: boolean;
+  /** The append-only file, where one was listed. */
+  readonly append?: { readonly path: string; readonly source: string };
+}
+
+export interface Listing {
+  readonly databases: readonly ListedDatabase[];
+  /** Paths of databases that are not in WAL mode. */
+  readonly rollbackDatabases: readonly string[];
+  readonly rootEntry: View["rootEntry"];
+  entries(signal: AbortSignal): AsyncIterable<ListedEntry>;
+}
+
+export interface ListingOptions {
+  readonly spoolPath: string;
+  readonly selection: EntrySelection;
+  readonly rules: Pick<DatabaseRules, "appendOnlyFileOf">;
+  readonly signal: AbortSignal;
+  /** May replace an entry while it is listed, e.g. by a copy of it. */
+  readonly onEntry?: (listed: ListedEntry) => ViewEntry | Promise<ViewEntry>;
+}
+
+/** Lists `view` into the spool. Called while the directory holds still, or for `live` while its databases do. */
+export async function listEntries(view: View, options: ListingOptions): Promise<Listing> {
+  const { selection, rules, signal } = options;
+  const databases = new Map<string, { -readonly [K in keyof ListedDatabase]: ListedDatabase[K] }>();
+  const appendFiles = new Map<string, string>();
+  const rollbackDatabases: string[] = [];
+
+  const classify = (entry: ViewEntry): ListedEntry => {
+    const { path, source } = entry;
+    if (entry.type !== "file" || source === undefined) return { kind: "other", entry };
+    if (selection.isWriteOnce(path)) return { kind: "write-once", entry };
+    // A path sorts before every longer one that starts with it, so a database is known before what belongs to it.
+    for (const [suffix, kind] of [
+      ["-wal", "wal"],
+      ["-shm", "shm"],
+    ] as const) {
+      const owner = path.endsWith(suffix) ? databases.get(path.slice(0, -suffix.length)) : undefined;
+      if (owner === undefined) continue;
+      if (kind === "wal") owner.walListed = true;
+      return { kind, entry, of: owner.path };
+    }
+    const owner = databases.get(appendFiles.get(path) ?? "");
+    if (owner !== undefined) {
+      owner.append = { path, source };
+      return { kind: "append", entry, of: owner.path };
+    }
+    const mode = journalModeOf(source, entry.size);
+    if (mode === "none") return { kind: "other", entry };
+    if (mode === "rollback") {
+      rollbackDatabases.push(path);
+      return { kind: "rollback", entry };
+    }
+    databases.set(path, { path, source, uid: entry.uid, walListed: false });
+    const appendFile = rules.appendOnlyFileOf(path);
+    if (appendFile !== undefined) appendFiles.set(appendFile, path);
+    return { kind: "database", entry };
+  };
+
+  const spool = createWriteStream(options.spoolPath, { mode: 0o600 });
+  const written = finished(spool);
+  written.catch(() => undefined);
+  try {
+    let pending = "";
+    for await (const entry of view.entries(signal)) {
+      const listed = classify(entry);
+      const kept = options.onEntry === undefined ? entry : await options.onEntry(listed);
+      pending += `${toLine({ ...listed, entry: kept })}\n`;
+      if (pending.length < 64 * 1024) continue;
+      throwIfAborted(signal);
+      if (!spool.write(pending)) await Promise.race([once(spool, "drain"), written]);
+      pending = "";
+    }
+    spool.end(pending);
+    await written;
+  } finally {
+    spool.destroy();
+  }
+  return {
+    databases: [...databases.values()],
+    rollbackDatabases,
+    rootEntry: view.rootEntry,
+    entries: (reading) => readSpool(options.spoolPath, reading),
+  };
+}
+
+async function* readSpool(path: string, signal: AbortSignal): AsyncIterable<ListedEntry> {
+  const file = createReadStream(path, { signal });
+  const lines = createInterface({ input: file, crlfDelay: Infinity });
+  try {
+    for await (const line of lines) yield fromLine(line);
+    throwIfAborted(signal);
+  } catch (error) {
+    throwIfAborted(signal);
+    throw error;
+  } finally {
+    lines.close();
+    file.destroy();
+  }
+}
+
+/** JSON has no bigint: the nanosecond times and inodes go as strings of digits with an "n". */
+function toLine(listed: ListedEntry): string {
+  return JSON.stringify(listed, (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value));
+}
+
+const bigintKeys = new Set(["mtimeNs", "ctimeNs", "ino"]);
+
+function fromLine(line: string): ListedEntry {
+  return JSON.parse(line, (key, value: unknown) =>
+    bigintKeys.has(key) && typeof value === "string" ? BigInt(value.slice(0, -1)) : value,
+  ) as ListedEntry;
+}

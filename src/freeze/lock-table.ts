@@ -1,0 +1,49 @@
+/**
+ * Which locks a process holds, as the kernel says (/proc/locks). SQLite's readers hold a shared lock on one byte of
+ * `-shm`; a process that lost it cannot get it back without ending its transaction, so a lock that is there at the end
+ * has been there all the time. https://sqlite.org/walformat.html, 2.3, "WAL Locks".
+ */
+import { readFile } from "node:fs/promises";
+
+export interface HeldLock {
+  readonly inode: bigint;
+  readonly exclusive: boolean;
+  /** First and last locked byte; Infinity for "to the end". */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Read marks 0 to 4 are bytes 123 to 127 of `-shm`; byte 128 says that somebody uses the file at all. */
+const firstReadLockByte = 123;
+const readMarks = 5;
+const inUseByte = 128;
+
+export async function readLocks(pid: number): Promise<readonly HeldLock[]> {
+  return parseLocks(await readFile("/proc/locks", "utf8"), pid);
+}
+
+/** Lines such as `7: POSIX  ADVISORY  READ 4711 fe:00:131 123 124`; waiting requests have an arrow before their kind. */
+export function parseLocks(table: string, pid: number): readonly HeldLock[] {
+  const locks: HeldLock[] = [];
+  for (const line of table.split("\n")) {
+    const [, kind, , mode, owner, file, start, end] = line.trim().split(/\s+/);
+    if (kind !== "POSIX" || Number(owner) !== pid || file === undefined) continue;
+    const inode = file.slice(file.lastIndexOf(":") + 1);
+    locks.push({
+      inode: BigInt(inode),
+      exclusive: mode === "WRITE",
+      start: Number(start),
+      end: end === "EOF" ? Infinity : Number(end),
+    });
+  }
+  return locks;
+}
+
+/** The read mark a reader stands on (0: on the database file alone), or undefined when it holds none any more. */
+export function readMarkOf(locks: readonly HeldLock[], shmInode: bigint): number | undefined {
+  const own = locks.filter((lock) => lock.inode === shmInode);
+  const covers = (byte: number): boolean => own.some((lock) => lock.start <= byte && byte <= lock.end);
+  if (!covers(inUseByte)) return undefined;
+  const marks = Array.from({ length: readMarks }, (_, mark) => mark);
+  return marks.find((mark) => covers(firstReadLockByte + mark));
+}

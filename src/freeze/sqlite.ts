@@ -1,0 +1,261 @@
+/**
+ * Holds a chainstate still with SQLite's own readers: on any file system with working locks, without privileges, with
+ * nothing to clean up but a process. The node may be down (`frozen`) or running (`live`). docs/freezing.md says why this
+ * is sound; `keeper-process.ts` holds, `hold.ts` notes what belongs to the cut, `watch.ts` sees to it that it stays so.
+ */
+import { copyFileSync, constants, statSync } from "node:fs";
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import { ActionError, throwIfAborted } from "../errors.ts";
+import type { View, ViewEntry } from "../archive/view.ts";
+import { systemClock } from "../system/clock.ts";
+import type { Clock } from "../system/clock.ts";
+import { mountOf, isNetworkFileSystem } from "../system/mounts.ts";
+import { fsPath } from "../system/path-bytes.ts";
+import type { Privilege } from "../system/privilege.ts";
+import { formatBytes, spaceAt } from "../system/space.ts";
+import { takeHold } from "./hold.ts";
+import type { Hold, Position } from "./hold.ts";
+import { startKeeper } from "./keeper.ts";
+import type { Keeper } from "./keeper.ts";
+import { listEntries } from "./listing.ts";
+import type { ListedDatabase, ListedEntry, Listing } from "./listing.ts";
+import { removeLockTrial, tryLocks } from "./lock-trial.ts";
+import type { DatabaseRules, FreezeRequest, Freezer, FrozenView, Probe, ViewOf } from "./port.ts";
+import { makeDirectory, removeDirectory, spoolDirectory, withoutScratch } from "./scratch.ts";
+import { defaultLimits, watchHold } from "./watch.ts";
+import type { HoldLimits } from "./watch.ts";
+
+export interface SqliteFreezerOptions {
+  readonly rules: DatabaseRules;
+  readonly viewOf: ViewOf;
+  /** Lets the keeper become root where this user neither is root nor owns the databases. */
+  readonly privilege?: Privilege;
+  readonly limits?: Partial<HoldLimits>;
+  readonly onWarning?: (message: string) => void;
+  readonly clock?: Clock;
+  /** Another script than the program's own keeper. */
+  readonly keeperScript?: string;
+}
+
+/** Most that is copied while a node is down; beyond it files are read in place and must not change. */
+const copyLimitBytes = 256 * 1024 ** 2;
+
+export function sqliteFreezer(options: SqliteFreezerOptions): Freezer {
+  const limits = { ...defaultLimits, ...options.limits };
+  return {
+    name: "sqlite",
+    probe: (request) => probe(request, limits),
+    freeze: (request, nodeDown) => freeze(request, nodeDown, options, limits),
+    cleanUp: async (runId, { chainstateDir, stateDir }) => {
+      await removeDirectory(spoolDirectory({ stateDir, runId }));
+      await removeLockTrial(runId, { chainstateDir, stateDir });
+    },
+  };
+}
+
+async function probe(request: FreezeRequest, limits: HoldLimits): Promise<Probe> {
+  const { fsType } = await mountOf(request.chainstateDir);
+  if (isNetworkFileSystem(fsType)) {
+    return {
+      usable: false,
+      reason: `${request.chainstateDir} is on ${fsType}: other machines may write there, and locks prove nothing`,
+    };
+  }
+  const { freeBytes } = await spaceAt(request.chainstateDir);
+  if (freeBytes < limits.minFreeBytes) {
+    return { usable: false, reason: `only ${formatBytes(freeBytes)} are free on ${fsType} for WALs to grow` };
+  }
+  const trial = await tryLocks(request);
+  return trial.usable ? { usable: true, reason: `${trial.reason} on ${fsType}` } : trial;
+}
+
+async function freeze(
+  request: FreezeRequest,
+  nodeDown: boolean,
+  options: SqliteFreezerOptions,
+  limits: HoldLimits,
+): Promise<FrozenView> {
+  const { chainstateDir, signal } = request;
+  const selection = withoutScratch(request.selection);
+  const { rules, viewOf } = options;
+  const spool = spoolDirectory(request);
+  let keeper: Keeper | undefined;
+  const release = async (): Promise<void> => {
+    await keeper?.end();
+    await removeDirectory(spool);
+  };
+  try {
+    await makeDirectory(spool);
+    const elevate = await keeperElevation(chainstateDir, options.privilege);
+    const starting = startKeeper({
+      signal,
+      ...(elevate === undefined ? {} : { elevate }),
+      ...(options.keeperScript === undefined ? {} : { script: options.keeperScript }),
+    });
+    // It starts while the directory is listed; a failure is heard below.
+    starting.catch(() => undefined);
+    const view = await viewOf(chainstateDir, selection);
+    const list = (name: string, copies: boolean): Promise<Listing> =>
+      listEntries(view, {
+        spoolPath: join(spool, name),
+        selection,
+        rules,
+        signal,
+        ...(copies ? { onEntry: copyInto(spool, nodeDown) } : {}),
+      });
+    let listing = await list("entries", nodeDown);
+    keeper = await starting;
+    if (!nodeDown) refuseRollback(listing);
+    if (elevate === undefined) {
+      for (const database of listing.databases) await requireWritable(database);
+    }
+    const hold = await takeHold({
+      keeper,
+      databases: listing.databases,
+      rules,
+      clock: options.clock ?? systemClock,
+      signal,
+      live: !nodeDown,
+    });
+    if (!nodeDown) {
+      // What the databases refer to was there before their rows were, so a list made now has all of it.
+      const before = listing;
+      listing = await list("entries-held", true);
+      refuseRollback(listing);
+      requireSame(before, listing);
+    }
+    const watch = watchHold(hold, keeper, limits, options.onWarning ?? (() => undefined));
+    const held = keeper;
+    return {
+      view: frozenView(listing, hold),
+      method: "sqlite",
+      at: hold.at,
+      ask: (database, sql) => held.ask(positionOf(hold, database).source, sql),
+      broken: watch.broken,
+      assertHeld: () => watch.assertHeld(),
+      release: async () => {
+        watch.stop();
+        await release();
+      },
+    };
+  } catch (error) {
+    await release();
+    throwIfAborted(signal);
+    throw error;
+  }
+}
+
+function positionOf(hold: Hold, database: string): Position {
+  const position = hold.positions.get(database);
+  if (position === undefined) throw new ActionError("FREEZE_FAILED", `${database} is not held.`);
+  return position;
+}
+
+/** The list with the lengths of the cut. */
+function frozenView(listing: Listing, hold: Hold): View {
+  return {
+    rootEntry: listing.rootEntry,
+    async *entries(signal) {
+      for await (const listed of listing.entries(signal)) {
+        const entry = atTheCut(listed, hold);
+        if (entry !== undefined) yield entry;
+      }
+    },
+  };
+}
+
+/** Undefined: no part of the cut. */
+function atTheCut({ kind, entry, of }: ListedEntry, hold: Hold): ViewEntry | undefined {
+  const upTo = (size: number): ViewEntry => ({ ...entry, size, guard: "prefix" });
+  if (kind === "shm") return undefined;
+  if (kind === "database") return upTo(positionOf(hold, entry.path).databaseBytes);
+  if (kind === "append") return upTo(positionOf(hold, of ?? "").append?.bytes ?? 0);
+  if (kind !== "wal") return entry;
+  const size = positionOf(hold, of ?? "").walBytes;
+  return size === 0 ? undefined : upTo(size);
+}
+
+/** Copies what may change under the reader and is no database in WAL mode. Called while the node is down, or once for `live`. */
+function copyInto(spool: string, nodeDown: boolean): (listed: ListedEntry) => ViewEntry {
+  let copied = 0;
+  let copies = 0;
+  return ({ kind, entry }) => {
+    if ((kind !== "other" && kind !== "rollback") || entry.type !== "file" || entry.source === undefined)
+      return entry;
+    if (copied + entry.size > copyLimitBytes) {
+      if (kind === "other") return entry;
+      throw new ActionError(
+        "FREEZE_FAILED",
+        `${entry.path} (${formatBytes(entry.size)}) is not in WAL mode and too large to copy while the node is down.`,
+        { hint: "Exclude it, or use a copy-on-write freezer or `cut: cold`." },
+      );
+    }
+    copies += 1;
+    copied += entry.size;
+    const copy = join(spool, `copy-${copies}`);
+    copyFileSync(fsPath(entry.source), copy, constants.COPYFILE_FICLONE);
+    const { size } = statSync(copy);
+    if (nodeDown && size !== entry.size) {
+      throw new ActionError("FREEZE_FAILED", `${entry.path} changed while the node was down.`, {
+        hint: "Something other than the node writes to this chainstate.",
+      });
+    }
+    return { ...entry, size, source: copy, guard: "prefix" };
+  };
+}
+
+function refuseRollback(listing: Listing): void {
+  const [first] = listing.rollbackDatabases;
+  if (first === undefined) return;
+  throw new ActionError(
+    "FREEZE_UNSUPPORTED",
+    `${first} is not in WAL mode, so \`cut: live\` cannot hold it.`,
+    {
+      hint: "Exclude it, use `profile: share`, or take the snapshot with `cut: frozen`.",
+    },
+  );
+}
+
+function requireSame(before: Listing, after: Listing): void {
+  const names = (listing: Listing): string =>
+    JSON.stringify(listing.databases.map((each) => [each.path, each.append?.path]));
+  if (names(before) === names(after)) return;
+  throw new ActionError("FREEZE_FAILED", "A database appeared or vanished while the moment was taken.", {
+    hint: "Try again, or take the snapshot with `cut: frozen`.",
+  });
+}
+
+/** Undefined: the keeper runs as this user. */
+async function keeperElevation(
+  chainstateDir: string,
+  privilege: Privilege | undefined,
+): Promise<((argv: readonly string[]) => readonly string[]) | undefined> {
+  if (privilege === undefined || privilege.isRoot) return undefined;
+  if (statSync(fsPath(chainstateDir)).uid === process.geteuid?.()) return undefined;
+  const argv = [process.execPath];
+  return (await privilege.may(argv)) ? (command) => privilege.elevate(command) : undefined;
+}
+
+/**
+ * A connection makes the `-wal` and `-shm` it does not find. Made by a user that neither is root nor owns the database
+ * they would be that user's, and the node could not open its own database: so then they have to be there.
+ */
+async function requireWritable({ path, source, uid }: ListedDatabase): Promise<void> {
+  const self = process.geteuid?.() ?? 0;
+  if (self === 0) return;
+  const own = uid === self;
+  try {
+    await access(fsPath(source), constants.R_OK | constants.W_OK);
+    for (const sidecar of [`${source}-wal`, `${source}-shm`]) {
+      await access(fsPath(sidecar), constants.R_OK | constants.W_OK).catch((error: unknown) => {
+        if (!own || statSync(fsPath(sidecar), { throwIfNoEntry: false }) !== undefined) throw error;
+      });
+    }
+  } catch (cause) {
+    throw new ActionError("PRIVILEGE_MISSING", `This user may not lock ${path}.`, {
+      cause,
+      hint: 'Run the runner as the node\'s user, or allow `sudo -n` for the keeper (see "Permissions" in the README).',
+    });
+  }
+}
