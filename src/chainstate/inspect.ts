@@ -50,12 +50,13 @@ export async function inspectChainstate(options: InspectOptions): Promise<Inspec
     found.databases.filter((each) => each.damage === undefined).map((each) => each.path),
   );
   const open = { dir, signal, ...(options.elevate === undefined ? {} : { elevate: options.elevate }) };
+  const ownBlobs = blobsOf(dir);
   const reader = await openReader(open);
   try {
     const tips = new Tips({
       ask: reader.ask,
       has: (path) => usable.has(path),
-      blobs: options.blobs ?? blobsOf(dir),
+      blobs: options.blobs ?? ownBlobs,
     });
     const findings: Finding[] = [];
     if (depth !== "none") {
