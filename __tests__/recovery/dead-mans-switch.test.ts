@@ -66,14 +66,19 @@ function watchersRunning(): number[] {
 async function until(holds: () => boolean, limitMs = 20_000): Promise<void> {
   const since = Date.now();
   while (!holds()) {
-    if (Date.now() - since > limitMs) throw new Error(`still not so after ${limitMs} ms: ${holds}`);
+    if (Date.now() - since > limitMs)
+      throw new Error(`still not so after ${limitMs} ms: ${holds.toString()}`);
     await systemClock.sleep(50);
   }
 }
 
 function startNode(): number {
-  const [command = "", ...args] = ["/usr/bin/tail", "-f", join(base, "mainnet", "headers.sqlite")];
-  const child = spawn(command, args, { cwd: base, stdio: "ignore", env: {}, detached: true });
+  const child = spawn("/usr/bin/tail", ["-f", join(base, "mainnet", "headers.sqlite")], {
+    cwd: base,
+    stdio: "ignore",
+    env: {},
+    detached: true,
+  });
   started.push(child);
   return child.pid ?? 0;
 }

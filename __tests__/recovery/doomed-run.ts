@@ -2,6 +2,7 @@
  * A run that goes to a given step and stays there until it is killed: a process of its own for the tests of the dead
  * man's switch. Its node is `tail -f` on a file of the chainstate, which is a real process that holds the directory.
  */
+import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { arm } from "../../src/recovery/dead-mans-switch.ts";
@@ -34,6 +35,8 @@ export interface DoomedRun {
   readonly runId: string;
   readonly step: Step;
   readonly nodePid: number;
+  /** The node is this unit instead of a process. */
+  readonly unit?: string;
   readonly wasRunning: boolean;
   readonly graceMs: number;
   readonly switchKind: "systemd" | "detached";
@@ -81,9 +84,10 @@ async function main(run: DoomedRun): Promise<void> {
   const at = async (step: Step): Promise<void> => {
     if (run.step === step) await stay();
   };
-  const node = await readStat(run.nodePid);
+  const node = run.unit === undefined ? await readStat(run.nodePid) : undefined;
   const found = node === undefined ? undefined : { pid: node.pid, startTicks: node.startTicks };
-  const recipe = recipeFor(run.base, found);
+  const recipe: StartRecipe =
+    run.unit === undefined ? recipeFor(run.base, found) : { manager: "systemd", unit: run.unit, sudo: false };
   await noteNode(journal, { wasRunning: run.wasRunning, recipe, process: found, stopTimeoutMs: 60_000 });
   await arm(journal, {
     privilege,
@@ -96,7 +100,8 @@ async function main(run: DoomedRun): Promise<void> {
   await at("armed");
   await noteStopRequested(journal, systemClock);
   await at("stop-noted");
-  if (run.wasRunning) process.kill(run.nodePid, "SIGTERM");
+  if (run.unit !== undefined) execFileSync("systemctl", ["stop", run.unit]);
+  else if (run.wasRunning) process.kill(run.nodePid, "SIGTERM");
   await at("stopped");
   const plan = await planSwap(target, run.runId);
   mkdirSync(plan.staging);

@@ -53,9 +53,10 @@ const handedOn = [
   "DOCKER_CONTEXT",
   "DOCKER_CONFIG",
   "CONTAINER_HOST",
-  "DBUS_SYSTEM_BUS_ADDRESS",
-  "SYSTEMCTL_FORCE_BUS",
 ];
+
+/** Where this process finds the system bus, when not at the usual place; a unit of that systemd needs no telling. */
+const busNames = ["DBUS_SYSTEM_BUS_ADDRESS", "SYSTEMCTL_FORCE_BUS"];
 
 /**
  * Arms the switch and notes it in the journal. Call it before anything is stopped. SWITCH_NOT_ARMED when not even a
@@ -63,10 +64,7 @@ const handedOn = [
  */
 export async function arm(journal: Journal, options: ArmOptions): Promise<Armed> {
   const script = await installWatchdog(dirname(journal.path));
-  const env = Object.fromEntries(
-    handedOn.flatMap((name) => (options.env[name] === undefined ? [] : [[name, options.env[name]] as const])),
-  );
-  const { record, detail } = await armEither(journal, script, env, options);
+  const { record, detail } = await armEither(journal, script, options);
   await journal.update({ switch: record });
   return { record, detail, disarm: async () => await disarm(record, options.privilege, options.clock) };
 }
@@ -74,14 +72,13 @@ export async function arm(journal: Journal, options: ArmOptions): Promise<Armed>
 async function armEither(
   journal: Journal,
   script: string,
-  env: Readonly<Record<string, string>>,
   options: ArmOptions,
 ): Promise<{ readonly record: SwitchRecord; readonly detail: string }> {
   const unit = `chainstate-snapshot-${journal.content.runId.replaceAll(/[^A-Za-z0-9_.-]/g, "_")}`;
   let whyNot = "a detached watcher was asked for";
   if (options.prefer !== "detached") {
     try {
-      await armSystemd(journal, script, unit, env, options);
+      await armSystemd(journal, script, unit, options);
       return {
         record: { kind: "systemd", unit },
         detail: `systemd timer ${unit}.timer, every ${timerSeconds} s`,
@@ -92,7 +89,7 @@ async function armEither(
     }
   }
   try {
-    const record = await armDetached(journal, script, env, options);
+    const record = await armDetached(journal, script, options);
     return { record, detail: `detached watcher, pid ${record.process.pid} (${whyNot})` };
   } catch (cause) {
     throw new ActionError("SWITCH_NOT_ARMED", "The dead man's switch could not be started.", {
@@ -106,7 +103,6 @@ async function armSystemd(
   journal: Journal,
   script: string,
   unit: string,
-  env: Readonly<Record<string, string>>,
   options: ArmOptions,
 ): Promise<void> {
   const { privilege } = options;
@@ -126,7 +122,7 @@ async function armSystemd(
     "--property=KillMode=process",
     "--property=SendSIGKILL=no",
     "--property=WorkingDirectory=/",
-    ...Object.entries(env).map(([name, value]) => `--setenv=${name}=${value}`),
+    ...Object.entries(pick(options.env, handedOn)).map(([name, value]) => `--setenv=${name}=${value}`),
     process.execPath,
     script,
     ...watchArguments(journal, options),
@@ -142,12 +138,12 @@ async function armSystemd(
 async function armDetached(
   journal: Journal,
   script: string,
-  env: Readonly<Record<string, string>>,
   options: ArmOptions,
 ): Promise<Extract<SwitchRecord, { kind: "detached" }>> {
   const log = logPathOf(journal.path);
   if (((await stat(log).catch(() => undefined))?.size ?? 0) > 1024 * 1024) await truncate(log);
   const argv = [process.execPath, script, ...watchArguments(journal, options)];
+  const env = pick(options.env, [...handedOn, ...busNames]);
   const pid = await spawnDetached(argv, { env, directory: "/", stdout: log, stderr: log });
   const found = await readStat(pid);
   if (found === undefined)
@@ -198,6 +194,11 @@ async function installWatchdog(stateDirectory: string): Promise<string> {
   const replay = `#!/bin/sh\nexec '${process.execPath}' '${copy}' replay '${stateDirectory}'\n`;
   await writeFileAtomically(join(stateDirectory, "replay.sh"), replay, 0o700);
   return copy;
+}
+
+function pick(env: ArmOptions["env"], names: readonly string[]): Record<string, string> {
+  const pairs = names.map((name) => [name, env[name]] as const);
+  return Object.fromEntries(pairs.filter((pair): pair is [string, string] => pair[1] !== undefined));
 }
 
 function signalEnd(pid: number): void {
