@@ -87,11 +87,12 @@ export function watchHold(
   };
   const assertHeld = async (): Promise<void> => {
     if (reason !== undefined) throw reason;
-    if (stopped) throw new ActionError("FREEZE_BROKEN", "The view has been released.");
+    if (stopped) throw released();
     try {
       await look();
     } catch (error) {
-      throw breakWith(error);
+      // Released while it looked: what it saw then means nothing.
+      throw stopped && reason === undefined ? released() : breakWith(error);
     }
   };
   const again = (): void => {
@@ -145,6 +146,10 @@ async function checkGrowth(
     `The chainstate's WALs have grown by ${formatBytes(growth)} since it is held still; they shrink to normal after the archive is made.`,
   );
   return growth * 2;
+}
+
+function released(): ActionError {
+  return new ActionError("FREEZE_BROKEN", "The view has been released.");
 }
 
 function gaveUp(why: string): ActionError {
