@@ -26,7 +26,7 @@ function systemctl(...args: string[]): string {
   try {
     return execFileSync("systemctl", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
   } catch (error) {
-    return String((error as { stdout?: string }).stdout ?? "").trim();
+    return ((error as { stdout?: string }).stdout ?? "").trim();
   }
 }
 
