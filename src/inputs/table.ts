@@ -45,7 +45,7 @@ export interface InputSpec<T = unknown, D extends string = string> {
   readonly parse: Parser<T>;
   /** What the reader of the README is told: what it is, its unit, an example where the default is none. */
   readonly about: string;
-  /** The allowed values and what each means, where the input is a choice. */
+  /** The allowed values (or kinds of value) and what each means, where the input is a choice. */
   readonly choices?: Readonly<Record<string, string>>;
   /** Said instead of an empty default. */
   readonly defaultWords?: string;
@@ -122,8 +122,14 @@ export const inputTable = {
     commands: everyCommand,
     default: "",
     parse: parseLocation,
-    about:
-      "Where snapshots are kept: `file:///dir`, `s3://bucket/prefix`, `az://account/container/prefix`, `gs://bucket/prefix` or, for reading only, `https://host/prefix`. Not needed where `snapshot` is a URL.",
+    about: "URL of the place that keeps the snapshots. Not needed where `snapshot` is a URL.",
+    choices: {
+      file: "`file:///dir`, a directory on this host or on a mounted file server",
+      s3: "`s3://bucket/prefix`, Amazon S3 and what is compatible with it",
+      az: "`az://account/container/prefix`, Azure Blob Storage",
+      gs: "`gs://bucket/prefix`, Google Cloud Storage",
+      https: "`https://host/prefix`, for reading only",
+    },
   }),
   "s3-endpoint": input({
     commands: everyCommand,
@@ -361,8 +367,13 @@ export const inputTable = {
     commands: ["restore", "verify"],
     default: "latest",
     parse: parseSelector,
-    about:
-      "Which snapshot: `latest`, an id, `height<=N` (the highest one at or below N), or the URL (`https://`, `s3://`, `file://` …) of a `.tar.zst`, `.tar.gz` or `.tar` made elsewhere.",
+    about: "Which snapshot.",
+    choices: {
+      latest: "the newest one in the storage",
+      id: "the one of this id, such as `mainnet-8112233-20261122T020014Z`",
+      "height<=N": "the highest one at or below Stacks height N",
+      url: "an archive made elsewhere, by its URL (`https://`, `s3://`, `file://` …): `.tar.zst`, `.tar.gz` or `.tar`",
+    },
   }),
   "seed-from": input({
     commands: ["restore"],
