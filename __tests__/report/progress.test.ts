@@ -25,7 +25,7 @@ test("a line at most every ten seconds, however often it is told", () => {
     vi.advanceTimersByTime(100);
   }
   expect(lines.length).toBe(6);
-  expect(lines[0]).toBe("9.9 % · 99.0 MiB of 1000.0 MiB · 9.9 MiB/s · 1 min 31 s left");
+  expect(lines[0]).toBe("9.9 % · 99.0 MiB of 1000 MiB · 9.90 MiB/s · 1 min 31 s left");
 });
 
 test("the rate is that of the last minute", () => {
@@ -46,7 +46,7 @@ test("it speaks when nothing moves, and when nothing is ever reported", () => {
   meter.update({ doneBytes: 5 * MiB });
   lines = [];
   vi.advanceTimersByTime(20_000);
-  expect(lines.at(-1)).toMatch(/^5\.0 MiB · nothing moved for \d/);
+  expect(lines.at(-1)).toMatch(/^5\.00 MiB · nothing moved for \d/);
 });
 
 test("100 % is said at the end only", () => {

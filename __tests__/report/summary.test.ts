@@ -51,7 +51,7 @@ describe("a summary", () => {
       "### ✅ Snapshot mainnet-8112233-20261122T020014Z published: 208.0 GiB.",
       "**The node is running.** Downtime: 12.9 s.",
     ]);
-    expect(text).toContain("| Archive and upload | 2 h 3 min | 208.0 GiB | 28.9 MiB/s |");
+    expect(text).toContain("| Archive and upload | 2 h 3 min | 208 GiB | 28.9 MiB/s |");
   });
 
   test("draws the whole run, and the downtime again where it is a sliver of it", () => {

@@ -1,7 +1,6 @@
 import { assert, nat, property, string } from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
-  formatBytes,
   formatDuration,
   formatRate,
   markdownFence,
@@ -10,14 +9,6 @@ import {
   textTable,
   truncate,
 } from "../../src/report/words.ts";
-
-test.each([
-  [0, "0 B"],
-  [1023, "1023 B"],
-  [1536, "1.5 KiB"],
-  [1024 ** 2 - 1, "1.0 MiB"],
-  [208 * 1024 ** 3, "208.0 GiB"],
-])("%i bytes", (bytes, words) => expect(formatBytes(bytes)).toBe(words));
 
 test.each([
   [0, "0 ms"],

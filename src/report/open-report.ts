@@ -12,7 +12,8 @@ import { ProgressMeter } from "./progress.ts";
 import { downtimeMs, newRecord, type PhaseRecord, type RunRecord } from "./record.ts";
 import { createRedactor, secretsIn, type Redact } from "./secrets.ts";
 import { outcomeLines, renderSummary } from "./summary.ts";
-import { formatBytes, formatDuration, formatRate, textTable } from "./words.ts";
+import { formatBytes } from "../system/space.ts";
+import { formatDuration, formatRate, textTable } from "./words.ts";
 
 export interface RunReport extends Reporter {
   /** Says what is about to be done, and from now on writes metrics where the inputs want them. */

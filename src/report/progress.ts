@@ -2,7 +2,8 @@
  * One phase's progress as lines for the log, at most one every ten seconds: bytes of the total, rate, time left. It also
  * speaks when nothing is reported, because silence in a log of hours is what people fear most.
  */
-import { formatBytes, formatDuration, formatRate } from "./words.ts";
+import { formatBytes } from "../system/space.ts";
+import { formatDuration, formatRate } from "./words.ts";
 import type { Progress } from "./port.ts";
 
 export const progressIntervalMs = 10_000;

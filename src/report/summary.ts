@@ -6,15 +6,8 @@
 import type { Explanation } from "./explain-error.ts";
 import { renderGantts } from "./gantt.ts";
 import { downtimeMs, nodeSentence, type RunRecord, type TableRecord } from "./record.ts";
-import {
-  formatBytes,
-  formatDuration,
-  formatRate,
-  markdownFence,
-  markdownTable,
-  markdownText,
-  truncate,
-} from "./words.ts";
+import { formatBytes } from "../system/space.ts";
+import { formatDuration, formatRate, markdownFence, markdownTable, markdownText, truncate } from "./words.ts";
 
 /** Bytes; 48 KiB below the runner's limit, for masks can lengthen a text. */
 export const longestSummary = 1_000_000;

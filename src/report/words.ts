@@ -1,18 +1,5 @@
-/** Numbers and foreign text as people read them, in the log and in Markdown. */
-
-const binaryUnits = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;
-
-/** 1536 → "1.5 KiB". */
-export function formatBytes(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  // 1023.95 would be rounded to "1024.0"; such a number belongs to the next unit.
-  while (value >= 1023.95 && unit < binaryUnits.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
-  return `${unit === 0 ? String(Math.round(value)) : value.toFixed(1)} ${binaryUnits[unit] ?? ""}`;
-}
+/** Durations, rates and foreign text as people read them, in the log and in Markdown. */
+import { formatBytes } from "../system/space.ts";
 
 export function formatRate(bytes: number, ms: number): string {
   return ms <= 0 ? "–" : `${formatBytes((bytes / ms) * 1000)}/s`;
