@@ -9,7 +9,7 @@ import type { PlannedFrame } from "./frame-plan.ts";
 import type { ArchiveIndex } from "./index-reader.ts";
 import { checkSeekTable, seekTableSize } from "./seek-table.ts";
 import type { FrameSource } from "./transport.ts";
-import { WorkerPool } from "./worker-pool.ts";
+import type { WorkerPool } from "./worker-pool.ts";
 import type { UnpackTarget } from "./worker-protocol.ts";
 
 const maxBytesInFlight = 128 * 1024 * 1024;
@@ -28,7 +28,8 @@ export interface FetchProgress {
 export interface FetchOptions {
   readonly source: FrameSource;
   readonly index: ArchiveIndex;
-  readonly concurrency: number;
+  /** Closed by this call, whatever happens. */
+  readonly pool: WorkerPool;
   readonly target: UnpackTarget | undefined;
   /** Directories that may hold this frame's bytes already. */
   readonly seedsOf: (frame: PlannedFrame) => readonly string[];
@@ -72,10 +73,10 @@ export async function fetchFrames(
 ): Promise<Fetched> {
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
-  const pool = new WorkerPool(options.concurrency);
+  const { pool } = options;
   const abort = (): void => void pool.close(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
-  const work = new FrameWork(options, pool, signal);
+  const work = new FrameWork(options, signal);
   try {
     const seekTable = await checkArchiveEnd(options.source, options.index, signal);
     for await (const frame of frames) await work.start(frame);
@@ -95,7 +96,6 @@ export async function fetchFrames(
 
 class FrameWork {
   readonly #options: FetchOptions;
-  readonly #pool: WorkerPool;
   readonly #signal: AbortSignal;
   readonly #inFlight = new Set<Promise<void>>();
   readonly #maxInFlight: number;
@@ -108,11 +108,10 @@ class FrameWork {
   #fetchedBytes = 0;
   #fetchedFrames = 0;
 
-  constructor(options: FetchOptions, pool: WorkerPool, signal: AbortSignal) {
+  constructor(options: FetchOptions, signal: AbortSignal) {
     this.#options = options;
-    this.#pool = pool;
     this.#signal = signal;
-    this.#maxInFlight = Math.max(minRequests, options.concurrency * 2);
+    this.#maxInFlight = Math.max(minRequests, options.pool.size * 2);
     if (options.archiveSha256 !== undefined) this.#archiveHash = createHash("sha256");
   }
 
@@ -157,7 +156,7 @@ class FrameWork {
   }
 
   async #do(planned: PlannedFrame, compressedSize: number): Promise<void> {
-    const { index, target, onFrame, onProgress } = this.#options;
+    const { index, target, pool, onFrame, onProgress } = this.#options;
     const { frame } = planned;
     const facts = {
       rootName: index.root.name,
@@ -170,14 +169,11 @@ class FrameWork {
     const directories = this.#options.seedsOf(planned);
     const seeded =
       directories.length > 0 &&
-      (await this.#pool.use(
-        async (lease) => lease.call({ kind: "seed", directories, ...facts }),
-        this.#signal,
-      ));
+      (await pool.use(async (lease) => lease.call({ kind: "seed", directories, ...facts }), this.#signal));
     if (!seeded) {
       const read = await this.#readInTurn(index.frames.offsetOf(frame), compressedSize);
       const bytes = ownBuffer(read);
-      await this.#pool.use(
+      await pool.use(
         async (lease) => lease.call({ kind: "unpack", bytes, ...facts }, [bytes.buffer as ArrayBuffer]),
         this.#signal,
       );

@@ -1,5 +1,5 @@
 /**
- * Writes what a checked frame holds to its files. A file that is whole in one frame is created, written and given its
+ * Writes what a checked frame holds: directories, symlinks, files. A file that is whole in one frame is created, written and given its
  * owner, mode and time at once; of a larger one only the piece is written, its file was made before and is finished after
  * all frames. Blocks of zeros stay holes. No symlink is ever followed: the index reader has made sure that every parent
  * is a directory of the archive, and O_NOFOLLOW keeps the last component.
@@ -9,13 +9,19 @@ import {
   constants,
   fchmodSync,
   fchownSync,
-  futimesSync,
-  openSync,
-  writeSync,
   ftruncateSync,
+  futimesSync,
+  lchownSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  writeSync,
 } from "node:fs";
 import { ActionError, hasCode } from "../errors.ts";
-import { fsPath } from "../system/path-bytes.ts";
+import { encodePath, fsPath } from "../system/path-bytes.ts";
+import { parentOf } from "./entry-paths.ts";
 import { show } from "./tree-check.ts";
 import type { EntryFacts, FrameItem, OwnerPolicy, UnpackTarget } from "./worker-protocol.ts";
 
@@ -29,33 +35,78 @@ export function placeFrame(
   bytes: Buffer,
   from: string | undefined,
 ): void {
-  for (const { entry, header, piece, wanted } of items) {
-    if (!wanted || entry.type !== "file") continue;
-    const path = `${target.directory}/${entry.path}`;
+  for (const item of items) {
+    if (!item.wanted) continue;
+    const path = `${target.directory}/${item.entry.path}`;
     try {
-      if (piece === undefined) {
-        if (header !== undefined && entry.size === 0) writeWhole(path, entry, target, zeros.subarray(0, 0));
-      } else {
-        const content = bytes.subarray(piece.offset, piece.offset + piece.size);
-        if (piece.size === entry.size) writeWhole(path, entry, target, content);
-        // Read from this very place and found right: it stands already.
-        else if (from !== target.directory) writePiece(path, piece.fileOffset, target, content);
-      }
+      withParents(path, () => placeItem(path, item, target, bytes, from));
     } catch (cause) {
       throw writeFailed(path, cause);
     }
   }
 }
 
-/** Creates the file of an entry that comes in several frames, at its full size. */
+function placeItem(
+  path: string,
+  { entry, header, piece }: FrameItem,
+  target: UnpackTarget,
+  bytes: Buffer,
+  from: string | undefined,
+): void {
+  if (piece !== undefined) {
+    const content = bytes.subarray(piece.offset, piece.offset + piece.size);
+    if (piece.size === entry.size) writeWhole(path, entry, target, content);
+    // Read from this very place and found right: it stands already.
+    else if (from !== target.directory) writePiece(path, piece.fileOffset, target, content);
+  } else if (header !== undefined) {
+    if (entry.type === "directory") makeDirectory(path);
+    else if (entry.type === "symlink") makeSymlink(path, entry, target);
+    else if (entry.type === "file" && entry.size === 0) writeWhole(path, entry, target, Buffer.alloc(0));
+  }
+}
+
+/**
+ * Frames are placed in any order, so a file may come before its directory. Directories made here are dressed like all
+ * others in the end.
+ */
+export function withParents(path: string, make: () => void): void {
+  try {
+    make();
+  } catch (error) {
+    if (!hasCode(error, "ENOENT")) throw error;
+    mkdirSync(fsPath(parentOf(path)), { recursive: true, mode: 0o700 });
+    make();
+  }
+}
+
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(fsPath(path), { mode: 0o700 });
+  } catch (error) {
+    // Made for a file that came first, or by the run before. Should it be no directory, what goes into it fails.
+    if (!hasCode(error, "EEXIST")) throw error;
+  }
+}
+
+function makeSymlink(path: string, entry: EntryFacts, target: UnpackTarget): void {
+  if (target.used) rmSync(fsPath(path), { force: true });
+  symlinkSync(encodePath(entry.linkTarget ?? ""), fsPath(path));
+  const owner = ownerFor(entry, target.owner);
+  if (owner !== undefined) lchownSync(fsPath(path), owner.uid, owner.gid);
+  lutimesSync(fsPath(path), secondsOf(entry.mtimeNs), secondsOf(entry.mtimeNs));
+}
+
+/** Creates the file of an entry that comes in several pieces, at its full size. */
 export function createLargeFile(path: string, size: number, used: boolean): void {
   try {
-    const descriptor = openSync(fsPath(path), creating(used) & ~constants.O_TRUNC, 0o600);
-    try {
-      ftruncateSync(descriptor, size);
-    } finally {
-      closeSync(descriptor);
-    }
+    withParents(path, () => {
+      const descriptor = openSync(fsPath(path), creating(used) & ~constants.O_TRUNC, 0o600);
+      try {
+        ftruncateSync(descriptor, size);
+      } finally {
+        closeSync(descriptor);
+      }
+    });
   } catch (cause) {
     throw writeFailed(path, cause);
   }

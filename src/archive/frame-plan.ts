@@ -17,8 +17,8 @@ export interface FramePlanOptions {
   readonly signal: AbortSignal;
   /** Which entries are to be written. */
   readonly wanted: (entry: IndexEntry) => boolean;
-  /** Called with each wanted entry before the first frame that holds something of it. */
-  readonly onWanted: (entry: IndexEntry) => void;
+  /** Called with each wanted file that comes in several pieces, before the first frame that holds one. */
+  readonly onLargeFile: (entry: IndexEntry) => void;
 }
 
 /** Every frame of the archive in order, the last (the end of the tar) with no items. */
@@ -40,28 +40,29 @@ export async function* planFrames(
     wantedHere = false;
     return planned;
   };
-  for await (const entry of index.entries(options.signal)) {
-    const wanted = options.wanted(entry);
-    if (wanted) options.onWanted(entry);
-    const facts = factsOf(entry);
-    if (entry.header.frame > frame) yield take();
-    let header: FrameItem["header"] = entry.header;
-    for (const piece of entry.pieces) {
-      if (piece.frame > frame) {
-        if (header !== undefined) items.push({ entry: facts, header, wanted });
+  for await (const batch of index.entries(options.signal))
+    for (const entry of batch) {
+      const wanted = options.wanted(entry);
+      if (wanted && entry.pieces.length > 1) options.onLargeFile(entry);
+      const facts = factsOf(entry);
+      if (entry.header.frame > frame) yield take();
+      let header: FrameItem["header"] = entry.header;
+      for (const piece of entry.pieces) {
+        if (piece.frame > frame) {
+          if (header !== undefined) items.push({ entry: facts, header, wanted });
+          header = undefined;
+          yield take();
+        }
+        wantedHere ||= wanted;
+        items.push({ entry: facts, ...(header === undefined ? {} : { header }), piece, wanted });
         header = undefined;
-        yield take();
       }
-      wantedHere ||= wanted;
-      items.push({ entry: facts, ...(header === undefined ? {} : { header }), piece, wanted });
-      header = undefined;
+      if (header !== undefined) {
+        items.push({ entry: facts, header, wanted });
+        // An empty file is made by the frame that holds its header.
+        wantedHere ||= wanted && entry.type === "file";
+      }
     }
-    if (header !== undefined) {
-      items.push({ entry: facts, header, wanted });
-      // An empty file is made by the frame that holds its header.
-      wantedHere ||= wanted && entry.type === "file";
-    }
-  }
   yield take();
   yield take();
 }

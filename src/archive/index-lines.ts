@@ -16,7 +16,7 @@ export function refuse(why: string, cause?: unknown): ActionError {
 
 /** The first line: `{"version":1,"segmentSize":…,` */
 export function parseHead(line: string): { segmentSize: number } {
-  const fields = parseObject(line.endsWith(",") ? `${line.slice(0, -1)}}` : line, ["version", "segmentSize"]);
+  const fields = parseObject(line.endsWith(",") ? `${line.slice(0, -1)}}` : line, headFields);
   if (fields["version"] !== indexVersion) {
     throw new ActionError(
       "INDEX_VERSION_UNKNOWN",
@@ -30,12 +30,12 @@ export function parseHead(line: string): { segmentSize: number } {
 /** The second line: `"root":{…},` */
 export function parseRoot(line: string): IndexRoot {
   if (!line.startsWith(`"root":`) || !line.endsWith(",")) throw refuse("its root is missing");
-  const fields = parseObject(line.slice(7, -1), ["name", "mode", "uid", "gid", "mtimeNs", "header"]);
+  const fields = parseObject(line.slice(7, -1), rootFields);
   return { name: text(fields, "name"), ...owned(fields), header: range(fields["header"]) };
 }
 
 export function parseFrame(line: string): Frame {
-  const fields = parseObject(line, ["offset", "compressedSize", "size", "sha256"]);
+  const fields = parseObject(line, frameFields);
   const sha256 = text(fields, "sha256");
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw refuse("a frame has no digest");
   const frame = {
@@ -65,7 +65,7 @@ export function parseEntry(line: string): IndexEntry {
   };
 }
 
-const entryFields = [
+const entryFields = new Set([
   "path",
   "type",
   "size",
@@ -76,7 +76,12 @@ const entryFields = [
   "header",
   "pieces",
   "linkTarget",
-];
+]);
+const headFields = new Set(["version", "segmentSize"]);
+const rootFields = new Set(["name", "mode", "uid", "gid", "mtimeNs", "header"]);
+const frameFields = new Set(["offset", "compressedSize", "size", "sha256"]);
+const rangeFields = new Set(["frame", "offset", "size"]);
+const pieceFields = new Set(["frame", "offset", "fileOffset", "size"]);
 
 function isEntryType(type: string): type is EntryType {
   return type === "file" || type === "directory" || type === "symlink" || type === "hardlink";
@@ -94,7 +99,7 @@ function owned(fields: Fields): { mode: number; uid: number; gid: number; mtimeN
 }
 
 function range(value: unknown): FrameRange {
-  const fields = checkFields(value, ["frame", "offset", "size"]);
+  const fields = checkFields(value, rangeFields);
   return {
     frame: integer(fields, "frame", 2 ** 31),
     offset: integer(fields, "offset", 2 ** 31),
@@ -103,7 +108,7 @@ function range(value: unknown): FrameRange {
 }
 
 function piece(value: unknown): Piece {
-  const fields = checkFields(value, ["frame", "offset", "fileOffset", "size"]);
+  const fields = checkFields(value, pieceFields);
   return {
     frame: integer(fields, "frame", 2 ** 31),
     offset: integer(fields, "offset", 2 ** 31),
@@ -112,7 +117,7 @@ function piece(value: unknown): Piece {
   };
 }
 
-function parseObject(line: string, known: readonly string[]): Fields {
+function parseObject(line: string, known: ReadonlySet<string>): Fields {
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -122,11 +127,9 @@ function parseObject(line: string, known: readonly string[]): Fields {
   return checkFields(value, known);
 }
 
-function checkFields(value: unknown, known: readonly string[]): Fields {
+function checkFields(value: unknown, known: ReadonlySet<string>): Fields {
   if (typeof value !== "object" || value === null) throw refuse("an element is no object");
-  for (const key of Object.keys(value)) {
-    if (!known.includes(key)) throw refuse(`the field ${JSON.stringify(key)} is unknown`);
-  }
+  for (const key in value) if (!known.has(key)) throw refuse(`the field ${JSON.stringify(key)} is unknown`);
   return value as Fields;
 }
 

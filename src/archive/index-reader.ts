@@ -1,22 +1,19 @@
 /**
- * Reads `index.json.zst` line by line and believes nothing: every number is bounded, every path plain and in order below
- * directories that exist, and headers, pieces and padding must tile every frame exactly, so that no two entries share a
- * byte and no byte is unaccounted for. A file that passes here cannot make the reader write outside its target.
+ * Reads `index.json.zst` and believes nothing: every number is bounded, every path plain and in order below directories
+ * that exist, and the entries tile the frames. A file that passes here cannot make the reader write outside its target.
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { createZstdDecompress } from "node:zlib";
-import { ActionError, throwIfAborted } from "../errors.ts";
 import { isPlainName } from "./entry-paths.ts";
 import { FrameTable } from "./frame-table.ts";
-import { parseEntry, parseFrame, parseHead, parseRoot, refuse } from "./index-lines.ts";
-import type { FrameRange, IndexEntry, IndexRoot } from "./index-format.ts";
+import type { Frame } from "./frame-table.ts";
+import type { IndexEntry, IndexRoot } from "./index-format.ts";
+import { refuse } from "./index-lines.ts";
+import { scanIndex } from "./index-text.ts";
+import { TileCheck } from "./index-tiles.ts";
 import { maxFrameSizeBytes } from "./segments.ts";
-import { endOfArchiveSize, paddingAfter, tarBlockSize } from "./tar-header.ts";
+import { tarBlockSize } from "./tar-header.ts";
 import { show, TreeCheck } from "./tree-check.ts";
-
-/** A line is one entry; the pieces of a file of 10 TB fit. Without a limit a hostile index could fill the memory. */
-const maxLineBytes = 64 * 1024 * 1024;
 
 export interface IndexReadOptions {
   readonly signal: AbortSignal;
@@ -38,224 +35,125 @@ export interface ArchiveIndex {
   readonly treeSha256: string;
   /** Paths that hard links name as what they are the same file as. */
   readonly linkTargets: ReadonlySet<string>;
-  /** The entries again, streamed from the file, in archive order. */
-  entries(signal: AbortSignal): AsyncGenerator<IndexEntry>;
+  /** The entries again, streamed from the file in archive order, in batches. */
+  entries(signal: AbortSignal): AsyncGenerator<readonly IndexEntry[]>;
 }
 
-/** Reads and checks the whole index once. Throws INDEX_INVALID. */
+/** Reads and checks the whole index once. Throws INDEX_INVALID or INDEX_VERSION_UNKNOWN. */
 export async function openIndex(file: string, options: IndexReadOptions): Promise<ArchiveIndex> {
-  if (options.expect !== undefined) await checkDigest(file, options.expect, options.signal);
-  const frames = new FrameTable();
-  const digest = createHash("sha256");
-  const linkTargets = new Set<string>();
-  const tree = new TreeCheck();
-  let root: IndexRoot | undefined;
-  let segmentSize = 0;
-  let tiles: TileCheck | undefined;
-  let tarSize = 0;
-  let files = 0;
-  let contentSize = 0;
-  for await (const item of readItems(file, options.signal)) {
-    if (item.kind === "head") {
-      segmentSize = item.segmentSize;
-    } else if (item.kind === "root") {
-      root = item.root;
-      if (!isPlainName(root.name)) throw refuse("its root has no plain name");
-    } else if (item.kind === "frame") {
-      const { frame } = item;
-      if (frame.offset !== frames.compressedEnd)
-        throw refuse(`frame ${frames.count} is not where the last one ends`);
-      if (frame.size > maxFrameSizeBytes || frame.size % tarBlockSize !== 0 || frame.size === 0) {
-        throw refuse(`frame ${frames.count} has an impossible size`);
-      }
-      if (frame.compressedSize > maxFrameSizeBytes * 2) throw refuse(`frame ${frames.count} is too large`);
-      frames.add(frame);
-      tarSize += frame.size;
-      digest.update(Buffer.from(frame.sha256, "hex"));
-    } else {
-      if (tiles === undefined && root !== undefined) {
-        tiles = new TileCheck(frames);
-        tiles.header(root.header, root.name);
-      }
-      const problem = tree.problemOf(item.entry);
-      if (problem !== undefined) throw refuse(`${show(item.entry.path)} ${problem.text}`);
-      tiles?.entry(item.entry);
-      if (item.entry.type === "hardlink") linkTargets.add(item.entry.linkTarget ?? "");
-      files += 1;
-      contentSize += item.entry.size;
-    }
-  }
-  if (root === undefined || frames.count === 0) throw refuse("it has no root or no frames");
-  if (tiles === undefined) {
-    tiles = new TileCheck(frames);
-    tiles.header(root.header, root.name);
-  }
-  tiles.end();
-  const index = {
-    root,
-    segmentSize,
-    frames,
-    files,
-    contentSize,
-    tarSize,
-    treeSha256: digest.digest("hex"),
-    linkTargets,
-    entries: (signal: AbortSignal) => readEntries(file, signal),
-  };
-  if (linkTargets.size > 0) await checkHardLinks(index, options.signal);
+  const { expect, signal } = options;
+  if (expect !== undefined) await checkDigest(file, expect, signal);
+  const checking = new IndexChecking();
+  const scan = scanIndex(file, checking, signal);
+  let scanned = false;
+  while (!scanned) scanned = (await scan.next()).done === true;
+  const index = { ...checking.end(), entries: (again: AbortSignal) => readEntries(file, again) };
+  if (index.linkTargets.size > 0) await checkHardLinks(index, signal);
   return index;
 }
 
-async function* readEntries(file: string, signal: AbortSignal): AsyncGenerator<IndexEntry> {
-  for await (const item of readItems(file, signal)) if (item.kind === "entry") yield item.entry;
+async function* readEntries(file: string, signal: AbortSignal): AsyncGenerator<readonly IndexEntry[]> {
+  let batch: IndexEntry[] = [];
+  const ignore = (): void => undefined;
+  const receiver = {
+    head: ignore,
+    root: ignore,
+    frame: ignore,
+    entry: (entry: IndexEntry) => batch.push(entry),
+  };
+  const scan = scanIndex(file, receiver, signal);
+  try {
+    while ((await scan.next()).done !== true) {
+      yield batch;
+      batch = [];
+    }
+  } finally {
+    await scan.return();
+  }
 }
 
 /** A hard link must name a file that comes before it. */
 async function checkHardLinks(index: ArchiveIndex, signal: AbortSignal): Promise<void> {
   const missing = new Set(index.linkTargets);
-  for await (const entry of index.entries(signal)) {
-    if (entry.type === "file") missing.delete(entry.path);
-    else if (entry.type === "hardlink" && missing.has(entry.linkTarget ?? "")) {
-      throw refuse(`${show(entry.path)} is a hard link to what is no file before it`);
+  for await (const batch of index.entries(signal)) {
+    for (const entry of batch) {
+      if (entry.type === "file") missing.delete(entry.path);
+      else if (entry.type === "hardlink" && missing.has(entry.linkTarget ?? "")) {
+        throw refuse(`${show(entry.path)} is a hard link to what is no file before it`);
+      }
     }
   }
 }
 
-/** Every byte of every frame belongs to exactly one header, piece or padding. */
-class TileCheck {
-  readonly #frames: FrameTable;
-  #frame = 0;
-  #at = 0;
+/** Takes the index line by line and adds up what is true of the whole. */
+class IndexChecking {
+  readonly #frames = new FrameTable();
+  readonly #digest = createHash("sha256");
+  readonly #linkTargets = new Set<string>();
+  readonly #tree = new TreeCheck();
+  readonly #tiles = new TileCheck(this.#frames);
+  #root: IndexRoot | undefined;
+  #segmentSize = 0;
+  #tarSize = 0;
+  #files = 0;
+  #contentSize = 0;
 
-  constructor(frames: FrameTable) {
-    this.#frames = frames;
+  head(head: { readonly segmentSize: number }): void {
+    this.#segmentSize = head.segmentSize;
   }
 
-  header(range: FrameRange, name: string): void {
-    if (range.size < tarBlockSize || range.size % tarBlockSize !== 0) {
-      throw refuse(`the header of ${show(name)} has an impossible size`);
+  root(root: IndexRoot): void {
+    if (!isPlainName(root.name)) throw refuse("its root has no plain name");
+    this.#root = root;
+  }
+
+  frame(frame: Frame): void {
+    const name = `frame ${this.#frames.count}`;
+    if (frame.offset !== this.#frames.compressedEnd) throw refuse(`${name} is not where the last one ends`);
+    if (frame.size === 0 || frame.size > maxFrameSizeBytes || frame.size % tarBlockSize !== 0) {
+      throw refuse(`${name} has an impossible size`);
     }
-    this.#take(range, name);
+    if (frame.compressedSize > 2 * maxFrameSizeBytes) throw refuse(`${name} is too large`);
+    this.#frames.add(frame);
+    this.#tarSize += frame.size;
+    this.#digest.update(Buffer.from(frame.sha256, "hex"));
   }
 
   entry(entry: IndexEntry): void {
-    this.header(entry.header, entry.path);
-    let fileOffset = 0;
-    for (const piece of entry.pieces) {
-      if (piece.size === 0 || piece.fileOffset !== fileOffset) {
-        throw refuse(`the pieces of ${show(entry.path)} leave a gap or overlap`);
-      }
-      this.#take(piece, entry.path);
-      fileOffset += piece.size;
-    }
-    if (fileOffset !== entry.size) throw refuse(`the pieces of ${show(entry.path)} are not its size`);
-    if (entry.size === 0) return;
-    this.#at += paddingAfter(entry.size);
-    if (this.#at > this.#frames.sizeOf(this.#frame)) {
-      throw refuse(`the padding of ${show(entry.path)} is cut`);
-    }
+    if (this.#files === 0) this.#tileRoot();
+    const problem = this.#tree.problemOf(entry);
+    if (problem !== undefined) throw refuse(`${show(entry.path)} ${problem.text}`);
+    this.#tiles.entry(entry);
+    if (entry.type === "hardlink") this.#linkTargets.add(entry.linkTarget ?? "");
+    this.#files += 1;
+    this.#contentSize += entry.size;
   }
 
-  /** All frames used up but the last, which is the end of the tar. */
-  end(): void {
-    this.#next();
-    const last = this.#frames.count - 1;
-    if (this.#frame !== last || this.#at !== 0 || this.#frames.sizeOf(last) !== endOfArchiveSize) {
-      throw refuse("its last frame is not the end of the tar");
-    }
+  end(): Omit<ArchiveIndex, "entries"> {
+    if (this.#files === 0) this.#tileRoot();
+    this.#tiles.end();
+    return {
+      root: this.#known(),
+      segmentSize: this.#segmentSize,
+      frames: this.#frames,
+      files: this.#files,
+      contentSize: this.#contentSize,
+      tarSize: this.#tarSize,
+      treeSha256: this.#digest.digest("hex"),
+      linkTargets: this.#linkTargets,
+    };
   }
 
-  #take(range: FrameRange, name: string): void {
-    this.#next();
-    const isNext = range.frame === this.#frame && range.offset === this.#at;
-    const end = range.offset + range.size;
-    if (!isNext || this.#frame >= this.#frames.count - 1 || end > this.#frames.sizeOf(this.#frame)) {
-      throw refuse(`the bytes of ${show(name)} are not where they must be`);
-    }
-    this.#at = end;
+  /** The root's header comes first in the tar, but its line comes before the frames are known. */
+  #tileRoot(): void {
+    const root = this.#known();
+    this.#tiles.header(root.header, root.name);
   }
 
-  #next(): void {
-    if (this.#frame < this.#frames.count && this.#at === this.#frames.sizeOf(this.#frame)) {
-      this.#frame += 1;
-      this.#at = 0;
-    }
+  #known(): IndexRoot {
+    if (this.#root === undefined) throw refuse("it has no root");
+    return this.#root;
   }
-}
-
-type Item =
-  | { readonly kind: "head"; readonly segmentSize: number }
-  | { readonly kind: "root"; readonly root: IndexRoot }
-  | { readonly kind: "frame"; readonly frame: ReturnType<typeof parseFrame> }
-  | { readonly kind: "entry"; readonly entry: IndexEntry };
-
-/** The document's lines in their fixed order: head, root, frames, files, end. */
-async function* readItems(file: string, signal: AbortSignal): AsyncGenerator<Item> {
-  let expected: "head" | "root" | "frames" | "frame" | "files" | "entry" | "nothing" = "head";
-  let more = true;
-  for await (const line of readLines(file, signal)) {
-    if (expected === "head") {
-      yield { kind: "head", ...parseHead(line) };
-      expected = "root";
-    } else if (expected === "root") {
-      yield { kind: "root", root: parseRoot(line) };
-      expected = "frames";
-    } else if (expected === "frames" && line === `"frames":[`) {
-      expected = "frame";
-      more = true;
-    } else if (expected === "frame" && line === "]," && !more) {
-      expected = "files";
-    } else if (expected === "files" && line === `"files":[`) {
-      expected = "entry";
-      more = true;
-    } else if (expected === "entry" && line === "]}") {
-      expected = "nothing";
-    } else if (expected === "entry" && line === "") {
-      // No entries at all: the writer leaves the line empty.
-    } else if ((expected === "frame" || expected === "entry") && more) {
-      more = line.endsWith(",");
-      const text = more ? line.slice(0, -1) : line;
-      yield expected === "frame"
-        ? { kind: "frame", frame: parseFrame(text) }
-        : { kind: "entry", entry: parseEntry(text) };
-    } else {
-      throw refuse("its lines are not in the order of the format");
-    }
-  }
-  if (expected !== "nothing") throw refuse("it ends too early");
-}
-
-async function* readLines(file: string, signal: AbortSignal): AsyncGenerator<string> {
-  const input = createReadStream(file, { highWaterMark: 256 * 1024 });
-  const decoder = createZstdDecompress({ chunkSize: 256 * 1024 });
-  input.on("error", (error) => decoder.destroy(error));
-  let rest: Buffer[] = [];
-  let restBytes = 0;
-  try {
-    for await (const chunk of input.pipe(decoder) as AsyncIterable<Buffer>) {
-      throwIfAborted(signal);
-      let from = 0;
-      for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, from)) {
-        const piece = chunk.subarray(from, end);
-        yield (rest.length === 0 ? piece : Buffer.concat([...rest, piece])).toString("utf8");
-        rest = [];
-        restBytes = 0;
-        from = end + 1;
-      }
-      if (from < chunk.length) {
-        rest.push(chunk.subarray(from));
-        restBytes += chunk.length - from;
-        if (restBytes > maxLineBytes) throw refuse("one of its lines is too long");
-      }
-    }
-  } catch (cause) {
-    if (cause instanceof ActionError) throw cause;
-    throw refuse("it cannot be read", cause);
-  } finally {
-    input.destroy();
-    decoder.destroy();
-  }
-  if (rest.length > 0) throw refuse("its last line is cut off");
 }
 
 async function checkDigest(

@@ -3,23 +3,32 @@
  * fetched, checked and written many at a time, in any order; what an interrupted run or another local directory has
  * already is taken from there when its digest fits.
  */
-import { lchownSync, linkSync, lutimesSync, mkdirSync, symlinkSync, rmSync } from "node:fs";
-import { chmod, chown, lstat, mkdir, readdir, utimes } from "node:fs/promises";
-import { ActionError, hasCode } from "../errors.ts";
+import { chmodSync, chownSync, linkSync, rmSync, utimesSync } from "node:fs";
+import { lstat, mkdir, readdir } from "node:fs/promises";
+import { ActionError } from "../errors.ts";
 import { runOk } from "../system/exec.ts";
-import { encodePath, fsPath } from "../system/path-bytes.ts";
-import { OpenDirectories, parentOf } from "./entry-paths.ts";
+import { fsPath } from "../system/path-bytes.ts";
+import { OpenDirectories } from "./entry-paths.ts";
 import { fetchFrames } from "./frame-fetch.ts";
 import type { Fetched, FetchProgress } from "./frame-fetch.ts";
 import { planFrames } from "./frame-plan.ts";
 import type { PlannedFrame } from "./frame-plan.ts";
-import { createLargeFile, finishLargeFile, ownerFor, secondsOf, writeFailed } from "./frame-placer.ts";
+import {
+  createLargeFile,
+  finishLargeFile,
+  ownerFor,
+  secondsOf,
+  withParents,
+  writeFailed,
+} from "./frame-placer.ts";
 import type { IndexEntry } from "./index-format.ts";
 import { openIndex } from "./index-reader.ts";
 import type { ArchiveIndex } from "./index-reader.ts";
 import type { FrameSource } from "./transport.ts";
 import { show } from "./tree-check.ts";
 import { openUnpackJournal } from "./unpack-journal.ts";
+import type { UnpackJournal } from "./unpack-journal.ts";
+import { WorkerPool } from "./worker-pool.ts";
 import type { OwnerPolicy } from "./worker-protocol.ts";
 
 export interface ReadArchiveOptions {
@@ -39,7 +48,7 @@ export interface UnpackOptions extends ReadArchiveOptions {
   readonly target: string;
   /** `archived` needs root; `mine` leaves the owner to whoever unpacks. */
   readonly owner: OwnerPolicy;
-  /** Which entries are written, by path below the root; directories above them are made as needed. Default: all. */
+  /** Which entries are written, by path below the root; directories above them are made as needed, mode 0700. Default: all. */
   readonly select?: (path: string) => boolean;
   /** Directories laid out like the target, whose bytes are used where a whole frame fits. */
   readonly seeds?: readonly string[];
@@ -71,24 +80,29 @@ const syncTimeoutMs = 60 * 60 * 1000;
  */
 export async function unpackArchive(options: UnpackOptions): Promise<UnpackedArchive> {
   const { indexFile, signal, target, owner } = options;
-  const index = await openIndex(indexFile, { signal, ...expected(options) });
-  const journal = openUnpackJournal(options.journalFile, index);
+  // Threads take a while to start; meanwhile the index is read.
+  const pool = new WorkerPool(options.concurrency);
+  let journal: UnpackJournal | undefined;
   try {
-    const used = await prepareTarget(target, journal.resumed);
-    journal.begin();
+    const index = await openIndex(indexFile, { signal, ...expected(options) });
+    const resumable = openUnpackJournal(options.journalFile, index);
+    journal = resumable;
+    const used = await prepareTarget(target, resumable.resumed);
+    resumable.begin();
     const seeds = options.seeds ?? [];
     const wanted = wantedBy(options.select, index);
     const frames = planFrames(index, {
       signal,
       wanted,
-      onWanted: (entry) => makeBefore(entry, options, used),
+      onLargeFile: (entry) => createLargeFile(`${target}/${entry.path}`, entry.size, used),
     });
     const fetched = await fetchFrames(onlyWanted(frames, options.select === undefined), {
       ...options,
       index,
+      pool,
       target: { directory: target, owner, used },
-      seedsOf: (frame) => (journal.has(frame.frame) ? [target, ...seeds] : seeds),
-      onFrame: (frame) => journal.add(frame.frame),
+      seedsOf: (frame) => (resumable.has(frame.frame) ? [target, ...seeds] : seeds),
+      onFrame: (frame) => resumable.add(frame.frame),
       onProgress: options.onProgress,
     });
     await finishTree(index, options, wanted);
@@ -96,7 +110,8 @@ export async function unpackArchive(options: UnpackOptions): Promise<UnpackedArc
     const { files, contentSize, treeSha256 } = index;
     return { ...fetched, files, contentSize, treeSha256 };
   } finally {
-    journal.close();
+    journal?.close();
+    await pool.close();
   }
 }
 
@@ -105,22 +120,28 @@ export async function verifyArchive(
   options: ReadArchiveOptions & { readonly archiveSha256?: string },
 ): Promise<VerifiedArchive> {
   const { indexFile, signal } = options;
-  const index = await openIndex(indexFile, { signal, ...expected(options) });
-  const frames = planFrames(index, { signal, wanted: () => false, onWanted: () => undefined });
-  await fetchFrames(frames, {
-    ...options,
-    index,
-    target: undefined,
-    seedsOf: () => [],
-    onFrame: () => undefined,
-    onProgress: options.onProgress,
-  });
-  return {
-    frames: index.frames.count,
-    files: index.files,
-    tarSize: index.tarSize,
-    treeSha256: index.treeSha256,
-  };
+  const pool = new WorkerPool(options.concurrency);
+  try {
+    const index = await openIndex(indexFile, { signal, ...expected(options) });
+    const frames = planFrames(index, { signal, wanted: () => false, onLargeFile: () => undefined });
+    await fetchFrames(frames, {
+      ...options,
+      index,
+      pool,
+      target: undefined,
+      seedsOf: () => [],
+      onFrame: () => undefined,
+      onProgress: options.onProgress,
+    });
+    return {
+      frames: index.frames.count,
+      files: index.files,
+      tarSize: index.tarSize,
+      treeSha256: index.treeSha256,
+    };
+  } finally {
+    await pool.close();
+  }
 }
 
 function expected(options: ReadArchiveOptions): { expect?: { size: number; sha256: string } } {
@@ -157,37 +178,6 @@ async function prepareTarget(target: string, resumed: boolean): Promise<boolean>
   }
 }
 
-/** Directories, symlinks and files larger than a frame are made as they come; all else by the worker that has the bytes. */
-function makeBefore(entry: IndexEntry, options: UnpackOptions, used: boolean): void {
-  const path = `${options.target}/${entry.path}`;
-  try {
-    if (options.select !== undefined && entry.type !== "hardlink") {
-      mkdirSync(fsPath(`${options.target}/${parentOf(entry.path)}`), { recursive: true, mode: 0o700 });
-    }
-    if (entry.type === "directory") makeDirectory(path, used);
-    else if (entry.type === "symlink") makeSymlink(path, entry, options.owner, used);
-    else if (entry.type === "file" && entry.pieces.length > 1) createLargeFile(path, entry.size, used);
-  } catch (cause) {
-    throw writeFailed(path, cause);
-  }
-}
-
-function makeDirectory(path: string, used: boolean): void {
-  try {
-    mkdirSync(fsPath(path), { mode: 0o700 });
-  } catch (error) {
-    if (!used || !hasCode(error, "EEXIST")) throw error;
-  }
-}
-
-function makeSymlink(path: string, entry: IndexEntry, policy: OwnerPolicy, used: boolean): void {
-  if (used) rmSync(fsPath(path), { force: true });
-  symlinkSync(encodePath(entry.linkTarget ?? ""), fsPath(path));
-  const owner = ownerFor(entry, policy);
-  if (owner !== undefined) lchownSync(fsPath(path), owner.uid, owner.gid);
-  lutimesSync(fsPath(path), secondsOf(entry.mtimeNs), secondsOf(entry.mtimeNs));
-}
-
 /** Hard links first, for they change directories; then each directory when nothing below it is left to do. */
 async function finishTree(
   index: ArchiveIndex,
@@ -196,53 +186,53 @@ async function finishTree(
 ): Promise<void> {
   const { target, owner, signal } = options;
   if (index.linkTargets.size > 0) {
-    for await (const entry of index.entries(signal)) {
-      if (entry.type === "hardlink" && wanted(entry))
-        makeHardLink(target, entry, options.select !== undefined);
+    for await (const batch of index.entries(signal)) {
+      for (const entry of batch) if (entry.type === "hardlink" && wanted(entry)) makeHardLink(target, entry);
     }
   }
   const open = new OpenDirectories();
   const waiting = new Map<string, IndexEntry>();
-  const close = async (path: string): Promise<void> => {
+  const close = (path: string): void => {
     const entry = waiting.get(path);
     waiting.delete(path);
-    if (entry !== undefined) await dressDirectory(`${target}/${path}`, entry, owner);
+    if (entry !== undefined) dressDirectory(`${target}/${path}`, entry, owner);
   };
-  for await (const entry of index.entries(signal)) {
-    for (const path of open.advance(entry.path)) await close(path);
-    if (!wanted(entry)) continue;
-    if (entry.type === "directory") {
-      open.add(entry.path);
-      waiting.set(entry.path, entry);
-    } else if (entry.type === "file" && entry.pieces.length > 1) {
-      finishLargeFile(`${target}/${entry.path}`, entry, owner);
+  for await (const batch of index.entries(signal)) {
+    for (const entry of batch) {
+      for (const path of open.advance(entry.path)) close(path);
+      if (!wanted(entry)) continue;
+      if (entry.type === "directory") {
+        open.add(entry.path);
+        waiting.set(entry.path, entry);
+      } else if (entry.pieces.length > 1) {
+        finishLargeFile(`${target}/${entry.path}`, entry, owner);
+      }
     }
   }
-  for (const path of [...waiting.keys()].toReversed()) await close(path);
-  await dressDirectory(target, index.root, owner);
+  for (const path of [...waiting.keys()].toReversed()) close(path);
+  dressDirectory(target, index.root, owner);
 }
 
-function makeHardLink(target: string, entry: IndexEntry, makeParents: boolean): void {
+function makeHardLink(target: string, entry: IndexEntry): void {
   const path = `${target}/${entry.path}`;
   try {
-    if (makeParents) mkdirSync(fsPath(`${target}/${parentOf(entry.path)}`), { recursive: true, mode: 0o700 });
     rmSync(fsPath(path), { force: true });
-    linkSync(fsPath(`${target}/${entry.linkTarget ?? ""}`), fsPath(path));
+    withParents(path, () => linkSync(fsPath(`${target}/${entry.linkTarget ?? ""}`), fsPath(path)));
   } catch (cause) {
     throw writeFailed(path, cause);
   }
 }
 
-async function dressDirectory(
+function dressDirectory(
   path: string,
   entry: Pick<IndexEntry, "mode" | "uid" | "gid" | "mtimeNs">,
   policy: OwnerPolicy,
-): Promise<void> {
+): void {
   try {
     const owner = ownerFor(entry, policy);
-    if (owner !== undefined) await chown(fsPath(path), owner.uid, owner.gid);
-    await chmod(fsPath(path), entry.mode);
-    await utimes(fsPath(path), secondsOf(entry.mtimeNs), secondsOf(entry.mtimeNs));
+    if (owner !== undefined) chownSync(fsPath(path), owner.uid, owner.gid);
+    chmodSync(fsPath(path), entry.mode);
+    utimesSync(fsPath(path), secondsOf(entry.mtimeNs), secondsOf(entry.mtimeNs));
   } catch (cause) {
     throw writeFailed(path, cause);
   }

@@ -36,6 +36,10 @@ export class WorkerPool {
     this.#free = [...this.#threads];
   }
 
+  get size(): number {
+    return this.#threads.length;
+  }
+
   /** Waits for a free worker, lends it to `work`, and takes it back whatever happens. */
   async use<T>(work: (lease: WorkerLease) => Promise<T>, signal: AbortSignal): Promise<T> {
     throwIfAborted(signal);

@@ -52,15 +52,29 @@ function answerRequest(request: WorkerRequest, loader: SegmentLoader): Answer {
       return { reply: { bytes }, transfer: [bytes.buffer as ArrayBuffer] };
     }
     case "unpack": {
-      const bytes = decompressFrame(request.bytes, request.size);
-      checkFrame(request, bytes);
-      if (request.target !== undefined) placeFrame(request.items, request.target, bytes, undefined);
+      unpack(request);
       return { reply: undefined };
     }
     case "seed":
     default:
       return { reply: placeFromSeeds(request) };
   }
+}
+
+function unpack(request: Extract<WorkerRequest, { kind: "unpack" }>): void {
+  const bytes = decompressFrame(request.bytes, request.size);
+  try {
+    free(request.bytes);
+    checkFrame(request, bytes);
+    if (request.target !== undefined) placeFrame(request.items, request.target, bytes, undefined);
+  } finally {
+    free(bytes);
+  }
+}
+
+/** Gives the memory back now. Left to the garbage collector, dozens of such buffers pile up before it looks. */
+function free(bytes: Uint8Array): void {
+  (bytes.buffer as ArrayBuffer).transfer(0);
 }
 
 function placeFromSeeds(request: Extract<WorkerRequest, { kind: "seed" }>): boolean {

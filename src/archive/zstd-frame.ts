@@ -23,7 +23,7 @@ export function compressFrame(bytes: Uint8Array, level: number): Buffer {
 }
 
 /**
- * Exactly `size` bytes out of exactly one frame, or FRAME_CORRUPT. Size, checksum flag and the absence of anything
+ * Exactly `size` bytes out of exactly one frame, in an ArrayBuffer of their own, or FRAME_CORRUPT. Size, checksum flag and the absence of anything
  * behind the frame are checked here, because Node accepts truncated frames and ignores what follows the first.
  */
 export function decompressFrame(frame: Uint8Array, size: number): Buffer {
@@ -32,7 +32,7 @@ export function decompressFrame(frame: Uint8Array, size: number): Buffer {
   try {
     // `info` is documented for every one of zlib's one-shot calls but missing in the type of this one's result.
     const { buffer, engine } = zstdDecompressSync(frame, {
-      chunkSize: Math.max(1024, size + 64),
+      chunkSize: Math.max(Buffer.poolSize, size + 64),
       maxOutputLength: size + 64,
       info: true,
     }) as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
