@@ -9,7 +9,7 @@ import { createChainstate } from "../../simulator/chainstate.ts";
 import { describeFreezer } from "../conformance/freezer.ts";
 import { hasFormatter, isRoot, mountLoop } from "./loop-mount.ts";
 import type { LoopFileSystem, LoopMount } from "./loop-mount.ts";
-import { copyView, requestFor, rules, takeAll, viewOf } from "./support.ts";
+import { copyView, requestFor, rules, viewOf } from "./support.ts";
 
 for (const type of ["xfs", "btrfs", "ext4"] satisfies LoopFileSystem[]) {
   describe.skipIf(!isRoot || !hasFormatter(type))(`on ${type}`, () => {
@@ -93,7 +93,7 @@ for (const type of ["xfs", "btrfs", "ext4"] satisfies LoopFileSystem[]) {
       const base = await place();
       const dir = join(base, "mainnet");
       createChainstate(dir, { era: "nakamoto", height: 20, blocksInWal: 2 });
-      const request = { ...requestFor(dir, join(base, "state")), selection: takeAll };
+      const request = requestFor(dir, join(base, "state"));
       const chosen = await chooseFreezer(
         { cut: "auto", freezeWith: "auto" },
         request,

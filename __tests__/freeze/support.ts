@@ -14,111 +14,25 @@ import {
   symlinkSync,
   writeSync,
 } from "node:fs";
-import { lstat, mkdtemp, readdir, readlink, rm, stat } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
 import { onTestFinished } from "vitest";
-import type { View, ViewEntry } from "../../src/archive/view.ts";
-import type { EntrySelection } from "../../src/chainstate/layout.ts";
-import type { Ask, DatabaseRules, FreezeRequest } from "../../src/freeze/port.ts";
+import { openDirectoryView } from "../../src/archive/directory-view.ts";
+import type { View } from "../../src/archive/view.ts";
+import { chainstateRules } from "../../src/chainstate/freeze-rules.ts";
+import { isBlobs, selectEntries } from "../../src/chainstate/layout.ts";
+import type { Ask, FreezeRequest, ViewOf } from "../../src/freeze/port.ts";
+import { ChainWriter } from "../../simulator/chainstate.ts";
+import { whyInconsistent } from "../../simulator/consistency.ts";
 import { databasePaths } from "../../simulator/schema.ts";
 
-export const takeAll: EntrySelection = {
-  profile: "backup",
-  exclude: [],
-  leavesOut: () => undefined,
-  isWriteOnce: (path) => /^chainstate\/blocks\/[0-9a-f]{4}\/[0-9a-f]{4}\/[0-9a-f]{64}$/.test(path),
-};
+export const rules = chainstateRules;
 
-/** A view of a directory as it is; small trees only. */
-export async function viewOf(directory: string, selection: EntrySelection): Promise<View> {
-  const root = await stat(directory, { bigint: true });
-  const entries: ViewEntry[] = [];
-  const walk = async (below: string): Promise<void> => {
-    for (const name of (await readdir(join(directory, below))).sort()) {
-      const path = below === "" ? name : `${below}/${name}`;
-      const source = join(directory, path);
-      const found = await lstat(source, { bigint: true });
-      if (selection.leavesOut(path, found.isDirectory()) !== undefined) continue;
-      const base = {
-        path,
-        mode: Number(found.mode & 0o7777n),
-        uid: Number(found.uid),
-        gid: Number(found.gid),
-        mtimeNs: found.mtimeNs,
-      };
-      if (found.isDirectory()) {
-        entries.push({ ...base, type: "directory", size: 0 });
-        await walk(path);
-      } else if (found.isSymbolicLink()) {
-        entries.push({ ...base, type: "symlink", size: 0, linkTarget: await readlink(source) });
-      } else {
-        const { ino, mtimeNs, ctimeNs } = found;
-        const size = Number(found.size);
-        entries.push({
-          ...base,
-          type: "file",
-          size,
-          source,
-          guard: "unchanged",
-          stat: { ino, size, mtimeNs, ctimeNs },
-        });
-      }
-    }
-  };
-  return {
-    rootEntry: {
-      mode: Number(root.mode & 0o7777n),
-      uid: Number(root.uid),
-      gid: Number(root.gid),
-      mtimeNs: root.mtimeNs,
-    },
-    async *entries() {
-      entries.length = 0;
-      await walk("");
-      yield* entries.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
-    },
-  };
-}
-
-/** The rules of a Stacks chainstate, written down a second time for these tests. */
-export const rules: DatabaseRules = {
-  consensusDatabases: [
-    databasePaths.clarity,
-    databasePaths.index,
-    databasePaths.nakamoto,
-    databasePaths.sortition,
-  ],
-  appendOnlyFileOf: (database) => `${database}.blobs`,
-  async recordedLength(database, ask) {
-    const one = async (sql: string): Promise<number> => Number((await ask(database, sql))[0]?.["n"] ?? 0);
-    const unsettled = "SELECT COUNT(*) AS n FROM marf_data WHERE unconfirmed = 1 AND external_length > 0";
-    if ((await one(unsettled)) > 0) return "unsettled";
-    return one("SELECT MAX(external_offset + external_length) AS n FROM marf_data");
-  },
-  async tipsAgree(ask) {
-    const one = async (database: string, sql: string): Promise<string> =>
-      String(Object.values((await ask(database, sql))[0] ?? {})[0]);
-    const lastTrie = "SELECT block_hash FROM marf_data WHERE unconfirmed = 0 ORDER BY block_id DESC LIMIT 1";
-    const a = await one(databasePaths.clarity, lastTrie);
-    const b = await one(databasePaths.index, lastTrie);
-    const header = "FROM nakamoto_block_headers ORDER BY block_height DESC LIMIT 1";
-    const c = await one(databasePaths.index, `SELECT index_block_hash ${header}`);
-    const height = await one(databasePaths.index, `SELECT block_height ${header}`);
-    const d = await one(
-      databasePaths.nakamoto,
-      "SELECT index_block_hash FROM nakamoto_staging_blocks WHERE processed = 1 ORDER BY height DESC LIMIT 1",
-    );
-    const e = await one(
-      databasePaths.sortition,
-      "SELECT MAX(block_height) FROM stacks_chain_tips_by_burn_view",
-    );
-    const agree = a === b && a === c && a === d && e === height;
-    return { agree, detail: `A ${a} B ${b} C ${c} (${height}) D ${d} E ${e}` };
-  },
-};
+export const viewOf: ViewOf = (directory, selection) =>
+  openDirectoryView({ directory, selection, followLink: isBlobs });
 
 export async function scratch(name = "freeze"): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), `${name}-`));
@@ -133,7 +47,7 @@ export function requestFor(chainstateDir: string, stateDir: string): FreezeReque
   return {
     chainstateDir,
     stateDir,
-    selection: takeAll,
+    selection: selectEntries("backup"),
     runId: `test-${process.pid}-${runs}`,
     signal: new AbortController().signal,
   };
@@ -220,17 +134,14 @@ export async function examineHeld(ask: Ask): Promise<Digests> {
   return digests;
 }
 
-export async function tipsOfCopy(
-  directory: string,
-): Promise<{ readonly agree: boolean; readonly detail: string }> {
-  return rules.tipsAgree(async (path, sql) => {
-    const database = new DatabaseSync(join(directory, path));
-    try {
-      return database.prepare(sql).all() as never;
-    } finally {
-      database.close();
-    }
-  });
+/** Why a node would not run on this copy, by the simulator's own judgement; undefined when it would. */
+export function whyNodeWouldPanic(directory: string): string | undefined {
+  const chain = ChainWriter.open(directory);
+  try {
+    return whyInconsistent(chain);
+  } finally {
+    chain.close(true);
+  }
 }
 
 export interface Writer {

@@ -5,11 +5,11 @@
  */
 import { statSync } from "node:fs";
 import { ActionError } from "../errors.ts";
-import type { Clock } from "../system/clock.ts";
+import { systemClock } from "../system/clock.ts";
 import { fsPath } from "../system/path-bytes.ts";
 import type { Keeper } from "./keeper.ts";
 import type { ListedDatabase } from "./listing.ts";
-import { readLocks, readMarkOf } from "./lock-table.ts";
+import { readMarks } from "./lock-table.ts";
 import type { Ask, DatabaseRules } from "./port.ts";
 import { assertLastFrame, readWalIndex, readWalSalt, walBytes } from "./wal.ts";
 import type { WalIndex } from "./wal.ts";
@@ -32,7 +32,8 @@ export interface HoldOptions {
   readonly keeper: Keeper;
   readonly databases: readonly ListedDatabase[];
   readonly rules: DatabaseRules;
-  readonly clock: Clock;
+  /** How often a moment is tried before it is given up. */
+  readonly tries: number;
   readonly signal: AbortSignal;
   /** The node is running: its tips must be asked, and asked again at another moment when they disagree. */
   readonly live: boolean;
@@ -45,7 +46,6 @@ export interface Hold {
   readonly tries: number;
 }
 
-const tryLimit = 400;
 const shortestPauseMs = 2;
 const longestPauseMs = 40;
 
@@ -68,18 +68,31 @@ export async function takeHold(options: HoldOptions): Promise<Hold> {
 
   const tipsAgree = live ? () => rules.tipsAgree(ask) : undefined;
   const tries = await takeTogether(options, consensus, indexes, tipsAgree);
-  const at = new Date(options.clock.now());
+  const at = new Date();
   for (const database of others) await takeTogether(options, [database], indexes);
 
-  const locks = await readLocks(keeper.pid);
+  const shmInodes = databases.map(({ source }) => statSync(fsPath(`${source}-shm`), { bigint: true }).ino);
+  // The kernel's table names locks by inode; its device numbers are not those of stat on every file system.
+  if (new Set(shmInodes).size < shmInodes.length) {
+    throw new ActionError(
+      "FREEZE_UNSUPPORTED",
+      "Two databases on different file systems have one inode number.",
+      {
+        hint: "Use another freezer, or `cut: cold`.",
+      },
+    );
+  }
+  const marks = await readMarks(keeper.pid, shmInodes);
   const positions = new Map<string, Position>();
-  for (const database of databases) {
+  for (const [at, database] of databases.entries()) {
     const index = indexes.get(database.path);
-    if (index === undefined) throw new ActionError("FREEZE_FAILED", `${database.path} was not taken.`);
-    const shm = statSync(fsPath(`${database.source}-shm`), { bigint: true });
-    const mark = readMarkOf(locks, shm.ino);
+    const shmInode = shmInodes[at];
+    if (index === undefined || shmInode === undefined) {
+      throw new ActionError("FREEZE_FAILED", `${database.path} was not taken.`);
+    }
+    const mark = marks.get(shmInode);
     if (mark === undefined) throw locksInvisible(database.path);
-    positions.set(database.path, await locate(database, index, mark, shm.ino, rules, ask));
+    positions.set(database.path, await locate(database, index, mark, shmInode, rules, ask));
   }
   return { at, positions, tries };
 }
@@ -89,7 +102,7 @@ export async function takeHold(options: HoldOptions): Promise<Hold> {
  * wal-indexes and the last: only then is it known which frame each view ends at, and all of them are of one instant.
  */
 async function takeTogether(
-  { keeper, clock, signal }: HoldOptions,
+  { keeper, tries: limit, signal }: HoldOptions,
   group: readonly ListedDatabase[],
   indexes: Map<string, WalIndex>,
   agrees?: () => Promise<{ readonly agree: boolean; readonly detail: string }>,
@@ -97,7 +110,7 @@ async function takeTogether(
   const sources = group.map((each) => each.source);
   const look = (): WalIndex[] => sources.map((source) => readWalIndex(`${source}-shm`));
   let why = "";
-  for (let tries = 1; tries <= tryLimit; tries += 1) {
+  for (let tries = 1; tries <= limit; tries += 1) {
     const before = look();
     await keeper.begin(sources);
     const after = look();
@@ -111,11 +124,11 @@ async function takeTogether(
     }
     why = verdict.detail;
     await keeper.rollback(sources);
-    await clock.sleep(shortestPauseMs + Math.random() * (longestPauseMs - shortestPauseMs), signal);
+    await systemClock.sleep(shortestPauseMs + Math.random() * (longestPauseMs - shortestPauseMs), signal);
   }
   throw new ActionError(
     "LIVE_CUT_NOT_FOUND",
-    `No consistent moment of ${group.map((each) => each.path).join(", ")} was found in ${tryLimit} tries: ${why}.`,
+    `No consistent moment of ${group.map((each) => each.path).join(", ")} was found in ${limit} tries: ${why}.`,
     { hint: "Try again when the node is less busy, or take the snapshot with `cut: frozen`." },
   );
 }

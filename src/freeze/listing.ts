@@ -6,7 +6,7 @@ import { createReadStream, createWriteStream } from "node:fs";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { finished } from "node:stream/promises";
-import type { View, ViewEntry } from "../archive/view.ts";
+import type { SkippedEntry, View, ViewEntry } from "../archive/view.ts";
 import type { EntrySelection } from "../chainstate/layout.ts";
 import { throwIfAborted } from "../errors.ts";
 import type { DatabaseRules } from "./port.ts";
@@ -40,8 +40,12 @@ export interface Listing {
   /** Paths of databases that are not in WAL mode. */
   readonly rollbackDatabases: readonly string[];
   readonly rootEntry: View["rootEntry"];
-  entries(signal: AbortSignal): AsyncIterable<ListedEntry>;
+  /** `onSkipped` hears of what was left out, at its place in the list. */
+  entries(signal: AbortSignal, onSkipped: (skipped: SkippedEntry) => void): AsyncIterable<ListedEntry>;
 }
+
+/** A line of the spool. */
+type Line = ListedEntry | { readonly skipped: SkippedEntry };
 
 export interface ListingOptions {
   readonly spoolPath: string;
@@ -95,6 +99,9 @@ export async function listEntries(view: View, options: ListingOptions): Promise<
   written.catch(() => undefined);
   try {
     let pending = "";
+    view.onSkipped = (skipped) => {
+      pending += `${toLine({ skipped })}\n`;
+    };
     for await (const entry of view.entries(signal)) {
       const listed = classify(entry);
       const kept = options.onEntry === undefined ? entry : await options.onEntry(listed);
@@ -113,11 +120,16 @@ export async function listEntries(view: View, options: ListingOptions): Promise<
     databases: [...databases.values()],
     rollbackDatabases,
     rootEntry: view.rootEntry,
-    entries: (reading) => readSpool(options.spoolPath, reading),
+    async *entries(reading, onSkipped) {
+      for await (const line of readSpool(options.spoolPath, reading)) {
+        if ("skipped" in line) onSkipped(line.skipped);
+        else yield line;
+      }
+    },
   };
 }
 
-async function* readSpool(path: string, signal: AbortSignal): AsyncIterable<ListedEntry> {
+async function* readSpool(path: string, signal: AbortSignal): AsyncIterable<Line> {
   const file = createReadStream(path, { signal });
   const lines = createInterface({ input: file, crlfDelay: Infinity });
   try {
@@ -133,14 +145,31 @@ async function* readSpool(path: string, signal: AbortSignal): AsyncIterable<List
 }
 
 /** JSON has no bigint: the nanosecond times and inodes go as strings of digits with an "n". */
-function toLine(listed: ListedEntry): string {
+function toLine(listed: Line): string {
   return JSON.stringify(listed, (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value));
 }
 
 const bigintKeys = new Set(["mtimeNs", "ctimeNs", "ino"]);
 
-function fromLine(line: string): ListedEntry {
+function fromLine(line: string): Line {
   return JSON.parse(line, (key, value: unknown) =>
     bigintKeys.has(key) && typeof value === "string" ? BigInt(value.slice(0, -1)) : value,
-  ) as ListedEntry;
+  ) as Line;
+}
+
+/** The listing as a view, each entry as `atTheCut` makes it; undefined leaves it out. */
+export function viewOfListing(
+  listing: Listing,
+  atTheCut: (listed: ListedEntry) => ViewEntry | undefined,
+): View {
+  const view: View = {
+    rootEntry: listing.rootEntry,
+    async *entries(signal) {
+      for await (const listed of listing.entries(signal, (skipped) => view.onSkipped?.(skipped))) {
+        const entry = atTheCut(listed);
+        if (entry !== undefined) yield entry;
+      }
+    },
+  };
+  return view;
 }

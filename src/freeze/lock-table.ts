@@ -4,6 +4,7 @@
  * has been there all the time. https://sqlite.org/walformat.html, 2.3, "WAL Locks".
  */
 import { readFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
 
 export interface HeldLock {
   readonly inode: bigint;
@@ -15,11 +16,32 @@ export interface HeldLock {
 
 /** Read marks 0 to 4 are bytes 123 to 127 of `-shm`; byte 128 says that somebody uses the file at all. */
 const firstReadLockByte = 123;
-const readMarks = 5;
+const markCount = 5;
 const inUseByte = 128;
 
-export async function readLocks(pid: number): Promise<readonly HeldLock[]> {
-  return parseLocks(await readFile("/proc/locks", "utf8"), pid);
+const tries = 40;
+const pauseMs = 25;
+
+/**
+ * The read mark that a process which takes and gives back no locks stands on, for each of these `-shm` inodes; those
+ * without one are missing. The kernel hands the table out a page at a time, and locks that others take in between can
+ * hide a line, so a lock counts as lost only when it stays missing. One that is seen is there.
+ */
+export async function readMarks(
+  pid: number,
+  shmInodes: readonly bigint[],
+): Promise<ReadonlyMap<bigint, number>> {
+  const seen: HeldLock[] = [];
+  const marks = new Map<bigint, number>();
+  for (let left = tries; left > 0 && marks.size < shmInodes.length; left -= 1) {
+    if (left < tries) await delay(pauseMs);
+    seen.push(...parseLocks(await readFile("/proc/locks", "utf8"), pid));
+    for (const inode of shmInodes) {
+      const mark = readMarkOf(seen, inode);
+      if (mark !== undefined) marks.set(inode, mark);
+    }
+  }
+  return marks;
 }
 
 /** Lines such as `7: POSIX  ADVISORY  READ 4711 fe:00:131 123 124`; waiting requests have an arrow before their kind. */
@@ -44,6 +66,6 @@ export function readMarkOf(locks: readonly HeldLock[], shmInode: bigint): number
   const own = locks.filter((lock) => lock.inode === shmInode);
   const covers = (byte: number): boolean => own.some((lock) => lock.start <= byte && byte <= lock.end);
   if (!covers(inUseByte)) return undefined;
-  const marks = Array.from({ length: readMarks }, (_, mark) => mark);
+  const marks = Array.from({ length: markCount }, (_, mark) => mark);
   return marks.find((mark) => covers(firstReadLockByte + mark));
 }

@@ -9,7 +9,7 @@ import { DatabaseSync } from "node:sqlite";
 import { CancelledError, describeError } from "../errors.ts";
 import { fsPath } from "../system/path-bytes.ts";
 import { startKeeper } from "./keeper.ts";
-import { readLocks, readMarkOf } from "./lock-table.ts";
+import { readMarks } from "./lock-table.ts";
 import type { FreezeRequest, Probe } from "./port.ts";
 import { makeDirectory, placesOnSameFileSystem, removeDirectory, scratchName } from "./scratch.ts";
 
@@ -60,7 +60,7 @@ async function trial(path: string, signal: AbortSignal): Promise<string | undefi
       await keeper.open([path]);
       await keeper.begin([path]);
       const { ino } = await stat(`${path}-shm`, { bigint: true });
-      if (readMarkOf(await readLocks(keeper.pid), ino) === undefined) {
+      if (!(await readMarks(keeper.pid, [ino])).has(ino)) {
         return "a held read lock does not show in /proc/locks";
       }
       writer.exec("INSERT INTO t VALUES (2)");

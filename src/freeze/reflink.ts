@@ -4,14 +4,14 @@
  * mean something to the processes that share them; files that are written once are read where they are.
  */
 import { constants, copyFile, mkdir, stat, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { View, ViewEntry } from "../archive/view.ts";
 import { ActionError, CancelledError, describeError, hasCode, throwIfAborted } from "../errors.ts";
 import { query } from "../system/exec.ts";
 import { mountOf } from "../system/mounts.ts";
 import { fsPath } from "../system/path-bytes.ts";
-import { listEntries } from "./listing.ts";
-import type { ListedEntry, Listing } from "./listing.ts";
+import { listEntries, viewOfListing } from "./listing.ts";
+import type { ListedEntry } from "./listing.ts";
 import type { FreezeRequest, Freezer, FrozenView, ViewOf } from "./port.ts";
 import {
   makeDirectory,
@@ -94,7 +94,7 @@ async function cloneAll(request: FreezeRequest, directory: string, viewOf: ViewO
     await clones.finish();
     const { ino } = await stat(fsPath(directory));
     return {
-      view: clonedView(listing),
+      view: viewOfListing(listing, ({ kind, entry }) => (kind === "shm" ? undefined : entry)),
       method: "reflink",
       at: new Date(),
       directory,
@@ -123,17 +123,6 @@ async function cloneEntry(
   if (entry.source === undefined || kind === "write-once" || kind === "shm") return entry;
   await clones.add(entry.source, clone);
   return { ...entry, source: clone, guard: "prefix" };
-}
-
-function clonedView(listing: Listing): View {
-  return {
-    rootEntry: listing.rootEntry,
-    async *entries(signal) {
-      for await (const { kind, entry } of listing.entries(signal)) {
-        if (kind !== "shm") yield entry;
-      }
-    },
-  };
 }
 
 /** Clones under way; `add` waits while there are enough of them. */
@@ -217,15 +206,13 @@ async function findPlace(
 /** A file that a symlink or a mount below the chainstate puts elsewhere. */
 async function onOtherFileSystem(
   view: View,
-  { chainstateDir, signal }: FreezeRequest,
+  { chainstateDir, selection, signal }: FreezeRequest,
 ): Promise<string | undefined> {
   const { dev } = await stat(fsPath(chainstateDir));
-  let last = { directory: "", dev };
   for await (const { path, source } of view.entries(signal)) {
-    if (source === undefined) continue;
-    const directory = dirname(source);
-    if (directory !== last.directory) last = { directory, dev: (await stat(fsPath(directory))).dev };
-    if (last.dev !== dev) return path;
+    // Those are read where they are.
+    if (source === undefined || selection.isWriteOnce(path)) continue;
+    if ((await stat(fsPath(source))).dev !== dev) return path;
   }
   return undefined;
 }

@@ -6,10 +6,8 @@
 import { copyFileSync, constants, statSync } from "node:fs";
 import { access } from "node:fs/promises";
 import { join } from "node:path";
-import { ActionError, throwIfAborted } from "../errors.ts";
-import type { View, ViewEntry } from "../archive/view.ts";
-import { systemClock } from "../system/clock.ts";
-import type { Clock } from "../system/clock.ts";
+import { ActionError, hasCode, throwIfAborted } from "../errors.ts";
+import type { ViewEntry } from "../archive/view.ts";
 import { mountOf, isNetworkFileSystem } from "../system/mounts.ts";
 import { fsPath } from "../system/path-bytes.ts";
 import type { Privilege } from "../system/privilege.ts";
@@ -18,7 +16,7 @@ import { takeHold } from "./hold.ts";
 import type { Hold, Position } from "./hold.ts";
 import { startKeeper } from "./keeper.ts";
 import type { Keeper } from "./keeper.ts";
-import { listEntries } from "./listing.ts";
+import { listEntries, viewOfListing } from "./listing.ts";
 import type { ListedDatabase, ListedEntry, Listing } from "./listing.ts";
 import { removeLockTrial, tryLocks } from "./lock-trial.ts";
 import type { DatabaseRules, FreezeRequest, Freezer, FrozenView, Probe, ViewOf } from "./port.ts";
@@ -33,13 +31,17 @@ export interface SqliteFreezerOptions {
   readonly privilege?: Privilege;
   readonly limits?: Partial<HoldLimits>;
   readonly onWarning?: (message: string) => void;
-  readonly clock?: Clock;
+  /** How many moments `live` tries; each takes some 10 ms. */
+  readonly liveTries?: number;
   /** Another script than the program's own keeper. */
   readonly keeperScript?: string;
 }
 
 /** Most that is copied while a node is down; beyond it files are read in place and must not change. */
 const copyLimitBytes = 256 * 1024 ** 2;
+
+const listTries = 5;
+const defaultLiveTries = 400;
 
 export function sqliteFreezer(options: SqliteFreezerOptions): Freezer {
   const limits = { ...defaultLimits, ...options.limits };
@@ -96,14 +98,16 @@ async function freeze(
     // It starts while the directory is listed; a failure is heard below.
     starting.catch(() => undefined);
     const view = await viewOf(chainstateDir, selection);
-    const list = (name: string, copies: boolean): Promise<Listing> =>
-      listEntries(view, {
-        spoolPath: join(spool, name),
-        selection,
-        rules,
-        signal,
-        ...(copies ? { onEntry: copyInto(spool, nodeDown) } : {}),
-      });
+    const list = async (name: string, copies: boolean): Promise<Listing> =>
+      whileFilesVanish(nodeDown ? 1 : listTries, () =>
+        listEntries(view, {
+          spoolPath: join(spool, name),
+          selection,
+          rules,
+          signal,
+          ...(copies ? { onEntry: copyInto(spool, nodeDown) } : {}),
+        }),
+      );
     let listing = await list("entries", nodeDown);
     keeper = await starting;
     if (!nodeDown) refuseRollback(listing);
@@ -114,7 +118,7 @@ async function freeze(
       keeper,
       databases: listing.databases,
       rules,
-      clock: options.clock ?? systemClock,
+      tries: options.liveTries ?? defaultLiveTries,
       signal,
       live: !nodeDown,
     });
@@ -128,7 +132,7 @@ async function freeze(
     const watch = watchHold(hold, keeper, limits, options.onWarning ?? (() => undefined));
     const held = keeper;
     return {
-      view: frozenView(listing, hold),
+      view: viewOfListing(listing, (listed) => atTheCut(listed, hold)),
       method: "sqlite",
       at: hold.at,
       ask: (database, sql) => held.ask(positionOf(hold, database).source, sql),
@@ -146,23 +150,21 @@ async function freeze(
   }
 }
 
+/** A running node makes and removes files of a moment, which a walk may meet in between. */
+async function whileFilesVanish<T>(tries: number, work: () => Promise<T>): Promise<T> {
+  for (let left = tries - 1; ; left -= 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (left <= 0 || !(hasCode(error, "FILE_VANISHED") || hasCode(error, "ENOENT"))) throw error;
+    }
+  }
+}
+
 function positionOf(hold: Hold, database: string): Position {
   const position = hold.positions.get(database);
   if (position === undefined) throw new ActionError("FREEZE_FAILED", `${database} is not held.`);
   return position;
-}
-
-/** The list with the lengths of the cut. */
-function frozenView(listing: Listing, hold: Hold): View {
-  return {
-    rootEntry: listing.rootEntry,
-    async *entries(signal) {
-      for await (const listed of listing.entries(signal)) {
-        const entry = atTheCut(listed, hold);
-        if (entry !== undefined) yield entry;
-      }
-    },
-  };
 }
 
 /** Undefined: no part of the cut. */

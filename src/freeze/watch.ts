@@ -11,7 +11,7 @@ import { formatBytes, spaceAt } from "../system/space.ts";
 import { assertInPlace, locksInvisible } from "./hold.ts";
 import type { Hold } from "./hold.ts";
 import type { Keeper } from "./keeper.ts";
-import { readLocks, readMarkOf } from "./lock-table.ts";
+import { readMarks } from "./lock-table.ts";
 
 export interface HoldLimits {
   /** Warn when the WALs have grown by this much, and at each doubling after. */
@@ -75,9 +75,13 @@ export function watchHold(
     const lost = await keeper.lost();
     if (lost.length > 0)
       throw new ActionError("FREEZE_BROKEN", `The transaction on ${lost.join(", ")} has ended.`);
-    const locks = await readLocks(keeper.pid);
-    for (const position of hold.positions.values()) {
-      if (readMarkOf(locks, position.shmInode) === undefined) throw locksInvisible(position.path);
+    const positions = [...hold.positions.values()];
+    const marks = await readMarks(
+      keeper.pid,
+      positions.map((each) => each.shmInode),
+    );
+    for (const position of positions) {
+      if (!marks.has(position.shmInode)) throw locksInvisible(position.path);
       assertInPlace(position);
     }
     warnAt = await checkGrowth(hold, walSizes(hold) - sizesAtCut, warnAt, limits, onWarning);
