@@ -10,10 +10,10 @@ const byteCount = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const utcTime = v.pipe(v.string(), v.isoTimestamp());
 /** Ids become object keys and file names: nothing that could leave the prefix. */
 export const snapshotIdSchema = v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/));
+/** No component is "." or "..". */
 const relativeKey = v.pipe(
   v.string(),
-  v.regex(/^[A-Za-z0-9._+@=-]+(\/[A-Za-z0-9._+@=-]+)*$/),
-  v.check((key) => !key.split("/").includes("..") && !key.split("/").includes(".")),
+  v.regex(/^(?!\.{1,2}(?:\/|$))[A-Za-z0-9._+@=-]+(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._+@=-]+)*$/),
 );
 
 export const chainFactsSchema = v.strictObject({
@@ -59,7 +59,7 @@ const archiveSchema = v.strictObject({
   uploadedBytes: byteCount,
 });
 
-const volumeSchema = v.looseObject({
+export const volumeSchema = v.looseObject({
   driver: v.string(),
   source: v.string(),
   snapshot: v.string(),
@@ -103,6 +103,11 @@ export const manifestSchema = v.strictObject({
   profile: v.picklist(["backup", "share"]),
   excluded: v.array(v.string()),
   pinned: v.optional(v.boolean()),
+  /**
+   * SHA-256 of the manifest itself: of the JSON text without spaces of everything before this, its last, field. Set by
+   * `publish`; a manifest without it, or with another, is not believed.
+   */
+  digest: v.optional(sha256Hex),
 });
 
 export type Manifest = v.InferOutput<typeof manifestSchema>;
