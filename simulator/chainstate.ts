@@ -64,6 +64,11 @@ export function createChainstate(dir: string, options: ChainstateOptions): Tip {
     while (writer.tip.height < options.height - inWal) writer.appendBlock();
   });
   writer.checkpoint();
+  if (inWal > 1) {
+    // SQLite checkpoints each database when its own WAL is long: what the files alone say is not of one moment.
+    writer.appendBlock();
+    writer.checkpoint("index", "sortition");
+  }
   while (writer.tip.height < options.height) writer.appendBlock();
   const tip = writer.tip;
   writer.close(inWal > 0);
@@ -141,9 +146,10 @@ export class ChainWriter {
     for (const database of this.#databases.values()) database.exec("COMMIT");
   }
 
-  /** Moves everything out of the WALs and keeps SQLite from doing so again. */
-  checkpoint(): void {
-    for (const database of this.#databases.values()) {
+  /** Moves everything out of the WALs (of all databases, or of these) and keeps SQLite from doing so again. */
+  checkpoint(...keys: DatabaseKey[]): void {
+    for (const [key, database] of this.#databases) {
+      if (keys.length > 0 && !keys.includes(key)) continue;
       database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
       database.exec("PRAGMA wal_autocheckpoint = 0");
     }

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { InputError } from "../../src/errors.ts";
 import { compileGlob } from "../../src/chainstate/globs.ts";
@@ -119,6 +119,19 @@ describe("exclude", () => {
     expect(() => selection.leavesOut("mine/own.sqlite-wal", false)).toThrow(/away from mine\/own.sqlite/);
   });
 
+  /** Of a database and what belongs to it, what is taken; nothing where the glob is refused. */
+  function takenOf(glob: string, path: string): boolean[] {
+    try {
+      const selection = selectEntries("backup", [glob]);
+      return ["", "-wal", "-journal", ".blobs"].map(
+        (end) => selection.leavesOut(path + end, false) === undefined,
+      );
+    } catch (error) {
+      if (error instanceof InputError) return [];
+      throw error;
+    }
+  }
+
   it("never takes a WAL without its database, nor a database without its WAL", () => {
     const piece = fc.constantFrom(
       "*",
@@ -145,17 +158,8 @@ describe("exclude", () => {
         fc.array(piece, { minLength: 1, maxLength: 6 }),
         fc.constantFrom(...paths),
         (pieces, path) => {
-          let taken: boolean[];
-          try {
-            const selection = selectEntries("backup", [pieces.join("")]);
-            taken = ["", "-wal", "-journal", ".blobs"].map(
-              (end) => selection.leavesOut(path + end, false) === undefined,
-            );
-          } catch (error) {
-            expect(error).toBeInstanceOf(InputError);
-            return;
-          }
-          expect(new Set(taken).size).toBe(1);
+          const taken = takenOf(pieces.join(""), path);
+          expect(new Set(taken).size).toBeLessThanOrEqual(1);
         },
       ),
       { numRuns: 3000 },

@@ -4,7 +4,6 @@
  * docs/checks.md says to operators what each proves and what it cannot.
  */
 import type { CheckResult } from "../catalog/manifest.ts";
-import { hasCode } from "../errors.ts";
 import { checkBlobs } from "./check-blobs.ts";
 import { databases } from "./layout.ts";
 import { DatabaseUnreadableError } from "./read-only-database.ts";
@@ -75,9 +74,8 @@ async function runOne(check: Check, tips: Tips): Promise<Outcome> {
   try {
     return await check.run(tips);
   } catch (error) {
-    if (!(error instanceof DatabaseUnreadableError) && !hasCode(error, "DATABASE_UNREADABLE")) throw error;
-    const database = error instanceof DatabaseUnreadableError ? [error.database] : [];
-    return failed(error.message, ...database);
+    if (error instanceof DatabaseUnreadableError) return failed(error.message, error.database);
+    throw error;
   }
 }
 

@@ -34,6 +34,8 @@ export interface PageCheckOptions {
 /** Messages of SQLite that are kept of one database. */
 const keptMessages = 3;
 const progressEveryMs = 1000;
+/** Of one database: a terabyte at 20 MB/s takes fourteen hours. */
+const pagesTimeoutMs = 24 * 3_600_000;
 
 /** `quick_check` or `integrity_check` of every database, the largest first. */
 export async function checkPages(options: PageCheckOptions): Promise<Outcome> {
@@ -85,7 +87,7 @@ async function problemOfPages(
   pragma: string,
 ): Promise<string | undefined> {
   try {
-    const rows = await reader.ask(database, `PRAGMA ${pragma}(${keptMessages})`);
+    const rows = await reader.ask(database, `PRAGMA ${pragma}(${keptMessages})`, pagesTimeoutMs);
     const messages = rows.map((row) => String(Object.values(row)[0]).replaceAll("\n", " "));
     return messages.length === 1 && messages[0] === "ok" ? undefined : `${database}: ${messages.join("; ")}`;
   } catch (error) {
@@ -207,6 +209,8 @@ async function problemOfHeads(
   );
   for (const [{ hash, offset }, { parent, root }] of heads) {
     const where = `the trie of block ${hash} at byte ${offset}`;
+    // The header of the first block is made up (its root is not its trie's), and in a pruned MARF this one trie stands
+    // for many blocks.
     if (parent === noParent) continue;
     if (!known.has(parent)) return `${where} hangs on a block that its table does not know`;
     if ((roots.get(hash) ?? root) !== root) return `${where} has another root than the block's header says`;

@@ -30,7 +30,7 @@ const versionQueries: Readonly<Record<keyof ChainFacts["schemas"], readonly [str
  * Never throws for a damaged chainstate: what cannot be read is null (height 0), and the checks say why.
  * `dir` gives the network its name; `hasPruningManifest`: a `PCS_manifest.toml` stands in it.
  */
-export async function readFacts(tips: Tips, dir: string, hasPruningManifest: boolean): Promise<ChainFacts> {
+export async function factsOf(tips: Tips, dir: string, hasPruningManifest: boolean): Promise<ChainFacts> {
   const { source } = tips;
   const first = async (database: string, sql: string): Promise<Row | undefined> =>
     source.has(database) ? (await readable(source.ask(database, sql)))?.[0] : undefined;

@@ -6,11 +6,14 @@ import type { ChainFacts, CheckResult } from "../catalog/manifest.ts";
 import { ActionError, throwIfAborted } from "../errors.ts";
 import { type Finding, runChecks } from "./checks.ts";
 import { checkBlobRecords, checkPages, type OnProgress } from "./depth.ts";
-import { readFacts } from "./facts.ts";
+import { factsOf } from "./facts.ts";
 import { findDatabases, type FoundDatabase } from "./find-databases.ts";
-import { openReader } from "./read-only-database.ts";
+import { databases, essentialDatabases } from "./layout.ts";
+import { type Ask, openReader } from "./read-only-database.ts";
 import { type BlobFiles, blobsOf } from "./source.ts";
 import { Tips } from "./tips.ts";
+
+export { compareWithRpc } from "./compare-rpc.ts";
 
 /** `tips`: the checks A to H. `quick`, `full`: SQLite's own checks too. `none`: facts alone. */
 export type CheckDepth = "tips" | "quick" | "full" | "none";
@@ -77,7 +80,7 @@ export async function inspectChainstate(options: InspectOptions): Promise<Inspec
     if (depth === "full" && findings.every((finding) => finding.result !== "failed")) {
       findings.push({ id: "blobs", ...(await checkBlobRecords(tips, signal, options.onProgress)) });
     }
-    const facts = await readFacts(tips, dir, found.hasPruningManifest);
+    const facts = await factsOf(tips, dir, found.hasPruningManifest);
     return {
       dir,
       facts: options.network === undefined ? facts : { ...facts, network: options.network },
@@ -93,6 +96,55 @@ export async function inspectChainstate(options: InspectOptions): Promise<Inspec
     await ownBlobs.close();
   }
 }
+
+/**
+ * The same for a moment that is held still and can be asked, depth `tips`: what a `live` cut has instead of files that
+ * could be opened. `.blobs` are append-only, so those of the running node in `dir` hold the moment's tries too.
+ */
+export async function inspectFrozen(ask: Ask, dir: string): Promise<Inspection> {
+  const present = new Set<string>();
+  for (const path of Object.values(databases)) {
+    const answers = await ask(path, "SELECT 1 AS found").then(
+      () => true,
+      () => false,
+    );
+    if (answers) present.add(path);
+  }
+  const blobs = blobsOf(dir);
+  try {
+    const tips = new Tips({ ask, has: (path) => present.has(path), blobs });
+    const missing = essentialDatabases.filter((path) => !present.has(path));
+    const problems = missing.map((database) => ({ database, detail: `${database} cannot be asked` }));
+    const findings = [filesFinding(problems, present.size), ...(await runChecks(tips))];
+    return {
+      dir,
+      facts: await factsOf(tips, dir, false),
+      checks: findings.map(({ id, result, detail }) => ({ id, result, detail })),
+      databases: [],
+      blamed: [...new Set(findings.flatMap((finding) => finding.databases))],
+    };
+  } finally {
+    await blobs.close();
+  }
+}
+
+/**
+ * Facts of a chainstate that a node may be running on, for guards: network, schemas, pruned or not. They are read
+ * without locks, so they count when two looks agree; height and tip are those of some recent moment.
+ */
+export async function readFacts(dir: string, signal: AbortSignal): Promise<ChainFacts> {
+  const still = ({ network, mainnet, chainId, schemas, pruned }: ChainFacts): string =>
+    JSON.stringify({ network, mainnet, chainId, schemas, pruned });
+  let last = (await inspectChainstate({ dir, depth: "none", signal })).facts;
+  for (let look = 1; look < factsLooks; look += 1) {
+    const next = (await inspectChainstate({ dir, depth: "none", signal })).facts;
+    if (still(next) === still(last)) return next;
+    last = next;
+  }
+  return last;
+}
+
+const factsLooks = 5;
 
 function filesFinding(
   problems: readonly { readonly database: string; readonly detail: string }[],

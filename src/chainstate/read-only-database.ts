@@ -2,8 +2,9 @@
  * Questions to the databases of a chainstate that nobody writes to. They are asked by a process apart (see
  * `reader-process.ts`): a damaged database can at worst take that one down, and locks of this process stay untouched.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { ActionError, throwIfAborted } from "../errors.ts";
-import { type Companion, startCompanion } from "../system/companion.ts";
+import { startCompanion } from "../system/companion.ts";
 import { entryPath } from "../system/entry.ts";
 import type { ReaderReply, ReaderRequest, Row } from "./reader-process.ts";
 
@@ -27,7 +28,8 @@ export class DatabaseUnreadableError extends ActionError {
 }
 
 export interface DatabaseReader {
-  readonly ask: Ask;
+  /** Throws DATABASE_TIMEOUT when there is no answer in `timeoutMs`, by default two minutes. */
+  readonly ask: (database: string, sql: string, timeoutMs?: number) => Promise<readonly Row[]>;
   readonly pid: number;
   /** Ends the process. Safe to call twice. */
   end(): Promise<void>;
@@ -41,51 +43,61 @@ export interface ReaderOptions {
   readonly elevate?: (argv: readonly string[]) => readonly string[];
 }
 
+/** A look-up takes milliseconds; before the first one SQLite reads a WAL of any length once. */
+const answerTimeoutMs = 120_000;
+/** Between being told and being gone, for a process that cannot be killed from here because it runs as another user. */
+const endTimeoutMs = 5_000;
+
 export async function openReader({ dir, signal, elevate }: ReaderOptions): Promise<DatabaseReader> {
   throwIfAborted(signal);
   const argv = [process.execPath, "--disable-warning=ExperimentalWarning", entryPath("chainstate-reader")];
-  const waiting = new Map<number, { readonly database: string; settle: (reply: ReaderReply) => void }>();
+  const waiting = new Map<number, PromiseWithResolvers<ReaderReply>>();
   let lastId = 0;
   let endedHow: string | undefined;
-  const companion: Companion = await startCompanion(elevate?.(argv) ?? argv, {
+  const companion = await startCompanion(elevate?.(argv) ?? argv, {
     directory: "/",
     onLine: (line) => {
       const reply = JSON.parse(line) as ReaderReply;
-      waiting.get(reply.id)?.settle(reply);
-      waiting.delete(reply.id);
+      waiting.get(reply.id)?.resolve(reply);
     },
   });
   const ended = companion.ended.then((how) => {
     endedHow = how;
-    for (const [id, { settle }] of waiting)
-      settle({ id, message: `the process that read it ${how}`, sqliteCode: null });
-    waiting.clear();
+    for (const { reject } of waiting.values()) reject(readerGone(how));
   });
   const end = async (): Promise<void> => {
     companion.hangUp();
     // In the middle of a long statement it does not hear that. It has nothing to lose.
-    if (endedHow === undefined) kill(companion.pid);
-    await ended;
+    if (endedHow === undefined) killIfMine(companion.pid);
+    await Promise.race([ended, delay(endTimeoutMs, undefined, { ref: false })]);
   };
-  const onAbort = (): void => void end();
+  const onAbort = (): void => {
+    for (const { reject } of waiting.values()) reject(signal.reason);
+    void end();
+  };
   signal.addEventListener("abort", onAbort, { once: true });
   return {
     pid: companion.pid,
-    ask: async (database, sql) => {
+    ask: async (database, sql, timeoutMs = answerTimeoutMs) => {
       throwIfAborted(signal);
-      const reply = await new Promise<ReaderReply>((settle) => {
-        lastId += 1;
-        if (endedHow !== undefined) {
-          settle({ id: lastId, message: `the process that read it ${endedHow}`, sqliteCode: null });
-          return;
-        }
-        waiting.set(lastId, { database, settle });
-        const request: ReaderRequest = { id: lastId, database: `${dir}/${database}`, sql };
+      if (endedHow !== undefined) throw readerGone(endedHow);
+      lastId += 1;
+      const request: ReaderRequest = { id: lastId, database: `${dir}/${database}`, sql };
+      const answer = Promise.withResolvers<ReaderReply>();
+      waiting.set(request.id, answer);
+      const timer = setTimeout(() => answer.reject(tooSlow(database, timeoutMs)), timeoutMs);
+      try {
         companion.send(JSON.stringify(request));
-      });
-      throwIfAborted(signal);
-      if ("rows" in reply) return reply.rows;
-      throw new DatabaseUnreadableError(database, reply.message, reply.sqliteCode);
+        const reply = await answer.promise;
+        if ("rows" in reply) return reply.rows;
+        throw new DatabaseUnreadableError(database, reply.message, reply.sqliteCode);
+      } catch (error) {
+        throwIfAborted(signal);
+        throw error;
+      } finally {
+        clearTimeout(timer);
+        waiting.delete(request.id);
+      }
     },
     end: async () => {
       signal.removeEventListener("abort", onAbort);
@@ -94,7 +106,20 @@ export async function openReader({ dir, signal, elevate }: ReaderOptions): Promi
   };
 }
 
-function kill(pid: number): void {
+/** Not the chainstate's fault, as far as is known: the process was killed, or SQLite broke in it. */
+function readerGone(how: string): ActionError {
+  return new ActionError("READER_GONE", `The process that reads the databases ${how}.`, {
+    hint: "Look for what killed it (memory, a service manager) and try again.",
+  });
+}
+
+function tooSlow(database: string, timeoutMs: number): ActionError {
+  return new ActionError("DATABASE_TIMEOUT", `${database} gave no answer in ${timeoutMs / 1000} s.`, {
+    hint: "The disk is very slow or does not answer at all: look at the kernel's log.",
+  });
+}
+
+function killIfMine(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
