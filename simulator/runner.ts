@@ -30,7 +30,7 @@ export interface RunningStep {
 }
 
 export interface JobOptions {
-  /** Default: the committed bundle. */
+  /** Default: ACTION_ENTRY of this process, else the committed bundle. */
   readonly entry?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Called with each piece of output as it comes. */
@@ -119,7 +119,7 @@ export class Job {
       ...Object.fromEntries(Object.entries(this.#state).map(([name, value]) => [`STATE_${name}`, value])),
       ...this.#options.env,
     };
-    const entry = this.#options.entry ?? join(checkout, "dist/index.js");
+    const entry = this.#options.entry ?? process.env["ACTION_ENTRY"] ?? join(checkout, "dist/index.js");
     const child = spawn(process.execPath, [entry], {
       cwd: join(this.directory, "workspace"),
       env,

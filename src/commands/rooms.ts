@@ -3,8 +3,10 @@
  * the node or a store comes in through here, made once by `wiring.ts` (or by a test).
  */
 import type { NodeOptions, SnapshotConfig, StorageLocation } from "../config.ts";
-import type { FreezeRequest, Freezer } from "../freeze/port.ts";
+import type { FreezeRequest, Freezer, ViewOf } from "../freeze/port.ts";
+import type { ChosenFreezer } from "../freeze/registry.ts";
 import type { NodeControl } from "../node/port.ts";
+import type { NodeReviver } from "../recovery/recover.ts";
 import type { Reporter } from "../report/port.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { Clock } from "../system/clock.ts";
@@ -17,11 +19,25 @@ export interface Rooms {
   readonly clock: Clock;
   /** Aborted when the job is cancelled. What brings the node back does not listen to it. */
   readonly signal: AbortSignal;
+  /** The environment of this process, for those who hand parts of it on. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Tells the post step where this run's journal is. */
+  readonly rememberJournal: (path: string) => Promise<void>;
   readonly privilege: (mode: SudoMode) => Privilege;
+  readonly nodes: NodeReviver;
   readonly openStore: (location: StorageLocation) => Promise<ObjectStore>;
-  readonly chooseNodeControl: (options: NodeOptions, chainstateDir: string, privilege: Privilege) => Promise<NodeControl>;
+  readonly chooseNodeControl: (
+    options: NodeOptions,
+    chainstateDir: string,
+    privilege: Privilege,
+  ) => Promise<NodeControl>;
+  /** A directory that stands still, as the archive sees it. */
+  readonly viewOf: ViewOf;
   readonly chooseFreezer: (
     config: Pick<SnapshotConfig, "cut" | "freezeWith">,
     request: FreezeRequest,
-  ) => Promise<{ readonly freezer: Freezer; readonly reason: string }>;
+    privilege: Privilege,
+  ) => Promise<ChosenFreezer>;
+  /** Every freezer there is, to clean up after a dead run by name. */
+  readonly freezers: (privilege: Privilege) => readonly Freezer[];
 }

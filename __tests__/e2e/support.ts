@@ -1,0 +1,177 @@
+/** A simulated node on a chainstate, a store and the action between them, all in one directory that is removed again. */
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { createChainstate } from "../../simulator/chainstate.ts";
+import {
+  freePort,
+  makeNodeExecutable,
+  startNode,
+  waitForInfo,
+  type NodeExecutable,
+} from "../../simulator/launch.ts";
+import { Job } from "../../simulator/runner.ts";
+
+export interface Setup {
+  readonly directory: string;
+  readonly chainstate: string;
+  readonly store: string;
+  readonly port: number;
+  readonly executable: NodeExecutable;
+  /** Inputs of a snapshot of this node into this store. */
+  readonly snapshotInputs: Readonly<Record<string, string>>;
+  job(inputs: Readonly<Record<string, string>>): Job;
+  pids(): readonly number[];
+  height(): Promise<number>;
+  remove(): Promise<void>;
+}
+
+export interface SetupOptions {
+  readonly nodeArguments?: readonly string[];
+  readonly height?: number;
+  readonly extraBytes?: number;
+  /** Default true. */
+  readonly running?: boolean;
+}
+
+export async function setUp(options: SetupOptions = {}): Promise<Setup> {
+  const directory = mkdtempSync(join(tmpdir(), "e2e-"));
+  const chainstate = join(directory, "node", "mainnet");
+  const store = join(directory, "store");
+  mkdirSync(store);
+  createChainstate(chainstate, {
+    era: "nakamoto",
+    height: options.height ?? 60,
+    seed: directory,
+    extraBytes: options.extraBytes ?? 2_000,
+  });
+  const executable = makeNodeExecutable(join(directory, "install"));
+  const port = await freePort();
+  const jobs: Job[] = [];
+  const setup: Setup = {
+    directory,
+    chainstate,
+    store,
+    port,
+    executable,
+    snapshotInputs: {
+      command: "snapshot",
+      "chainstate-dir": chainstate,
+      storage: `file://${store}`,
+      "node-manager": "process",
+      "rpc-url": `http://127.0.0.1:${port}`,
+      "stop-timeout": "60s",
+      "start-timeout": "60s",
+    },
+    job(inputs) {
+      const job = new Job(inputs, { env: { HOME: directory, XDG_STATE_HOME: join(directory, "state") } });
+      jobs.push(job);
+      return job;
+    },
+    pids: () => pidsOf(executable.binary),
+    async height() {
+      return Number((await waitForInfo(port))["stacks_tip_height"]);
+    },
+    async remove() {
+      for (const pid of setup.pids()) process.kill(pid, "SIGTERM");
+      for (let waited = 0; setup.pids().length > 0 && waited < 100; waited += 1) await pause(100);
+      for (const job of jobs) job.remove();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+  if (options.running ?? true) {
+    startNode(executable, [
+      "--dir",
+      chainstate,
+      "--rpc-port",
+      String(port),
+      "--blocks-per-second",
+      "5",
+      ...(options.nodeArguments ?? []),
+    ]);
+    await waitForInfo(port);
+  }
+  return setup;
+}
+
+/** The processes that run this binary, zombies not among them. */
+export function pidsOf(binary: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return readlinkSync(`/proc/${pid}/exe`) === binary;
+      } catch {
+        return false;
+      }
+    });
+}
+
+export async function pause(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Polls until `look` is true; throws after `timeoutMs`. */
+export async function until(
+  what: string,
+  timeoutMs: number,
+  look: () => boolean | Promise<boolean>,
+): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!(await look())) {
+    if (Date.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    await pause(100);
+  }
+}
+
+/** Every entry of a tree with what a restore must bring back: type, mode, size, digest, link target, mtime in ms. */
+export function treeOf(
+  root: string,
+  leaveOut: (path: string) => boolean = () => false,
+): Record<string, string> {
+  const found: Record<string, string> = {};
+  const walk = (directory: string): void => {
+    for (const name of readdirSync(directory)) {
+      const path = join(directory, name);
+      const key = relative(root, path);
+      if (leaveOut(key)) continue;
+      const stat = lstatSync(path);
+      const mode = (stat.mode & 0o7777).toString(8);
+      if (stat.isDirectory()) {
+        found[key] = `directory ${mode}`;
+        walk(path);
+      } else if (stat.isSymbolicLink()) {
+        found[key] = `symlink ${readlinkSync(path)}`;
+      } else if (stat.isFile()) {
+        const digest = createHash("sha256").update(readFileSync(path)).digest("hex");
+        found[key] = `file ${mode} ${stat.size} ${digest} ${Math.floor(stat.mtimeMs)}`;
+      }
+    }
+  };
+  walk(root);
+  return found;
+}
+
+export function has(tool: string): boolean {
+  try {
+    execFileSync("sh", ["-c", `command -v ${tool}`], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Ids of the snapshots a stranger would see in a directory store. */
+export function visibleSnapshots(store: string): string[] {
+  try {
+    const catalog = JSON.parse(readFileSync(join(store, "catalog.json"), "utf8")) as {
+      snapshots: { id: string }[];
+    };
+    return catalog.snapshots.map(({ id }) => id);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * From a view to an archive that stands in the store: written in parallel, sent in parts without a copy on local disk,
+ * looked at again when it is there. An upload that fails leaves nothing behind.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { writeArchive, type WrittenArchive } from "../archive/writer.ts";
+import { checksumFile } from "../catalog/checksum-file.ts";
+import { archiveName, snapshotFolder } from "../catalog/ids.ts";
+import type { ArchiveRecord, ChainFacts } from "../catalog/manifest.ts";
+import { claimSnapshotId } from "../catalog/publish.ts";
+import type { SnapshotConfig } from "../config.ts";
+import { ActionError } from "../errors.ts";
+import type { FreezeRequest, FrozenView } from "../freeze/port.ts";
+import type { Journal } from "../recovery/journal.ts";
+import { openPartSink } from "../store/part-sink.ts";
+import { uploadFile } from "../store/upload-file.ts";
+import type { ObjectStore, Upload } from "../store/port.ts";
+import type { ManagedNode } from "./managed-node.ts";
+import type { Rooms } from "./rooms.ts";
+
+export interface StoredArchive {
+  readonly id: string;
+  readonly record: ArchiveRecord;
+}
+
+export interface ArchiveRequest {
+  readonly config: SnapshotConfig;
+  readonly rooms: Rooms;
+  readonly journal: Journal;
+  readonly store: ObjectStore;
+}
+
+export interface ArchiveSubject {
+  readonly frozen: FrozenView;
+  readonly facts: ChainFacts;
+  readonly node: ManagedNode;
+  readonly expected: ExpectedArchive;
+  readonly at: Date;
+  readonly signal: AbortSignal;
+}
+
+/** How large the archive may become: counted before the node is stopped, so a little less than it will be. */
+export interface ExpectedArchive {
+  readonly entries: number;
+  readonly contentBytes: number;
+}
+
+/** Walks the directory as the archive will, reading nothing. */
+export async function measure(
+  rooms: Rooms,
+  { chainstateDir, selection, signal }: Pick<FreezeRequest, "chainstateDir" | "selection" | "signal">,
+): Promise<ExpectedArchive> {
+  const view = await rooms.viewOf(chainstateDir, selection);
+  let entries = 0;
+  let contentBytes = 0;
+  for await (const { size } of view.entries(signal)) {
+    entries += 1;
+    contentBytes += size;
+  }
+  return { entries, contentBytes };
+}
+
+/** What a node may add between the count and the cut, and what headers and incompressible frames may cost. */
+function upperBound({ entries, contentBytes }: ExpectedArchive): number {
+  return Math.ceil(contentBytes * 1.05) + entries * 1536 + 1024 ** 3;
+}
+
+/** Writes archive, index and checksum file; what makes them a snapshot, the manifest, comes later. */
+export async function archiveView(request: ArchiveRequest, subject: ArchiveSubject): Promise<StoredArchive> {
+  const { config, rooms, store } = request;
+  const { facts, signal } = subject;
+  const rootName = basename(config.chainstateDir);
+  const { id, at } = await claimSnapshotId(store, facts, subject.at, rooms.host.runId, signal);
+  const version = subject.node.version?.fileNamePart ?? "unknown";
+  const key = `${snapshotFolder(id)}/${archiveName(rootName, version, at)}`;
+  const indexKey = `${snapshotFolder(id)}/index.json.zst`;
+  const scratch = await mkdtemp(join(rooms.host.tempDir, "archive-"));
+  try {
+    const indexFile = join(scratch, "index.json.zst");
+    const written = await send(request, subject, { key, rootName, indexFile });
+    await uploadFile(store, indexKey, indexFile, { signal, contentType: "application/zstd" });
+    if (written.sha256 !== undefined) {
+      const text = checksumFile(written.sha256, basename(key));
+      await store.put(`${key}.sha256`, Buffer.from(text), { signal, contentType: "text/plain" });
+    }
+    const { sha256 } = written;
+    return {
+      id,
+      record: {
+        key,
+        size: written.size,
+        ...(sha256 === undefined ? {} : { sha256 }),
+        tarSize: written.tarSize,
+        frames: written.frames,
+        files: written.files,
+        treeSha256: written.treeSha256,
+        index: { key: indexKey, ...written.index },
+        uploadedBytes: written.uploadedBytes,
+      },
+    };
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function send(
+  { config, rooms, journal, store }: ArchiveRequest,
+  { frozen, expected, signal }: ArchiveSubject,
+  target: { readonly key: string; readonly rootName: string; readonly indexFile: string },
+): Promise<WrittenArchive> {
+  return await rooms.report.phase("archive", `Archive to ${store.urlOf(target.key)}`, async (phase) => {
+    const upload = await store.openUpload(target.key, { contentType: "application/zstd", signal });
+    await noteUpload(journal, config, upload);
+    const sink = openPartSink({
+      upload,
+      limits: store.partLimits,
+      expectedSizeBytes: upperBound(expected),
+      signal,
+    });
+    try {
+      const skipped = new Map<string, number>();
+      frozen.view.onSkipped = ({ reason }) => void skipped.set(reason, (skipped.get(reason) ?? 0) + 1);
+      const written = await writeArchive({
+        view: frozen.view,
+        rootName: target.rootName,
+        sink,
+        indexFile: target.indexFile,
+        level: config.compressionLevel,
+        concurrency: config.concurrency,
+        signal,
+        onProgress: ({ doneBytes }) =>
+          phase.progress({ doneBytes, totalBytes: Math.max(doneBytes, expected.contentBytes) }),
+      });
+      const stored = await upload.complete();
+      await forgetUpload(journal, upload);
+      await requireStored(store, target.key, written.size, stored.etag, signal);
+      phase.bytes(written.tarSize);
+      for (const [reason, count] of skipped) rooms.report.info(`Left out (${reason}): ${count}`);
+      return written;
+    } catch (error) {
+      await upload.abort();
+      await forgetUpload(journal, upload);
+      throw error;
+    }
+  });
+}
+
+/** What was sent is looked at as a stranger would find it. */
+async function requireStored(
+  store: ObjectStore,
+  key: string,
+  size: number,
+  etag: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const found = await store.head(key, signal);
+  if (found?.size === size && (etag === undefined || found.etag === undefined || etag === found.etag)) return;
+  throw new ActionError(
+    "STORED_DIFFERS",
+    `${store.urlOf(key)} was sent with ${size} bytes and is found with ${found?.size ?? "none"}.`,
+    { hint: "Nothing was published. See whether something else writes to that prefix, and run this again." },
+  );
+}
+
+async function noteUpload(journal: Journal, config: SnapshotConfig, { token }: Upload): Promise<void> {
+  await journal.update((now) => ({
+    ...now,
+    uploads: [...now.uploads, { location: config.storage, ...token }],
+  }));
+}
+
+async function forgetUpload(journal: Journal, { token }: Upload): Promise<void> {
+  await journal.update((now) => ({ ...now, uploads: now.uploads.filter(({ id }) => id !== token.id) }));
+}

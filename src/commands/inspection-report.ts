@@ -1,0 +1,29 @@
+/** What was found in a chainstate, for the log, the summary and the outputs. */
+import type { Inspection } from "../chainstate/inspect.ts";
+import type { Reporter } from "../report/port.ts";
+
+export function reportInspection(report: Reporter, { facts, checks }: Inspection): void {
+  for (const { id, result, detail } of checks) report.info(`${id} ${result}: ${detail}`);
+  const { schemas } = facts;
+  report.output("stacks-height", String(facts.stacksHeight));
+  if (facts.burnHeight !== null) report.output("burn-height", String(facts.burnHeight));
+  report.fact(
+    "Stacks height",
+    `${facts.stacksHeight}${facts.stacksTip === null ? "" : ` (${facts.stacksTip.slice(0, 16)}…)`}`,
+  );
+  if (facts.burnHeight !== null) report.fact("Burn height", String(facts.burnHeight));
+  report.fact("Chain", `${facts.network}, ${facts.epochEra}${facts.pruned ? ", pruned" : ""}`);
+  const versions = Object.entries(schemas).flatMap(([name, version]) =>
+    version === null ? [] : [`${name} ${version}`],
+  );
+  if (versions.length > 0) report.fact("Schemas", versions.join(", "));
+  const made = checks.filter(({ result }) => result !== "not-made");
+  if (made.length > 0)
+    report.fact(
+      "Checks passed",
+      made
+        .filter(({ result }) => result === "passed")
+        .map(({ id }) => id)
+        .join(", "),
+    );
+}

@@ -1,0 +1,71 @@
+/** A published snapshot, opened for reading: its manifest, its index on local disk, its archive at random access. */
+import { createWriteStream } from "node:fs";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import type { FrameSource } from "../archive/transport.ts";
+import type { ArchiveRecord, Manifest } from "../catalog/manifest.ts";
+import { resolveSnapshot } from "../catalog/read.ts";
+import type { SnapshotSelector, StorageLocation } from "../config.ts";
+import { ActionError } from "../errors.ts";
+import { openFrameSource } from "../store/frame-source.ts";
+import type { ObjectStore } from "../store/port.ts";
+import type { Rooms } from "./rooms.ts";
+
+export interface OpenSnapshot {
+  readonly store: ObjectStore;
+  readonly manifest: Manifest;
+}
+
+export async function openSnapshot(
+  rooms: Rooms,
+  storage: StorageLocation,
+  selector: SnapshotSelector,
+): Promise<OpenSnapshot> {
+  const store = await rooms.openStore(storage);
+  try {
+    const manifest = await resolveSnapshot(store, selector, rooms.signal);
+    return { store, manifest };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+export interface OpenArchive {
+  readonly record: ArchiveRecord;
+  readonly source: FrameSource;
+  /** Local copy, with the size and digest the manifest wants. */
+  readonly indexFile: string;
+}
+
+/** Fetches the index into `directory` and opens the archive, which must have the size the manifest gives. */
+export async function openArchive(
+  { store, manifest }: OpenSnapshot,
+  directory: string,
+  signal: AbortSignal,
+): Promise<OpenArchive> {
+  const record = manifest.archive;
+  if (record === undefined) {
+    throw new ActionError("NO_ARCHIVE", `Snapshot ${manifest.id} is a volume snapshot and has no archive.`, {
+      hint: "Set `method: volume`, or choose another snapshot.",
+    });
+  }
+  const indexFile = join(directory, "index.json.zst");
+  const { chunks, info } = await store.stream(record.index.key, { signal });
+  if (info.size !== record.index.size)
+    throw differs(store.urlOf(record.index.key), record.index.size, info.size);
+  await pipeline(chunks, createWriteStream(indexFile), { signal });
+  const source = await openFrameSource(store, record.key, signal);
+  if (source.size !== record.size) throw differs(source.url, record.size, source.size);
+  return { record, source, indexFile };
+}
+
+function differs(url: string, expected: number, found: number): ActionError {
+  return new ActionError(
+    "SNAPSHOT_DAMAGED",
+    `${url} has ${found} bytes where the manifest says ${expected}.`,
+    {
+      hint: "The snapshot is damaged or was changed after it was published. Choose another one.",
+    },
+  );
+}

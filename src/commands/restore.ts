@@ -1,0 +1,247 @@
+/**
+ * `command: restore`. Everything is fetched, verified and unpacked beside the target while the node runs; only a
+ * chainstate that has passed its checks takes the place of the old one, by renames that can be taken back; and the old
+ * one is dropped only when the node has proved healthy on the new.
+ */
+import { lstat, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { unpackArchive } from "../archive/reader.ts";
+import type { Manifest } from "../catalog/manifest.ts";
+import { checkFits } from "../chainstate/guards.ts";
+import { assertConsistent, inspectChainstate, readFacts } from "../chainstate/inspect.ts";
+import type { RestoreConfig } from "../config.ts";
+import { ActionError, hasCode } from "../errors.ts";
+import { fileOperations, type FileOperations } from "../recovery/file-operations.ts";
+import type { Journal } from "../recovery/journal.ts";
+import { finishSwap, ownPrefix, planSwap, prove, swapIn, type SwapPlan } from "../recovery/swap.ts";
+import { formatBytes, spaceAt } from "../system/space.ts";
+import { reportInspection } from "./inspection-report.ts";
+import { withJournal } from "./journaled.ts";
+import { meetNode, type ManagedNode } from "./managed-node.ts";
+import { openArchive, openSnapshot, type OpenArchive, type OpenSnapshot } from "./open-snapshot.ts";
+import { Outage } from "./outage.ts";
+import type { Rooms } from "./rooms.ts";
+
+export async function restore(config: RestoreConfig, rooms: Rooms): Promise<void> {
+  const { chainstateDir, node, storage } = config;
+  if (storage === undefined) throw new RangeError("a foreign archive is restored elsewhere");
+  await withJournal(rooms, { chainstateDir, command: "restore", sudo: node.sudo }, async (journal) => {
+    const scratch = await mkdtemp(join(rooms.host.tempDir, "restore-"));
+    const opened = await openSnapshot(rooms, storage, config.snapshot);
+    try {
+      const files = fileOperations(rooms.privilege(node.sudo), rooms.signal);
+      await new Restore(config, rooms, journal, files, opened).run(scratch);
+    } finally {
+      await opened.store.close();
+      await rm(scratch, { recursive: true, force: true });
+    }
+  });
+}
+
+interface Prepared {
+  readonly node: ManagedNode;
+  readonly swap: SwapPlan;
+  /** The target holds something that is being replaced. */
+  readonly replaces: boolean;
+}
+
+class Restore {
+  readonly #config: RestoreConfig;
+  readonly #rooms: Rooms;
+  readonly #journal: Journal;
+  readonly #files: FileOperations;
+  readonly #opened: OpenSnapshot;
+
+  constructor(
+    config: RestoreConfig,
+    rooms: Rooms,
+    journal: Journal,
+    files: FileOperations,
+    opened: OpenSnapshot,
+  ) {
+    this.#config = config;
+    this.#rooms = rooms;
+    this.#journal = journal;
+    this.#files = files;
+    this.#opened = opened;
+  }
+
+  async run(scratch: string): Promise<void> {
+    const { report, signal } = this.#rooms;
+    const prepared = await report.phase("preflight", "Look at everything before anything is touched", () =>
+      this.#preflight(),
+    );
+    if (this.#config.dryRun) {
+      report.headline(
+        `Dry run: ${this.#manifest.id} fits ${this.#config.chainstateDir}; nothing was touched.`,
+      );
+      return;
+    }
+    const archive = await openArchive(this.#opened, scratch, signal);
+    await this.#unpack(archive, prepared, scratch);
+    await this.#check(prepared);
+    await this.#putInPlace(prepared);
+    this.#reportResult();
+  }
+
+  get #manifest(): Manifest {
+    return this.#opened.manifest;
+  }
+
+  async #preflight(): Promise<Prepared> {
+    const { report, signal } = this.#rooms;
+    const { chainstateDir, node: options, allowNewerSchema, dryRun } = this.#config;
+    const manifest = this.#manifest;
+    report.info(
+      `Snapshot ${manifest.id}: Stacks height ${manifest.chain.stacksHeight}, taken ${manifest.cut.at}.`,
+    );
+    report.output("snapshot-id", manifest.id);
+    const node = await meetNode(this.#rooms, options, chainstateDir);
+    const replaces = !(await isAbsentOrEmpty(chainstateDir));
+    if (replaces && node.control.identity.manager === "none") {
+      throw new ActionError("TARGET_NOT_EMPTY", `${chainstateDir} is not empty.`, {
+        hint: "With `node-manager: none` only an absent or empty directory is filled. Remove it, or name the node's manager.",
+      });
+    }
+    checkFits(manifest.chain, {
+      replaced: replaces ? await readFacts(chainstateDir, signal) : undefined,
+      nodeVersion: node.version?.version ?? undefined,
+      node: node.info,
+      allowNewerSchema,
+    });
+    // An ephemeral runner has nothing yet; what is made here is an empty directory at most.
+    if (!dryRun) await mkdir(dirname(chainstateDir), { recursive: true });
+    const swap = await planSwap(chainstateDir, manifest.id);
+    await this.#requireSpace(dirname(swap.staging));
+    return { node, swap, replaces };
+  }
+
+  async #requireSpace(directory: string): Promise<void> {
+    const needed = this.#manifest.archive?.tarSize ?? 0;
+    const { freeBytes } = await spaceAt(directory);
+    if (freeBytes >= needed * 1.01) return;
+    throw new ActionError(
+      "SPACE_MISSING",
+      `${directory} has ${formatBytes(freeBytes)} free; the chainstate needs ${formatBytes(needed)} beside the old one.`,
+      { hint: "Free some space. The old chainstate is only dropped when the node runs on the new one." },
+    );
+  }
+
+  /** Into a directory named by the snapshot, so that a restore that was interrupted goes on where it stopped. */
+  async #unpack(archive: OpenArchive, { swap, replaces }: Prepared, scratch: string): Promise<void> {
+    const { report, signal, host } = this.#rooms;
+    await this.#removeOtherStaging(swap);
+    const privilege = this.#rooms.privilege(this.#config.node.sudo);
+    const journalFile = join(host.stateDir, `${basename(swap.staging).slice(1)}.frames`);
+    await report.phase("download", `Fetch and unpack beside ${swap.target}`, async (phase) => {
+      const totalBytes = archive.record.tarSize;
+      await unpackArchive({
+        source: archive.source,
+        indexFile: archive.indexFile,
+        indexDigest: archive.record.index,
+        target: swap.staging,
+        owner: privilege.isRoot && !replaces ? "archived" : "mine",
+        journalFile,
+        concurrency: this.#config.concurrency,
+        durable: true,
+        signal,
+        onProgress: ({ doneBytes }) => phase.progress({ doneBytes, totalBytes }),
+      });
+      if (replaces) await this.#files.copyOwnerToTree(swap.target, swap.staging);
+    });
+    void scratch;
+    await rm(journalFile, { force: true });
+  }
+
+  /** What an interrupted restore of another snapshot left beside this target is of no use any more. */
+  async #removeOtherStaging(swap: SwapPlan): Promise<void> {
+    const container = dirname(swap.staging);
+    const ours = `${ownPrefix}${swap.layout === "contents" ? "" : `${basename(swap.target)}-`}`;
+    for (const name of await this.#files.names(container)) {
+      const path = join(container, name);
+      if (!name.startsWith(ours) || !name.endsWith("-new") || path === swap.staging) continue;
+      this.#rooms.report.info(`Removing ${path}, left by an interrupted restore of another snapshot.`);
+      await this.#files.removeTree(path);
+    }
+  }
+
+  async #check({ swap }: Prepared): Promise<void> {
+    const { report, signal } = this.#rooms;
+    const { check: depth } = this.#config;
+    if (depth === "none") return;
+    await report.phase("check", "Check the restored chainstate", async () => {
+      try {
+        const inspection = await inspectChainstate({ dir: swap.staging, depth, signal });
+        reportInspection(report, inspection);
+        assertConsistent(inspection);
+        const { stacksTip, stacksHeight } = inspection.facts;
+        const { chain } = this.#manifest;
+        if (stacksTip !== chain.stacksTip || stacksHeight !== chain.stacksHeight) {
+          throw new ActionError(
+            "TIP_DIFFERS",
+            `What was unpacked stands at height ${stacksHeight}, the manifest says ${chain.stacksHeight}.`,
+            { hint: "The snapshot does not hold what it says. Choose another one." },
+          );
+        }
+      } catch (error) {
+        if (!signal.aborted) await this.#files.removeTree(swap.staging);
+        throw error;
+      }
+    });
+  }
+
+  async #putInPlace({ node, swap }: Prepared): Promise<void> {
+    const { report } = this.#rooms;
+    const { keepPrevious, node: options } = this.#config;
+    const { chain } = this.#manifest;
+    const record = async (next: Parameters<typeof finishSwap>[0] | null): Promise<void> =>
+      await this.#journal.update({ swap: next });
+    const outage = new Outage(this.#rooms, node, options, this.#journal, swap.target);
+    await outage.guard(async () => {
+      await outage.begin();
+      const swapped = await report.phase("swap", `Put it in the place of ${swap.target}`, async () => {
+        outage.beginSwap();
+        return await swapIn(swap, record, this.#files);
+      });
+      const expected = {
+        minStacksHeight: chain.stacksHeight,
+        ...(chain.burnHeight === null ? {} : { minBurnHeight: chain.burnHeight }),
+      };
+      await outage.end(expected);
+      await outage.sync(expected);
+      await prove(swapped, record);
+      await outage.endSwap();
+    });
+    const proved = this.#journal.content.swap;
+    if (proved === null) return;
+    await report.phase(
+      "clean-up",
+      keepPrevious ? "Keep the old chainstate" : "Drop the old chainstate",
+      async () => {
+        await finishSwap(proved, keepPrevious, record, this.#files);
+      },
+    );
+    if (keepPrevious && proved.hadTarget) report.fact("Previous chainstate", proved.aside);
+  }
+
+  #reportResult(): void {
+    const { report } = this.#rooms;
+    const { chain, id } = this.#manifest;
+    const { chainstateDir } = this.#config;
+    report.output("restored-dir", chainstateDir);
+    report.output("stacks-height", String(chain.stacksHeight));
+    if (chain.burnHeight !== null) report.output("burn-height", String(chain.burnHeight));
+    report.fact("Snapshot", id);
+    report.fact("Stacks height", String(chain.stacksHeight));
+    report.headline(`${id} is restored to ${chainstateDir}.`);
+  }
+}
+
+async function isAbsentOrEmpty(path: string): Promise<boolean> {
+  try {
+    return (await lstat(path)).isDirectory() && (await readdir(path)).length === 0;
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return true;
+    throw error;
+  }
+}

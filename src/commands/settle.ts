@@ -1,0 +1,99 @@
+/**
+ * Finishes what a journal says is open: the node first, then the uploads, frozen views and directories of the run. The
+ * same for a run that failed, for the post step and for the next run on the host. Each thing done is struck from the
+ * journal, so it can be called again.
+ */
+import type { StorageLocation } from "../config.ts";
+import { describeError } from "../errors.ts";
+import { disarm } from "../recovery/dead-mans-switch.ts";
+import { fileOperations } from "../recovery/file-operations.ts";
+import type { Journal } from "../recovery/journal.ts";
+import { recoverFully } from "../recovery/recover.ts";
+import { finishSwap, prove } from "../recovery/swap.ts";
+import type { Rooms } from "./rooms.ts";
+
+/** Cleaning up listens to no cancellation, but has to end before a runner loses patience. */
+const limitMs = 4 * 60_000;
+
+/** Returns what could not be finished, in words; throws only when the node or a swap could not be seen to. */
+export async function settle(rooms: Rooms, journal: Journal): Promise<readonly string[]> {
+  const signal = AbortSignal.timeout(limitMs);
+  const { sudo } = journal.content;
+  const privilege = rooms.privilege(sudo);
+  const recovery = await recoverFully(journal, { privilege, clock: rooms.clock, signal, nodes: rooms.nodes });
+  if (recovery.node === "started")
+    rooms.report.info("The node was down on our account and has been started.");
+  if (recovery.node === "started" || recovery.node === "running") {
+    rooms.report.node("running");
+    rooms.report.output("node-running", "true");
+  }
+  const { switch: armed } = journal.content;
+  if (armed !== null) {
+    await disarm(armed, privilege, rooms.clock);
+    await journal.update({ switch: null });
+  }
+  const files = fileOperations(privilege, signal);
+  await closeSwap(rooms, journal, recovery.swap, signal);
+  const left: string[] = [];
+  const attempt = async (what: string, work: () => Promise<void>): Promise<void> => {
+    await work().catch((error: unknown) => {
+      left.push(`${what}: ${describeError(error)}`);
+    });
+  };
+  for (const upload of journal.content.uploads) {
+    await attempt(`upload of ${upload.key}`, async () => {
+      const store = await rooms.openStore(upload.location as StorageLocation);
+      try {
+        await store.abortUpload({ key: upload.key, id: upload.id }, signal);
+      } finally {
+        await store.close();
+      }
+      await journal.update((now) => ({ ...now, uploads: now.uploads.filter(({ id }) => id !== upload.id) }));
+    });
+  }
+  const { chainstateDir } = journal.content;
+  for (const frozen of journal.content.frozen) {
+    await attempt(`frozen view (${frozen.freezer})`, async () => {
+      const freezer = rooms.freezers(privilege).find(({ name }) => name === frozen.freezer);
+      await freezer?.cleanUp(frozen.runId, { chainstateDir, stateDir: rooms.host.stateDir, signal });
+      await journal.update((now) => ({ ...now, frozen: now.frozen.filter((other) => other !== frozen) }));
+    });
+  }
+  for (const directory of journal.content.staging) {
+    await attempt(`directory ${directory}`, async () => {
+      await files.removeTree(directory);
+      await journal.update((now) => ({
+        ...now,
+        staging: now.staging.filter((other) => other !== directory),
+      }));
+    });
+  }
+  for (const line of left) rooms.report.warning(`Could not be cleaned up: ${line}`);
+  return left;
+}
+
+/**
+ * A restore that died after its swap. Proved: the old directory is dropped, as the run was about to. Not proved, and a
+ * node runs on it: it stays, and the old directory stays beside it for a person to decide.
+ */
+async function closeSwap(
+  rooms: Rooms,
+  journal: Journal,
+  outcome: "none" | "rolled-back" | "kept" | "completed",
+  signal: AbortSignal,
+): Promise<void> {
+  const { swap, sudo } = journal.content;
+  if (swap === null) return;
+  const files = fileOperations(rooms.privilege(sudo), signal);
+  const record = async (next: typeof swap | null): Promise<void> => await journal.update({ swap: next });
+  const unproved = outcome === "kept";
+  if (unproved) {
+    rooms.report.warning(
+      `The restored chainstate is in place at ${swap.target} and the node runs on it, but the run ended before that was ` +
+        `proved healthy. The old one is kept at ${swap.aside}: remove it when you are content, or stop the node and rename it back.`,
+    );
+    await prove(swap, record);
+  }
+  const proved = journal.content.swap;
+  if (proved !== null) await finishSwap(proved, unproved, record, files);
+}

@@ -1,0 +1,284 @@
+/**
+ * `command: snapshot`. Everything that can be known before the node is touched is looked at first; the node is down only
+ * from the stop until the moment is held still (or, `cold`, until the archive stands in the store); nothing is published
+ * that was not checked, and `latest` moves last.
+ */
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ChainFacts, CheckResult, Manifest } from "../catalog/manifest.ts";
+import { commandsByHand } from "../catalog/by-hand.ts";
+import { publish } from "../catalog/publish.ts";
+import { assertConsistent, compareWithRpc, inspectChainstate, inspectFrozen } from "../chainstate/inspect.ts";
+import type { Inspection } from "../chainstate/inspect.ts";
+import { selectEntries } from "../chainstate/layout.ts";
+import type { CheckDepth, SnapshotConfig } from "../config.ts";
+import type { FreezeRequest, FrozenView } from "../freeze/port.ts";
+import type { ChosenFreezer } from "../freeze/registry.ts";
+import type { Journal } from "../recovery/journal.ts";
+import type { ObjectStore } from "../store/port.ts";
+import { formatBytes } from "../system/space.ts";
+import { archiveView, measure, type ExpectedArchive, type StoredArchive } from "./archive-view.ts";
+import { withJournal } from "./journaled.ts";
+import { meetNode, type ManagedNode } from "./managed-node.ts";
+import { Outage, type CleanStop } from "./outage.ts";
+import { reportInspection } from "./inspection-report.ts";
+import type { Rooms } from "./rooms.ts";
+
+export async function snapshot(config: SnapshotConfig, rooms: Rooms): Promise<void> {
+  const { chainstateDir, node } = config;
+  await withJournal(rooms, { chainstateDir, command: "snapshot", sudo: node.sudo }, async (journal) => {
+    const store = await rooms.openStore(config.storage);
+    try {
+      const run: SnapshotRun = { config, rooms, journal, store };
+      const plan = await rooms.report.phase(
+        "preflight",
+        "Look at everything before the node is touched",
+        () => preflight(run),
+      );
+      if (config.dryRun) return reportPlan(run, plan);
+      const manifest = await take(run, plan);
+      await reportResult(run, manifest);
+    } finally {
+      await store.close();
+    }
+  });
+}
+
+interface SnapshotRun {
+  readonly config: SnapshotConfig;
+  readonly rooms: Rooms;
+  readonly journal: Journal;
+  readonly store: ObjectStore;
+}
+
+interface Plan {
+  readonly node: ManagedNode;
+  readonly request: FreezeRequest;
+  readonly chosen: ChosenFreezer;
+  readonly expected: ExpectedArchive;
+}
+
+/** What was taken, before it is published. */
+interface Taken {
+  readonly at: Date;
+  readonly facts: ChainFacts;
+  readonly checks: readonly CheckResult[];
+  readonly cleanStop: CleanStop | undefined;
+  readonly archive: StoredArchive;
+}
+
+async function preflight({ config, rooms, store }: SnapshotRun): Promise<Plan> {
+  const { report, signal, host } = rooms;
+  await store.probeWritable(signal);
+  report.info(`Storage: ${store.url} can be written.`);
+  const node = await meetNode(rooms, config.node, config.chainstateDir);
+  const privilege = rooms.privilege(config.node.sudo);
+  const request: FreezeRequest = {
+    chainstateDir: config.chainstateDir,
+    selection: selectEntries(config.profile, config.exclude),
+    runId: host.runId,
+    stateDir: host.stateDir,
+    signal,
+  };
+  const chosen = await rooms.chooseFreezer(config, request, privilege);
+  report.info(`Held still by ${chosen.freezer.name}: ${chosen.reason}.`);
+  if (chosen.notice !== undefined) report.notice(chosen.notice);
+  const expected = await measure(rooms, request);
+  report.info(`To archive: ${expected.entries} entries, ${formatBytes(expected.contentBytes)}.`);
+  return { node, request, chosen, expected };
+}
+
+function reportPlan({ config, rooms, store }: SnapshotRun, { node, chosen }: Plan): void {
+  const { report } = rooms;
+  const downtime =
+    config.cut === "live"
+      ? "it is not stopped"
+      : chosen.freezer.name === "cold"
+        ? "until the upload is done"
+        : "until the moment is held";
+  report.fact(
+    "Node",
+    `${node.control.identity.manager} ${node.control.identity.name}, ${node.before.detail}`,
+  );
+  report.fact("Held still by", `${chosen.freezer.name} (${chosen.reason})`);
+  report.fact("Downtime", node.before.running ? downtime : "none: the node is not running");
+  report.fact("Archive to", store.url);
+  report.headline("Dry run: a snapshot can be taken; nothing was touched.");
+}
+
+async function take(run: SnapshotRun, plan: Plan): Promise<Manifest> {
+  const { config, rooms, journal } = run;
+  const outage = new Outage(rooms, plan.node, config.node, journal, config.chainstateDir);
+  const taken = await outage.guard(async () => {
+    const result = config.cut === "live" ? await takeLive(run, plan) : await takeStopped(run, plan, outage);
+    await outage.end({ minStacksHeight: result.facts.stacksHeight });
+    return result;
+  });
+  const manifest = manifestOf(run, plan, taken, outage.downtimeSeconds);
+  await rooms.report.phase("publish", "Publish", async () => {
+    await publish(run.store, manifest, rooms.signal);
+  });
+  await outage.sync({ minStacksHeight: taken.facts.stacksHeight });
+  return manifest;
+}
+
+async function takeStopped(run: SnapshotRun, plan: Plan, outage: Outage): Promise<Taken> {
+  const { config, rooms } = run;
+  const { freezer } = plan.chosen;
+  const isCold = freezer.name === "cold";
+  const cleanStop = await outage.begin();
+  const inspection = await check(run, plan, isCold && config.check !== "none" ? config.check : "tips");
+  const at = new Date(rooms.clock.now());
+  return await whileFrozen(run, plan, true, async (frozen, signal) => {
+    if (!isCold) await outage.end({ minStacksHeight: inspection.facts.stacksHeight });
+    const archive = await archiveView(run, {
+      frozen,
+      facts: inspection.facts,
+      node: plan.node,
+      expected: plan.expected,
+      at,
+      signal,
+    });
+    if (isCold) await outage.proveStillDown();
+    return { at, facts: inspection.facts, checks: inspection.checks, cleanStop, archive };
+  });
+}
+
+/** The node runs on: the moment is one at which its databases agree, found and held by the freezer. */
+async function takeLive(run: SnapshotRun, plan: Plan): Promise<Taken> {
+  return await whileFrozen(run, plan, false, async (frozen, signal) => {
+    const inspection = await run.rooms.report.phase(
+      "check",
+      "Check the chainstate inside the frozen moment",
+      async () => {
+        if (frozen.ask === undefined) throw new RangeError(`${frozen.method} cannot be asked`);
+        return judged(run, plan, await inspectFrozen(frozen.ask, run.config.chainstateDir));
+      },
+    );
+    const { facts, checks } = inspection;
+    const archive = await archiveView(run, {
+      frozen,
+      facts,
+      node: plan.node,
+      expected: plan.expected,
+      at: frozen.at,
+      signal,
+    });
+    return { at: frozen.at, facts, checks, cleanStop: undefined, archive };
+  });
+}
+
+async function check(run: SnapshotRun, plan: Plan, depth: Exclude<CheckDepth, "none">): Promise<Inspection> {
+  const { config, rooms } = run;
+  return await rooms.report.phase("check", "Check that the databases are one chainstate", async () =>
+    judged(run, plan, await inspectChainstate({ dir: config.chainstateDir, depth, signal: rooms.signal })),
+  );
+}
+
+/** Throws unless the chainstate is consistent and is the one the node told of. */
+function judged({ config, rooms }: SnapshotRun, plan: Plan, inspection: Inspection): Inspection {
+  reportInspection(rooms.report, inspection);
+  if (config.check !== "none") assertConsistent(inspection);
+  if (plan.node.info !== undefined) {
+    const warning = compareWithRpc(inspection.facts, plan.node.info, plan.node.tenure);
+    if (warning !== undefined) rooms.report.warning(warning);
+  }
+  return inspection;
+}
+
+/** Freezes, works on the frozen view, and gives it back whatever happens. A view that breaks ends the work at once. */
+async function whileFrozen<T>(
+  run: SnapshotRun,
+  plan: Plan,
+  nodeDown: boolean,
+  work: (frozen: FrozenView, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { rooms, journal } = run;
+  const { freezer } = plan.chosen;
+  await journal.update((now) => ({
+    ...now,
+    frozen: [...now.frozen, { freezer: freezer.name, runId: rooms.host.runId }],
+  }));
+  const frozen = await rooms.report.phase("freeze", `Hold it still by ${freezer.name}`, () =>
+    freezer.freeze(plan.request, nodeDown),
+  );
+  const broken = new AbortController();
+  void frozen.broken.catch((error: unknown) => broken.abort(error));
+  try {
+    const result = await work(frozen, AbortSignal.any([rooms.signal, broken.signal]));
+    await frozen.assertHeld();
+    return result;
+  } finally {
+    await frozen.release();
+    await journal.update((now) => ({ ...now, frozen: [] }));
+  }
+}
+
+function manifestOf(
+  { config, rooms }: SnapshotRun,
+  { node, chosen }: Plan,
+  taken: Taken,
+  downtimeSeconds: number,
+): Manifest {
+  const { archive, cleanStop } = taken;
+  const cut = config.cut === "live" ? "live" : chosen.freezer.name === "cold" ? "cold" : "frozen";
+  return {
+    version: 1,
+    id: archive.id,
+    createdAt: new Date(rooms.clock.now()).toISOString(),
+    kind: "archive",
+    tool: rooms.host.tool,
+    host: rooms.host.hostName,
+    node: {
+      manager: node.control.identity.manager,
+      name: node.control.identity.name,
+      versionLine: node.version?.line ?? null,
+      version: node.version?.version ?? null,
+      commit: node.version?.commit ?? null,
+    },
+    chain: taken.facts,
+    cleanStop: cleanStop === undefined ? null : { ...cleanStop, evidence: [...cleanStop.evidence] },
+    checks: [...taken.checks],
+    verified: config.check === "none" ? "checksum" : "database",
+    cut: { method: cut, freezer: chosen.freezer.name, at: taken.at.toISOString(), downtimeSeconds },
+    archive: archive.record,
+    volumes: [],
+    profile: config.profile,
+    excluded: [...config.exclude],
+    ...(config.pin ? { pinned: true } : {}),
+  };
+}
+
+async function reportResult({ rooms, store }: SnapshotRun, manifest: Manifest): Promise<void> {
+  const { report, host } = rooms;
+  const { archive, chain, id } = manifest;
+  const local = join(host.tempDir, `${id}.manifest.json`);
+  await writeFile(local, `${JSON.stringify(manifest, undefined, 2)}\n`);
+  report.output("snapshot-id", id);
+  report.output("manifest-url", store.urlOf(`snapshots/${id}/manifest.json`));
+  report.output("manifest-path", local);
+  report.output("downtime-seconds", String(manifest.cut.downtimeSeconds));
+  report.fact("Snapshot", id);
+  report.fact("Cut", `${manifest.cut.method}, held by ${manifest.cut.freezer}, at ${manifest.cut.at}`);
+  if (archive !== undefined) {
+    const url = store.urlOf(archive.key);
+    report.output("archive-url", url);
+    report.output("size-bytes", String(archive.size));
+    report.output("uploaded-bytes", String(archive.uploadedBytes));
+    report.fact("Archive", `${archive.files} files, ${archive.tarSize} bytes in ${archive.size}`);
+    report.link("Archive", url);
+    report.commands(
+      "Restore it by hand",
+      Object.values(
+        commandsByHand({
+          storageUrl: store.url,
+          key: archive.key,
+          hasSha256: archive.sha256 !== undefined,
+        }),
+      ).flat(),
+    );
+  }
+  report.headline(
+    `Snapshot ${id} at Stacks height ${chain.stacksHeight} is published; downtime ${manifest.cut.downtimeSeconds} s.`,
+  );
+}

@@ -1,0 +1,94 @@
+/**
+ * `command: verify`. A directory is checked in place, read-only. A snapshot is read back whole: every frame's digest and
+ * tar headers, the index, the seek table; then its databases are unpacked into scratch space and checked like a
+ * directory.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { unpackArchive, verifyArchive } from "../archive/reader.ts";
+import { assertConsistent, inspectChainstate } from "../chainstate/inspect.ts";
+import { isNeededForChecks } from "../chainstate/layout.ts";
+import type { VerifyConfig } from "../config.ts";
+import { ActionError } from "../errors.ts";
+import { reportInspection } from "./inspection-report.ts";
+import { openArchive, openSnapshot, type OpenSnapshot } from "./open-snapshot.ts";
+import type { Rooms } from "./rooms.ts";
+
+export async function verify(config: VerifyConfig, rooms: Rooms): Promise<void> {
+  const { chainstateDir, storage } = config;
+  if (chainstateDir !== undefined) {
+    await verifyDirectory(chainstateDir, config, rooms);
+    rooms.report.headline(`${chainstateDir} is one consistent chainstate.`);
+    return;
+  }
+  if (storage === undefined) throw new RangeError("nothing to verify");
+  const opened = await openSnapshot(rooms, storage, config.snapshot);
+  const scratch = await mkdtemp(join(rooms.host.tempDir, "verify-"));
+  try {
+    await verifySnapshot(opened, scratch, config, rooms);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+    await opened.store.close();
+  }
+}
+
+async function verifyDirectory(dir: string, config: VerifyConfig, rooms: Rooms): Promise<void> {
+  const depth = config.check === "none" ? "tips" : config.check;
+  await rooms.report.phase("check", `Check ${dir} in place`, async (phase) => {
+    const inspection = await inspectChainstate({
+      dir,
+      depth,
+      signal: rooms.signal,
+      onProgress: (progress) => phase.progress(progress),
+    });
+    reportInspection(rooms.report, inspection);
+    assertConsistent(inspection);
+  });
+}
+
+async function verifySnapshot(
+  opened: OpenSnapshot,
+  scratch: string,
+  config: VerifyConfig,
+  rooms: Rooms,
+): Promise<void> {
+  const { report, signal } = rooms;
+  const { manifest } = opened;
+  report.output("snapshot-id", manifest.id);
+  report.output("stacks-height", String(manifest.chain.stacksHeight));
+  const { source, indexFile, record } = await openArchive(opened, scratch, signal);
+  const options = { source, indexFile, indexDigest: record.index, concurrency: config.concurrency, signal };
+  const verified = await report.phase("verify", `Read ${source.url} back whole`, (phase) =>
+    verifyArchive({
+      ...options,
+      ...(record.sha256 === undefined ? {} : { archiveSha256: record.sha256 }),
+      onProgress: ({ doneBytes }) => phase.progress({ doneBytes, totalBytes: record.tarSize }),
+    }),
+  );
+  if (verified.treeSha256 !== record.treeSha256 || verified.frames !== record.frames) {
+    throw new ActionError(
+      "SNAPSHOT_DAMAGED",
+      `The archive of ${manifest.id} is not the one its manifest describes.`,
+      {
+        hint: "It was changed after it was published. Choose another snapshot.",
+      },
+    );
+  }
+  if (config.check !== "none") {
+    const { check: depth } = config;
+    const dir = join(scratch, "databases");
+    await report.phase("download", "Unpack the databases", async () => {
+      await unpackArchive({
+        ...options,
+        target: dir,
+        owner: "mine",
+        select: (path) => isNeededForChecks(path, depth),
+        durable: false,
+      });
+    });
+    await verifyDirectory(dir, config, rooms);
+  }
+  report.headline(
+    `Snapshot ${manifest.id} is whole${config.check === "none" ? "" : " and its chainstate consistent"}.`,
+  );
+}
