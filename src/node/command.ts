@@ -50,12 +50,12 @@ export function commandNode(name: string, context: NodeContext): NodeControl {
     identity: { manager: "command", name, foundBy: "node-start-command and node-stop-command are given" },
 
     async inspect(signal): Promise<NodeState> {
-      const roots = await rootHolders(await holders(signal));
+      const roots = rootHolders(await holders(signal));
       const [only] = roots;
       if (only === undefined) return { running: false, detail: `nobody has files of ${chainstateDir} open` };
       return {
         running: true,
-        detail: `${await describeHolders(roots)} has files open`,
+        detail: `${describeHolders(roots)} has files open`,
         ...(roots.length === 1 ? { process: { pid: only.pid, startTicks: only.startTicks } } : {}),
       };
     },
@@ -83,7 +83,7 @@ export function commandNode(name: string, context: NodeContext): NodeControl {
         );
       }
       const gone = await poll(clock, deadline - clock.now(), signal, async () => {
-        for (const holder of before) if (await isAlive(holder)) return undefined;
+        if (before.some(isAlive)) return undefined;
         return (await holders(signal)).length === 0 ? true : undefined;
       });
       if (gone === undefined) throw new StopTimeoutError(name, timeoutMs);
@@ -96,9 +96,9 @@ export function commandNode(name: string, context: NodeContext): NodeControl {
     },
 
     async provesDown(signal) {
-      const roots = await rootHolders(await holders(signal));
+      const roots = rootHolders(await holders(signal));
       if (roots.length === 0) return [];
-      const who = `${await describeHolders(roots)} has files of ${chainstateDir} open`;
+      const who = `${describeHolders(roots)} has files of ${chainstateDir} open`;
       throw stopped
         ? new NodeCameBackError(`The node runs again: ${who}.`)
         : new NodeStillRunningError(`The node still runs: ${who}.`);
@@ -109,7 +109,7 @@ export function commandNode(name: string, context: NodeContext): NodeControl {
     },
 
     async versionCommand(signal) {
-      const [node] = await rootHolders(await holders(signal));
+      const [node] = rootHolders(await holders(signal));
       if (node === undefined) return undefined;
       const link = await readLink(node.pid, "exe", privilege);
       const executable = link === undefined ? undefined : executablePath(link).path;

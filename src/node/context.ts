@@ -59,8 +59,8 @@ export async function requireSignalHandler(
 ): Promise<void> {
   const bit = 1n << BigInt(signalNumber - 1);
   const handled = await poll(clock, handlerWaitMs, signal, async () => {
-    const status = await readStatus(id.pid);
-    if (status === undefined || !(await isAlive(id))) return true;
+    const status = readStatus(id.pid);
+    if (status === undefined || !isAlive(id)) return true;
     // A blocked signal is one that is waited for (sigwait, signalfd), as small init programs do.
     return ((status.caughtSignals | status.blockedSignals) & bit) === 0n ? undefined : true;
   });

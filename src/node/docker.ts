@@ -241,7 +241,7 @@ function isUp(container: Container): boolean {
 /** The container's first process as this host sees it; undefined where the engine runs somewhere else. */
 async function mainProcess(container: Container): Promise<ProcessId | undefined> {
   if (!container.State.Running || container.State.Pid <= 0) return undefined;
-  const stat = await readStat(container.State.Pid);
+  const stat = readStat(container.State.Pid);
   return stat === undefined ? undefined : { pid: stat.pid, startTicks: stat.startTicks };
 }
 

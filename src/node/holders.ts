@@ -99,11 +99,11 @@ export async function scanHolders(
   const files = await listChainstateFiles(chainstateDir, signal);
   const names = new Map(files.map((file) => [file.key, file.path]));
   const scan = await findHolders(new Set(names.keys()), privilege);
-  const own = withDescendants(await listStats(), process.pid);
+  const own = withDescendants(listStats(), process.pid);
   const holders: Holder[] = [];
   for (const [pid, keys] of scan.holders) {
     if (own.has(pid)) continue;
-    const stat = await readStat(pid);
+    const stat = readStat(pid);
     if (stat === undefined) continue;
     const file = names.get([...keys][0] ?? "") ?? "";
     holders.push({ pid, startTicks: stat.startTicks, file, fileCount: keys.size });
@@ -112,18 +112,16 @@ export async function scanHolders(
 }
 
 /** The holders that were not started by another holder: one for each program that works in the directory. */
-export async function rootHolders(holders: readonly Holder[]): Promise<readonly Holder[]> {
-  const stats = await listStats();
+export function rootHolders(holders: readonly Holder[]): readonly Holder[] {
+  const stats = listStats();
   const families = holders.map(({ pid }) => withDescendants(stats, pid));
   return holders.filter((holder, at) =>
     families.every((family, other) => other === at || !family.has(holder.pid)),
   );
 }
 
-export async function describeHolders(holders: readonly Holder[]): Promise<string> {
-  const shown = await Promise.all(
-    holders.slice(0, 3).map(async ({ pid, file }) => `${await describeProcess(pid)} (${file})`),
-  );
+export function describeHolders(holders: readonly Holder[]): string {
+  const shown = holders.slice(0, 3).map(({ pid, file }) => `${describeProcess(pid)} (${file})`);
   return shown.join("; ") + (holders.length > 3 ? `; and ${holders.length - 3} more` : "");
 }
 
@@ -141,12 +139,12 @@ export async function requireSingleHolder(
 ): Promise<Holder | undefined> {
   const deadline = clock.now() + settleMs;
   for (;;) {
-    const roots = await rootHolders((await scanHolders(chainstateDir, privilege, signal)).holders);
+    const roots = rootHolders((await scanHolders(chainstateDir, privilege, signal)).holders);
     if (roots.length <= 1) return roots[0];
     if (clock.now() >= deadline) {
-      const names = await Promise.all(roots.map(({ pid }) => describeProcess(pid)));
+      const names = roots.map(({ pid }) => describeProcess(pid));
       const programs = new Set(names.map((name) => name.slice(0, name.lastIndexOf(","))));
-      const who = await describeHolders(roots);
+      const who = describeHolders(roots);
       if (programs.size === 1) {
         throw new AmbiguousNodeError(`Two nodes work in ${chainstateDir}: ${who}.`, {
           hint: "Stop one of them: two nodes on one directory destroy it.",

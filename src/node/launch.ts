@@ -18,8 +18,20 @@ export type ProcessRecipe = Extract<StartRecipe, { manager: "process" }>;
 export const launchCommand = ["env", "-i", "/bin/sh", "-s"] as const;
 
 const shellName = /^[A-Za-z_][A-Za-z0-9_]*$/;
-/** Variables that a shell sets by itself; they are set, or unset, only after it. */
-const shellOwn = new Set(["PWD", "OLDPWD", "SHLVL", "_", "PPID", "IFS", "OPTIND", "PS1", "PS2", "PS4"]);
+/** Variables that the script's shell sets or needs itself; they are set, or unset, only after it. */
+const shellOwn = new Set([
+  "PATH",
+  "PWD",
+  "OLDPWD",
+  "SHLVL",
+  "_",
+  "PPID",
+  "IFS",
+  "OPTIND",
+  "PS1",
+  "PS2",
+  "PS4",
+]);
 
 export function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
@@ -51,6 +63,7 @@ export function launchScript(recipe: ProcessRecipe, command: readonly string[], 
   const limit = recipe.openFiles;
   return [
     "set -e",
+    "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     ...exported.map((name) => `export ${name}=${quote(recipe.environment[name] ?? "")}`),
     ...(recipe.umask === undefined ? [] : [`umask ${recipe.umask.toString(8).padStart(4, "0")}`]),
     // These two are tried and no more: a limit that may not be raised again must not keep the node down.
@@ -63,7 +76,7 @@ export function launchScript(recipe: ProcessRecipe, command: readonly string[], 
       ? []
       : [`{ echo ${recipe.oomScoreAdjust} >/proc/self/oom_score_adj; } 2>/dev/null || :`]),
     `cd ${quote(recipe.directory)}`,
-    `PATH=${quote(`${recipe.environment["PATH"] ?? ""}:/usr/sbin:/usr/bin:/sbin:/bin`)} ${words.map(quote).join(" ")} </dev/null >>${quote(recipe.stdout)} 2>>${quote(recipe.stderr)} &`,
+    `${words.map(quote).join(" ")} </dev/null >>${quote(recipe.stdout)} 2>>${quote(recipe.stderr)} &`,
     'echo "$!"',
   ].join("\n");
 }
@@ -86,7 +99,7 @@ export async function launch(recipe: ProcessRecipe, privilege: Privilege): Promi
       },
     );
   }
-  const stat = (await listStats()).find((process) => process.pid === pid);
+  const stat = listStats().find((process) => process.pid === pid);
   if (stat === undefined) throw new NodeStartError(`${recipe.name} ended as soon as it was started.`);
   return { pid, startTicks: stat.startTicks };
 }
@@ -106,7 +119,7 @@ async function originalCommand(recipe: ProcessRecipe): Promise<readonly string[]
 }
 
 async function hasSameGroups(recipe: ProcessRecipe): Promise<boolean> {
-  const own = await readStatus(process.pid);
+  const own = readStatus(process.pid);
   if (own === undefined) return false;
   const sorted = (groups: readonly number[]): string => [...groups].sort((a, b) => a - b).join();
   return own.gid === recipe.gid && sorted(own.groups) === sorted(recipe.groups);

@@ -98,7 +98,7 @@ export function processNode(name: string, context: NodeContext): NodeControl {
       let ending: { exitCode: number | null; signal: string | null } | undefined;
       const gone = await poll(clock, timeoutMs, signal, async () => {
         ending ??= await readEnding(node);
-        return (await isAlive(node)) ? undefined : true;
+        return isAlive(node) ? undefined : true;
       });
       if (gone === undefined) throw new StopTimeoutError(`${name} (pid ${node.pid})`, timeoutMs);
       if (ending !== undefined && ending.exitCode !== 0)
@@ -112,7 +112,7 @@ export function processNode(name: string, context: NodeContext): NodeControl {
     },
 
     async provesDown(signal) {
-      if (stopped !== undefined && (await isAlive(stopped)))
+      if (stopped !== undefined && isAlive(stopped))
         throw new NodeStillRunningError(`${name} (pid ${stopped.pid}) still runs.`);
       const { found } = await findByExecutable(name, privilege);
       const again = await find(signal);
@@ -126,6 +126,7 @@ export function processNode(name: string, context: NodeContext): NodeControl {
 
     async start(signal) {
       if (kept === undefined) {
+        if ((await find(signal)) !== undefined) return;
         throw new NodeStartError(
           `How ${name} was started is not known: it was not running when this run began.`,
           {
@@ -158,9 +159,9 @@ export async function findNodeProcess(
   if (found.length === 0) return undefined;
   const named = new Set(found.map(({ pid }) => pid));
   const { holders } = await scanHolders(chainstateDir, privilege, signal);
-  const nodes = await rootHolders(holders.filter(({ pid }) => named.has(pid)));
+  const nodes = rootHolders(holders.filter(({ pid }) => named.has(pid)));
   if (nodes.length > 1) {
-    throw new AmbiguousNodeError(`Two nodes work in ${chainstateDir}: ${await describeHolders(nodes)}.`, {
+    throw new AmbiguousNodeError(`Two nodes work in ${chainstateDir}: ${describeHolders(nodes)}.`, {
       hint: "Stop one of them: two nodes on one directory destroy it.",
     });
   }
@@ -174,7 +175,7 @@ async function describeAsRecipe(
   privilege: Privilege,
 ): Promise<ProcessRecipe> {
   const { pid } = node;
-  const status = await readStatus(pid);
+  const status = readStatus(pid);
   const executable = await readLink(pid, "exe", privilege);
   const directory = await readLink(pid, "cwd", privilege);
   if (status === undefined || executable === undefined || directory === undefined) {
@@ -185,12 +186,12 @@ async function describeAsRecipe(
       },
     );
   }
-  const openFiles = await readOpenFilesLimit(pid);
+  const openFiles = readOpenFilesLimit(pid);
   return {
     manager: "process",
     name,
     executable: executablePath(executable).path,
-    argv: await readArguments(pid),
+    argv: readArguments(pid),
     environment: await readEnvironment(pid, privilege),
     directory: executablePath(directory).path,
     uid: status.uid,
@@ -198,7 +199,7 @@ async function describeAsRecipe(
     groups: status.groups,
     umask: status.umask,
     ...(openFiles === undefined ? {} : { openFiles }),
-    oomScoreAdjust: await readOomScoreAdjust(pid),
+    oomScoreAdjust: readOomScoreAdjust(pid),
     stdout: outputFile(await readLink(pid, "fd/1", privilege)),
     stderr: outputFile(await readLink(pid, "fd/2", privilege)),
     ...(startCommand === undefined ? {} : { startCommand }),
@@ -277,14 +278,14 @@ function maySignal(node: ProcessId): boolean {
 }
 
 async function askToStop(node: ProcessId, name: string, privilege: Privilege): Promise<void> {
-  if (!(await isAlive(node))) return;
+  if (!isAlive(node)) return;
   try {
     process.kill(node.pid, "SIGTERM");
   } catch (error) {
     if (hasCode(error, "ESRCH")) return;
     if (!hasCode(error, "EPERM")) throw error;
     const asked = await query(privilege.elevate(killCommand(node.pid)));
-    if (asked.exitCode !== 0 && (await isAlive(node))) {
+    if (asked.exitCode !== 0 && isAlive(node)) {
       throw new StopRefusedError(`This runner may not signal ${name} (pid ${node.pid}).`, {
         cause: error,
         hint: 'Run the runner as the node\'s user, or allow `sudo -n kill -TERM` (see "Permissions" in the README).',
@@ -297,7 +298,7 @@ async function askToStop(node: ProcessId, name: string, privilege: Privilege): P
 async function readEnding(
   node: ProcessId,
 ): Promise<{ exitCode: number | null; signal: string | null } | undefined> {
-  const stat = await readStat(node.pid);
+  const stat = readStat(node.pid);
   if (stat?.startTicks !== node.startTicks || stat.state !== "Z" || process.geteuid?.() !== 0)
     return undefined;
   const signalNumber = stat.waitStatus & 0x7f;
@@ -319,15 +320,13 @@ export async function startProcess(
 ): Promise<"started" | "already-running"> {
   const before = recipe.process;
   if (before !== undefined) {
-    const gone = await poll(clock, finishMs, signal, async () =>
-      (await isAlive(before)) ? undefined : true,
-    );
+    const gone = await poll(clock, finishMs, signal, async () => (isAlive(before) ? undefined : true));
     if (gone === undefined) return "already-running";
   }
   if (await runsAlready(recipe, privilege)) return "already-running";
   const started = await launch(recipe, privilege);
   await clock.sleep(300, signal);
-  if (recipe.startCommand === undefined && !(await isAlive(started))) {
+  if (recipe.startCommand === undefined && !isAlive(started)) {
     throw new NodeStartError(`${recipe.name} ended as soon as it was started.`, {
       hint: recipe.stderr === "/dev/null" ? "Start it by hand to see why." : `${recipe.stderr} tells more.`,
     });
@@ -339,9 +338,9 @@ async function runsAlready(recipe: ProcessRecipe, privilege: Privilege): Promise
   const { found } = await findByExecutable(recipe.name, privilege);
   for (const { pid } of found) {
     const same =
-      (await readArguments(pid)).slice(1).join("\0") === recipe.argv.slice(1).join("\0") &&
+      readArguments(pid).slice(1).join("\0") === recipe.argv.slice(1).join("\0") &&
       (await readLink(pid, "cwd", privilege)) === recipe.directory;
-    const stat = await readStat(pid);
+    const stat = readStat(pid);
     if (same && stat !== undefined && stat.state !== "Z") return true;
   }
   return false;

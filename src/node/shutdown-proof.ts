@@ -46,7 +46,7 @@ export async function proveDown(request: ProofRequest): Promise<readonly Evidenc
   const evidence: Evidence[] = [...(await control.provesDown(signal))];
   const node = before.process;
   if (node !== undefined) {
-    const gone = await poll(clock, settleMs, signal, async () => ((await isAlive(node)) ? undefined : true));
+    const gone = await poll(clock, settleMs, signal, async () => (isAlive(node) ? undefined : true));
     if (gone === undefined)
       throw new NodeStillRunningError(`The node's process (pid ${node.pid}) still runs.`);
     evidence.push({
@@ -74,7 +74,7 @@ export async function proveStillDown(request: Omit<ProofRequest, "before">): Pro
   const { holders } = await scanHolders(chainstateDir, privilege, signal);
   if (holders.length === 0) return;
   throw new NodeCameBackError(
-    `The node was down and ${chainstateDir} is in use again: ${await describeHolders(holders)}.`,
+    `The node was down and ${chainstateDir} is in use again: ${describeHolders(holders)}.`,
   );
 }
 
@@ -87,7 +87,7 @@ async function proveNobodyHolds(request: ProofRequest): Promise<Evidence> {
   });
   if (free === undefined) {
     throw new DirectoryInUseError(
-      `The node is down, but somebody has files of ${chainstateDir} open: ${await describeHolders(last?.holders ?? [])}.`,
+      `The node is down, but somebody has files of ${chainstateDir} open: ${describeHolders(last?.holders ?? [])}.`,
       { hint: "End that program (or stop the second node), then run again." },
     );
   }

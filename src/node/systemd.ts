@@ -78,7 +78,7 @@ export function systemdNode(name: string, context: NodeContext): NodeControl {
 
     async inspect(): Promise<NodeState> {
       const shown = await look();
-      const main = shown.mainPid > 0 ? await findByInnerPid(shown.mainPid, shown.mainStartedAtUs) : undefined;
+      const main = shown.mainPid > 0 ? findByInnerPid(shown.mainPid, shown.mainStartedAtUs) : undefined;
       return {
         running: !isDown(shown),
         detail: `${shown.activeState} (${shown.subState})`,
@@ -119,7 +119,7 @@ export function systemdNode(name: string, context: NodeContext): NodeControl {
       const before = await look();
       if (isDown(before)) return { result: "was not running", exitCode: null, signal: null, seconds: 0 };
       if (!before.hasStopCommand && before.mainPid > 0) {
-        const main = await findByInnerPid(before.mainPid, before.mainStartedAtUs);
+        const main = findByInnerPid(before.mainPid, before.mainStartedAtUs);
         if (main !== undefined) await requireSignalHandler(main, before.killSignal, unit, clock, signal);
       }
       const useDropIn = await needsDropIn(before, timeoutMs);
@@ -174,7 +174,7 @@ export function systemdNode(name: string, context: NodeContext): NodeControl {
 
     async versionCommand() {
       const shown = await look();
-      const main = shown.mainPid > 0 ? await findByInnerPid(shown.mainPid, shown.mainStartedAtUs) : undefined;
+      const main = shown.mainPid > 0 ? findByInnerPid(shown.mainPid, shown.mainStartedAtUs) : undefined;
       const link = main === undefined ? undefined : await readLink(main.pid, "exe", privilege);
       const running = link === undefined ? shown.startPath : executablePath(link).path;
       return running === undefined || isWrapper(running) ? undefined : [running, "version"];
@@ -216,7 +216,7 @@ function cameBack(before: Unit, now: Unit): undefined {
 /** True while the last main process of a unit that is down runs on: after a stop that timed out without SIGKILL. */
 async function leftBehind(unit: Unit): Promise<boolean> {
   if (!isDown(unit) || unit.result !== "timeout" || unit.lastMainPid === 0) return false;
-  return (await findByInnerPid(unit.lastMainPid, unit.mainStartedAtUs)) !== undefined;
+  return findByInnerPid(unit.lastMainPid, unit.mainStartedAtUs) !== undefined;
 }
 
 const signalNames: Readonly<Record<number, string>> = {
