@@ -2,7 +2,13 @@
 import { mkdtemp, open, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { openDirectoryView } from "../../src/archive/directory-view.ts";
+import { unpackArchive, verifyArchive } from "../../src/archive/reader.ts";
+import type { UnpackedArchive, UnpackOptions, VerifiedArchive } from "../../src/archive/reader.ts";
 import type { FrameSink, FrameSource } from "../../src/archive/transport.ts";
+import type { View } from "../../src/archive/view.ts";
+import { writeArchive } from "../../src/archive/writer.ts";
+import type { WriteArchiveOptions, WrittenArchive } from "../../src/archive/writer.ts";
 
 export interface LocalSink extends FrameSink {
   close(): Promise<void>;
@@ -76,4 +82,70 @@ export async function useScratch<T>(work: (directory: string) => Promise<T>): Pr
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+export const signal = new AbortController().signal;
+
+export interface LocalArchive {
+  readonly file: string;
+  readonly indexFile: string;
+  readonly written: WrittenArchive;
+}
+
+/** Archives a directory (or a view) as `mainnet` into `scratch`. */
+export async function archiveOf(
+  tree: string | View,
+  scratch: string,
+  options: Partial<WriteArchiveOptions> & { readonly base?: string } = {},
+  name = "archive",
+): Promise<LocalArchive> {
+  const view = typeof tree === "string" ? await openDirectoryView({ directory: tree }) : tree;
+  const file = join(scratch, `${name}.tar.zst`);
+  const indexFile = join(scratch, `${name}.index.json.zst`);
+  const sink = await openLocalSink(file, options.base);
+  try {
+    const common = { view, rootName: "mainnet", sink, indexFile, level: 3, concurrency: 2, signal };
+    return { file, indexFile, written: await writeArchive({ ...common, ...options }) };
+  } finally {
+    await sink.close();
+  }
+}
+
+export async function unpack(
+  archive: LocalArchive,
+  target: string,
+  options: Partial<UnpackOptions> = {},
+): Promise<UnpackedArchive> {
+  const source = await openLocalSource(archive.file);
+  try {
+    const { indexFile, written } = archive;
+    const common = {
+      indexFile,
+      indexDigest: written.index,
+      owner: "archived",
+      concurrency: 2,
+      signal,
+    } as const;
+    return await unpackArchive({ source, target, durable: false, ...common, ...options });
+  } finally {
+    await source.close();
+  }
+}
+
+export async function verify(archive: LocalArchive, wholeFile = true): Promise<VerifiedArchive> {
+  const source = await openLocalSource(archive.file);
+  try {
+    const { indexFile, written } = archive;
+    const digest = wholeFile && written.sha256 !== undefined ? { archiveSha256: written.sha256 } : {};
+    const indexDigest = wholeFile ? { indexDigest: written.index } : {};
+    return await verifyArchive({ source, indexFile, concurrency: 2, signal, ...digest, ...indexDigest });
+  } finally {
+    await source.close();
+  }
+}
+
+export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
 }

@@ -49,7 +49,7 @@ interface Level {
   /** Stats of `names[statsFrom …]`, asked for ahead. */
   stats: readonly BigIntStats[];
   statsFrom: number;
-  readonly waiting: string[];
+  readonly waiting: { readonly name: string; readonly stats: BigIntStats }[];
 }
 
 async function* walk(
@@ -63,10 +63,12 @@ async function* walk(
     throwIfAborted(signal);
     const name = level.names[level.at];
     const waiting = level.waiting.at(-1);
-    // What is in "a" sorts as "a/…", and siblings such as "a-b" come before that.
-    if (waiting !== undefined && (name === undefined || comparePaths(`${waiting}/`, name) < 0)) {
+    // The directory "a" sorts as "a/", and siblings such as "a-b" come before that.
+    if (waiting !== undefined && (name === undefined || comparePaths(`${waiting.name}/`, name) < 0)) {
       level.waiting.pop();
-      levels.push(await openLevel(options.directory, below(level.path, waiting)));
+      const path = below(level.path, waiting.name);
+      yield { path, type: "directory", size: 0, ...ownerOf(waiting.stats) };
+      levels.push(await openLevel(options.directory, path));
       continue;
     }
     if (name === undefined) {
@@ -77,12 +79,9 @@ async function* walk(
     const stats = await statsOf(options.directory, level);
     level.at += 1;
     const leftOut = kindLeftOut(stats) ?? options.selection?.leavesOut(path, stats.isDirectory());
-    if (leftOut !== undefined) {
-      onSkipped({ path, reason: leftOut });
-      continue;
-    }
-    yield await entryOf(options, path, stats, hardLinks);
-    if (stats.isDirectory()) level.waiting.push(name);
+    if (leftOut !== undefined) onSkipped({ path, reason: leftOut });
+    else if (stats.isDirectory()) level.waiting.push({ name, stats });
+    else yield await entryOf(options, path, stats, hardLinks);
   }
 }
 
@@ -120,7 +119,6 @@ async function entryOf(
   hardLinks: Map<string, string>,
 ): Promise<ViewEntry> {
   const absolute = absoluteOf(options.directory, path);
-  if (stats.isDirectory()) return { path, type: "directory", size: 0, ...ownerOf(stats) };
   if (stats.isSymbolicLink()) {
     if (options.followLink?.(path) !== true) {
       const target = await readable(absolute, readlink(fsPath(absolute), { encoding: "buffer" }));

@@ -2,8 +2,6 @@
  * What a path or a link inside an archive may look like. The same rules bind the writer, so that no snapshot is taken
  * that could not be restored, and the reader, so that no archive can name anything outside the directory it unpacks to.
  */
-import { comparePaths } from "../system/path-bytes.ts";
-
 const maxPathChars = 65_536;
 
 /** True for "a/b": relative, no empty, "." or ".." component, no NUL. */
@@ -37,18 +35,17 @@ export function parentOf(path: string): string {
 }
 
 /**
- * Follows paths in byte order and knows which directories can still get children. Siblings such as "a-b" sort between
- * "a" and "a/x", so this is no plain stack of the current path; but an open directory's path is always a prefix of what
- * comes next, so few are open at any time, however large the tree.
+ * Follows entries in the archive's order and knows which directories are open: those the current entry is in. Their paths
+ * are prefixes of each other, so few are open at any time, however large the tree.
  */
 export class OpenDirectories {
   readonly #open: string[] = [];
 
-  /** Drops the directories whose children would all have had to come before `path`, and returns them, deepest first. */
+  /** Closes the directories that `path` is not in, and returns them, deepest first. */
   advance(path: string): string[] {
     const closed: string[] = [];
     for (let top = this.#open.at(-1); top !== undefined; top = this.#open.at(-1)) {
-      if (path.startsWith(`${top}/`) || comparePaths(`${top}/`, path) > 0) break;
+      if (path.startsWith(`${top}/`)) break;
       closed.push(top);
       this.#open.pop();
     }
@@ -59,8 +56,8 @@ export class OpenDirectories {
     this.#open.push(path);
   }
 
-  /** True when `path` is the root or a directory that was added and is still open. */
-  has(path: string): boolean {
-    return path === "" || this.#open.includes(path);
+  /** The deepest open directory, "" for the root. */
+  get deepest(): string {
+    return this.#open.at(-1) ?? "";
   }
 }

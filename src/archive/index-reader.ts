@@ -68,7 +68,7 @@ async function* readEntries(file: string, signal: AbortSignal): AsyncGenerator<r
       batch = [];
     }
   } finally {
-    await scan.return();
+    await scan.return(undefined);
   }
 }
 

@@ -46,6 +46,7 @@ export async function createIndexWriter(file: string): Promise<IndexWriter> {
       if (pending.length >= spoolBufferChars) await drain();
     },
     async finish(root, frames, segmentSize, signal) {
+      if (!first) pending += "\n";
       await drain();
       const hash = createHash("sha256");
       let size = 0;
@@ -87,7 +88,7 @@ async function* indexText(
   }
   yield `],\n"files":[\n`;
   yield* createReadStream(spool, { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>;
-  yield `\n]}\n`;
+  yield `]}\n`;
 }
 
 /** mtimeNs is a string: it is beyond what a JSON number holds exactly. Lone surrogates of odd names come out as \udcxx. */

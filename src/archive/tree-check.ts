@@ -2,8 +2,8 @@
  * Whether entries, in the order they come, make a tree that can be written below one directory and nowhere else. The
  * writer asks it about the view, the index reader about the index.
  */
-import { comparePaths } from "../system/path-bytes.ts";
 import { isPlainPath, OpenDirectories, parentOf, symlinkStaysInside } from "./entry-paths.ts";
+import { compareEntries } from "./view.ts";
 import type { EntryType } from "./view.ts";
 
 export interface TreeEntry {
@@ -21,18 +21,20 @@ export interface TreeProblem {
 
 export class TreeCheck {
   readonly #open = new OpenDirectories();
-  #last = "";
+  /** Entries that are no directories and whose path everything since then starts with: a directory may follow. */
+  readonly #shadowed: string[] = [];
+  #last: TreeEntry | undefined;
 
-  /** What is wrong with the next entry, if anything: paths plain, in strict byte order, below directories that came. */
+  /** What is wrong with the next entry, if anything: paths plain, in strict order, below directories that came. */
   problemOf(entry: TreeEntry): TreeProblem | undefined {
     const { path, type, size, linkTarget } = entry;
     if (!isPlainPath(path)) return { kind: "name", text: "is no plain relative path" };
-    if (this.#last !== "" && comparePaths(this.#last, path) >= 0) {
+    if ((this.#last !== undefined && compareEntries(this.#last, entry) >= 0) || this.#isTwice(entry)) {
       return { kind: "order", text: "is out of order or there twice" };
     }
-    this.#last = path;
+    this.#last = entry;
     this.#open.advance(path);
-    if (!this.#open.has(parentOf(path))) {
+    if (this.#open.deepest !== parentOf(path)) {
       return { kind: "parent", text: "is in no directory of the archive" };
     }
     if (type === "directory") this.#open.add(path);
@@ -47,6 +49,17 @@ export class TreeCheck {
       return { kind: "link-target", text: `is a hard link to no plain relative path (${show(linkTarget)})` };
     }
     return undefined;
+  }
+
+  /** The order alone does not notice a file "a" and a directory "a/": "a-b" may stand between them. */
+  #isTwice({ path, type }: TreeEntry): boolean {
+    let top = this.#shadowed.at(-1);
+    while (top !== undefined && !path.startsWith(top)) {
+      this.#shadowed.pop();
+      top = this.#shadowed.at(-1);
+    }
+    if (type !== "directory") this.#shadowed.push(path);
+    return type === "directory" && this.#shadowed.includes(path);
   }
 }
 

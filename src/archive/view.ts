@@ -4,6 +4,8 @@
  * one and a volume snapshot all look the same to it. Freezers make views; `archive/` only reads them.
  */
 
+import { comparePaths } from "../system/path-bytes.ts";
+
 export type EntryType = "file" | "directory" | "symlink" | "hardlink";
 
 export interface ViewEntry {
@@ -44,10 +46,25 @@ export interface SkippedEntry {
 }
 
 export interface View {
-  /** Entries in byte order of their paths, a directory before what is in it, the root itself not among them. */
+  /** Entries in the archive's order (`compareEntries`), the root itself not among them. */
   entries(signal: AbortSignal): AsyncIterable<ViewEntry>;
   /** Mode, owner and mtime of the root directory itself. */
   readonly rootEntry: Omit<ViewEntry, "path" | "type" | "size">;
   /** Called for each entry left out while `entries` is iterated. */
   onSkipped?: (entry: SkippedEntry) => void;
+}
+
+/**
+ * The order of entries in an archive: byte order of their paths, where a directory's ends in "/". So a directory is
+ * followed by all that is in it and then by its siblings, which plain tar needs to set directories' times and modes right.
+ */
+export function compareEntries(
+  a: Pick<ViewEntry, "path" | "type">,
+  b: Pick<ViewEntry, "path" | "type">,
+): number {
+  return comparePaths(orderKey(a), orderKey(b));
+}
+
+function orderKey(entry: Pick<ViewEntry, "path" | "type">): string {
+  return entry.type === "directory" ? `${entry.path}/` : entry.path;
 }

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { ActionError, throwIfAborted } from "../errors.ts";
 import { isPlainName } from "./entry-paths.ts";
-import { FrameTable } from "./frame-table.ts";
+import { type Frame, FrameTable } from "./frame-table.ts";
 import type { FrameRange, IndexEntry, Piece } from "./index-format.ts";
 import { createIndexWriter } from "./index-writer.ts";
 import type { IndexWriter } from "./index-writer.ts";
@@ -82,6 +82,8 @@ export interface WrittenArchive {
   readonly reused: { readonly frames: number; readonly bytes: number };
   /** Bytes of the archive that were handed over. */
   readonly uploadedBytes: number;
+  /** A frame as it was placed, by its ordinal from 0. */
+  readonly frameAt: (frame: number) => Frame;
 }
 
 /**
@@ -176,6 +178,7 @@ class ArchiveWriting {
       index,
       reused: this.#reused,
       uploadedBytes: size - this.#reused.bytes,
+      frameAt: (frame) => this.#frames.at(frame),
     };
   }
 
