@@ -2,9 +2,11 @@
  * From a view to an archive that stands in the store: written in parallel, sent in parts without a copy on local disk,
  * looked at again when it is there. An upload that fails leaves nothing behind.
  */
+import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { writeArchive, type WrittenArchive } from "../archive/writer.ts";
+import { decompressFrame } from "../archive/zstd-frame.ts";
 import { checksumFile } from "../catalog/checksum-file.ts";
 import { archiveName, snapshotFolder } from "../catalog/ids.ts";
 import type { ArchiveRecord, ChainFacts } from "../catalog/manifest.ts";
@@ -14,8 +16,11 @@ import { ActionError } from "../errors.ts";
 import type { FreezeRequest, FrozenView } from "../freeze/port.ts";
 import type { Journal } from "../recovery/journal.ts";
 import { openPartSink } from "../store/part-sink.ts";
+import { openFrameSource } from "../store/frame-source.ts";
+import { verifySeams, type Seam } from "../store/seams.ts";
 import { uploadFile } from "../store/upload-file.ts";
 import type { ObjectStore, Upload } from "../store/port.ts";
+import type { BaseSnapshot } from "./base-snapshot.ts";
 import type { ManagedNode } from "./managed-node.ts";
 import type { Rooms } from "./rooms.ts";
 
@@ -36,6 +41,8 @@ export interface ArchiveSubject {
   readonly facts: ChainFacts;
   readonly node: ManagedNode;
   readonly expected: ExpectedArchive;
+  /** Whose frames are taken over where they are the same. */
+  readonly base: BaseSnapshot | undefined;
   readonly at: Date;
   readonly signal: AbortSignal;
 }
@@ -96,6 +103,9 @@ export async function archiveView(request: ArchiveRequest, subject: ArchiveSubje
         files: written.files,
         treeSha256: written.treeSha256,
         index: { key: indexKey, ...written.index },
+        ...(subject.base === undefined || written.reused.frames === 0
+          ? {}
+          : { reused: { from: subject.base.id, ...written.reused } }),
         uploadedBytes: written.uploadedBytes,
       },
     };
@@ -106,11 +116,15 @@ export async function archiveView(request: ArchiveRequest, subject: ArchiveSubje
 
 async function send(
   { config, rooms, journal, store }: ArchiveRequest,
-  { frozen, expected, signal }: ArchiveSubject,
+  { frozen, expected, base, signal }: ArchiveSubject,
   target: { readonly key: string; readonly rootName: string; readonly indexFile: string },
 ): Promise<WrittenArchive> {
   return await rooms.report.phase("archive", `Archive to ${store.urlOf(target.key)}`, async (phase) => {
-    const upload = await store.openUpload(target.key, { contentType: "application/zstd", signal });
+    const upload = await store.openUpload(target.key, {
+      contentType: "application/zstd",
+      ...(base === undefined ? {} : { copyFrom: { key: base.key, etag: base.etag } }),
+      signal,
+    });
     await noteUpload(journal, config, upload);
     const sink = openPartSink({
       upload,
@@ -128,6 +142,7 @@ async function send(
         indexFile: target.indexFile,
         level: config.compressionLevel,
         concurrency: config.concurrency,
+        ...(base === undefined ? {} : { known: base.known }),
         signal,
         onProgress: ({ doneBytes }) =>
           phase.progress({ doneBytes, totalBytes: Math.max(doneBytes, expected.contentBytes) }),
@@ -135,6 +150,8 @@ async function send(
       const stored = await upload.complete();
       await forgetUpload(journal, upload);
       await requireStored(store, target.key, written.size, stored.etag, signal);
+      if (upload.copies === "unbound")
+        await checkSeams(store, target.key, sink.result().seams, written, signal);
       phase.bytes(written.tarSize);
       for (const [reason, count] of skipped) rooms.report.info(`Left out (${reason}): ${count}`);
       return written;
@@ -144,6 +161,25 @@ async function send(
       throw error;
     }
   });
+}
+
+/** The store did not bind its copies to the version they were asked of: where parts meet, the frames are read back. */
+async function checkSeams(
+  store: ObjectStore,
+  key: string,
+  seams: readonly Seam[],
+  written: WrittenArchive,
+  signal: AbortSignal,
+): Promise<void> {
+  const source = await openFrameSource(store, key, signal);
+  const check = async (ordinal: number, bytes: Uint8Array): Promise<void> => {
+    const { size, sha256 } = written.frameAt(ordinal);
+    if (createHash("sha256").update(decompressFrame(bytes, size)).digest("hex") === sha256) return;
+    throw new ActionError("COPIED_WRONGLY", `${source.url}: the store copied frame ${ordinal} wrongly.`, {
+      hint: "Nothing was published. The earlier snapshot may be damaged: verify it, and prune it if it is.",
+    });
+  };
+  await verifySeams(source, seams, check, { concurrency: 4, signal });
 }
 
 /** What was sent is looked at as a stranger would find it. */

@@ -33,7 +33,7 @@ export async function openSnapshot(
 
 export interface OpenArchive {
   readonly record: ArchiveRecord;
-  readonly source: FrameSource;
+  readonly source: FrameSource & { readonly etag: string | undefined };
   /** Local copy, with the size and digest the manifest wants. */
   readonly indexFile: string;
 }

@@ -6,6 +6,7 @@
 import { lstat, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { unpackArchive } from "../archive/reader.ts";
+import { tryAnnounceRestore } from "../catalog/readers.ts";
 import type { Manifest } from "../catalog/manifest.ts";
 import { checkFits } from "../chainstate/guards.ts";
 import { assertConsistent, inspectChainstate, readFacts } from "../chainstate/inspect.ts";
@@ -67,7 +68,7 @@ class Restore {
   }
 
   async run(scratch: string): Promise<void> {
-    const { report, signal } = this.#rooms;
+    const { report } = this.#rooms;
     const prepared = await report.phase("preflight", "Look at everything before anything is touched", () =>
       this.#preflight(),
     );
@@ -77,8 +78,7 @@ class Restore {
       );
       return;
     }
-    const archive = await openArchive(this.#opened, scratch, signal);
-    await this.#unpack(archive, prepared, scratch);
+    await this.#unpack(prepared, scratch);
     await this.#check(prepared);
     await this.#putInPlace(prepared);
     this.#reportResult();
@@ -128,28 +128,42 @@ class Restore {
   }
 
   /** Into a directory named by the snapshot, so that a restore that was interrupted goes on where it stopped. */
-  async #unpack(archive: OpenArchive, { swap, replaces }: Prepared, scratch: string): Promise<void> {
-    const { report, signal, host } = this.#rooms;
+  async #unpack({ swap, replaces }: Prepared, scratch: string): Promise<void> {
+    const { signal, host, clock } = this.#rooms;
+    const { store, manifest } = this.#opened;
     await this.#removeOtherStaging(swap);
+    const announcement = await tryAnnounceRestore(store, manifest.id, host.runId, clock, signal);
+    try {
+      await this.#unpackFrom(await openArchive(this.#opened, scratch, signal), swap, replaces);
+    } finally {
+      await announcement?.withdraw(AbortSignal.timeout(10_000));
+    }
+  }
+
+  async #unpackFrom(archive: OpenArchive, swap: SwapPlan, replaces: boolean): Promise<void> {
+    const { report, signal, host } = this.#rooms;
     const privilege = this.#rooms.privilege(this.#config.node.sudo);
     const journalFile = join(host.stateDir, `${basename(swap.staging).slice(1)}.frames`);
     await report.phase("download", `Fetch and unpack beside ${swap.target}`, async (phase) => {
       const totalBytes = archive.record.tarSize;
-      await unpackArchive({
+      const unpacked = await unpackArchive({
         source: archive.source,
         indexFile: archive.indexFile,
         indexDigest: archive.record.index,
         target: swap.staging,
         owner: privilege.isRoot && !replaces ? "archived" : "mine",
+        // Read while the node writes to it: a piece that is not what it should be is fetched instead.
+        seeds: this.#config.seedFrom ?? (replaces ? [swap.target] : []),
         journalFile,
         concurrency: this.#config.concurrency,
         durable: true,
         signal,
         onProgress: ({ doneBytes }) => phase.progress({ doneBytes, totalBytes }),
       });
+      phase.bytes(unpacked.contentSize);
+      report.fact("Fetched", `${formatBytes(unpacked.fetchedBytes)} of ${formatBytes(archive.record.size)}`);
       if (replaces) await this.#files.copyOwnerToTree(swap.target, swap.staging);
     });
-    void scratch;
     await rm(journalFile, { force: true });
   }
 

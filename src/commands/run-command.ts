@@ -1,4 +1,5 @@
 /** Which command a configuration asks for. */
+import { InputError } from "../errors.ts";
 import type { Config } from "../config.ts";
 import type { Rooms } from "./rooms.ts";
 
@@ -10,6 +11,10 @@ export async function runCommand(config: Config, rooms: Rooms): Promise<void> {
       return await (await import("./restore.ts")).restore(config, rooms);
     case "verify":
       return await (await import("./verify.ts")).verify(config, rooms);
+    case "prune":
+      return await (await import("./prune.ts")).prune(config, rooms);
+    case "import":
+      throw new InputError("snapshot-from", "This version cannot import archives made elsewhere yet.");
     case "list":
       return await (await import("./list.ts")).list(config, rooms);
   }

@@ -4,7 +4,7 @@
  * that was not checked, and `latest` moves last.
  */
 import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { ChainFacts, CheckResult, Manifest } from "../catalog/manifest.ts";
 import { commandsByHand } from "../catalog/by-hand.ts";
 import { publish } from "../catalog/publish.ts";
@@ -18,11 +18,14 @@ import type { Journal } from "../recovery/journal.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { formatBytes } from "../system/space.ts";
 import { archiveView, measure, type ExpectedArchive, type StoredArchive } from "./archive-view.ts";
+import { tryFindBase, type BaseSnapshot } from "./base-snapshot.ts";
 import { withJournal } from "./journaled.ts";
 import { meetNode, type ManagedNode } from "./managed-node.ts";
 import { Outage, type CleanStop } from "./outage.ts";
 import { reportInspection } from "./inspection-report.ts";
+import { applyRetention } from "./prune.ts";
 import type { Rooms } from "./rooms.ts";
+import { writePage } from "./write-page.ts";
 
 export async function snapshot(config: SnapshotConfig, rooms: Rooms): Promise<void> {
   const { chainstateDir, node } = config;
@@ -36,7 +39,7 @@ export async function snapshot(config: SnapshotConfig, rooms: Rooms): Promise<vo
         () => preflight(run),
       );
       if (config.dryRun) return reportPlan(run, plan);
-      const manifest = await take(run, plan);
+      const manifest = await take(run, plan).finally(() => plan.base?.withdraw());
       await reportResult(run, manifest);
     } finally {
       await store.close();
@@ -56,6 +59,7 @@ interface Plan {
   readonly request: FreezeRequest;
   readonly chosen: ChosenFreezer;
   readonly expected: ExpectedArchive;
+  readonly base: BaseSnapshot | undefined;
 }
 
 /** What was taken, before it is published. */
@@ -85,7 +89,8 @@ async function preflight({ config, rooms, store }: SnapshotRun): Promise<Plan> {
   if (chosen.notice !== undefined) report.notice(chosen.notice);
   const expected = await measure(rooms, request);
   report.info(`To archive: ${expected.entries} entries, ${formatBytes(expected.contentBytes)}.`);
-  return { node, request, chosen, expected };
+  const base = config.dryRun ? undefined : await tryFindBase(rooms, store, basename(config.chainstateDir));
+  return { node, request, chosen, expected, base };
 }
 
 function reportPlan({ config, rooms, store }: SnapshotRun, { node, chosen }: Plan): void {
@@ -117,8 +122,11 @@ async function take(run: SnapshotRun, plan: Plan): Promise<Manifest> {
   const manifest = manifestOf(run, plan, taken, outage.downtimeSeconds);
   await rooms.report.phase("publish", "Publish", async () => {
     await publish(run.store, manifest, rooms.signal);
+    await writePage(run.store, rooms.signal);
   });
   await outage.sync({ minStacksHeight: taken.facts.stacksHeight });
+  if (Object.keys(config.retention).length > 0)
+    await applyRetention(rooms, run.store, config.retention, false);
   return manifest;
 }
 
@@ -136,6 +144,7 @@ async function takeStopped(run: SnapshotRun, plan: Plan, outage: Outage): Promis
       facts: inspection.facts,
       node: plan.node,
       expected: plan.expected,
+      base: plan.base,
       at,
       signal,
     });
@@ -161,6 +170,7 @@ async function takeLive(run: SnapshotRun, plan: Plan): Promise<Taken> {
       facts,
       node: plan.node,
       expected: plan.expected,
+      base: plan.base,
       at: frozen.at,
       signal,
     });
@@ -265,7 +275,19 @@ async function reportResult({ rooms, store }: SnapshotRun, manifest: Manifest): 
     report.output("archive-url", url);
     report.output("size-bytes", String(archive.size));
     report.output("uploaded-bytes", String(archive.uploadedBytes));
-    report.fact("Archive", `${archive.files} files, ${archive.tarSize} bytes in ${archive.size}`);
+    report.fact(
+      "Archive",
+      `${archive.files} files, ${formatBytes(archive.tarSize)} in ${formatBytes(archive.size)}`,
+    );
+    const { reused } = archive;
+    if (reused !== undefined) {
+      const share = Math.round((100 * reused.bytes) / archive.size);
+      report.fact(
+        "Reused",
+        `${reused.frames} of ${archive.frames} frames, ${share} % of the bytes, from ${reused.from}`,
+      );
+    }
+    report.fact("Sent", formatBytes(archive.uploadedBytes));
     report.link("Archive", url);
     report.commands(
       "Restore it by hand",

@@ -1,0 +1,48 @@
+/** `command: prune`, and the retention at the end of a snapshot: the same rules, the same order, the same report. */
+import { prune as pruneStore } from "../catalog/prune.ts";
+import type { PruneConfig, Retention } from "../config.ts";
+import type { ObjectStore } from "../store/port.ts";
+import type { Rooms } from "./rooms.ts";
+import { writePage } from "./write-page.ts";
+
+export async function prune(config: PruneConfig, rooms: Rooms): Promise<void> {
+  const store = await rooms.openStore(config.storage);
+  try {
+    const removed = await applyRetention(rooms, store, config.retention, config.dryRun);
+    const would = config.dryRun ? "Dry run: " : "";
+    rooms.report.headline(
+      `${would}${removed} snapshots ${config.dryRun ? "would be" : "were"} removed from ${store.url}.`,
+    );
+  } finally {
+    await store.close();
+  }
+}
+
+/** Returns how many went (or, dry, would go). Without any rule only what dead runs left is cleaned. */
+export async function applyRetention(
+  rooms: Rooms,
+  store: ObjectStore,
+  retention: Retention,
+  dryRun: boolean,
+): Promise<number> {
+  const { report, signal, clock } = rooms;
+  return await report.phase(
+    "retention",
+    dryRun ? "Decide what stays" : "Keep what retention says",
+    async () => {
+      const pruned = await pruneStore(store, { retention, dryRun, signal, clock });
+      const going = pruned.decisions.filter(({ keep }) => !keep);
+      report.table(
+        "Retention",
+        ["snapshot", "", "why"],
+        pruned.decisions.map(({ id, keep, reasons }) => [id, keep ? "stays" : "goes", reasons.join(", ")]),
+      );
+      for (const key of pruned.leftovers)
+        report.info(`Left by a dead run${dryRun ? "" : ", removed"}: ${key}`);
+      for (const { id, error } of pruned.refused) report.warning(`${id} is left alone: ${error.message}`);
+      report.output("pruned", JSON.stringify(dryRun ? going.map(({ id }) => id) : pruned.removed));
+      if (!dryRun && pruned.removed.length > 0) await writePage(store, signal);
+      return dryRun ? going.length : pruned.removed.length;
+    },
+  );
+}
