@@ -48,72 +48,22 @@ export function storeConformance(name: string, expectation: StoreExpectation): v
       expect(store.capabilities.readOnly).toBe(false);
     });
 
-    test("says that there is nothing where there is nothing", async () => {
-      expect(await store.head("no/such.json", signal)).toBeUndefined();
-      await expect(store.get("no/such.json", { signal })).rejects.toMatchObject({ code: "OBJECT_NOT_FOUND" });
-      await expect(store.stream("no/such.json", { signal })).rejects.toMatchObject({
-        code: "OBJECT_NOT_FOUND",
+    storeReadingTests(
+      () => store,
+      async (key, bytes) => void (await store.put(key, bytes, { signal })),
+    );
+
+    test("tells with every put which version it made, and removes what is there and what is not", async () => {
+      const first = await store.put("a/put.json", Buffer.from("one"), { signal });
+      const second = await store.put("a/put.json", Buffer.from("two"), {
+        signal,
+        contentType: "application/json",
       });
-      await store.delete("no/such.json", signal);
-      expect(await keys("no/")).toEqual([]);
-    });
-
-    test("gives back what was put, whole and by range", async () => {
-      const bytes = randomBytes(300_000);
-      const put = await store.put("a/range.bin", bytes, { signal, contentType: "application/octet-stream" });
-      const head = await store.head("a/range.bin", signal);
-      expect(head).toMatchObject({ key: "a/range.bin", size: bytes.length, etag: put.etag });
-      expect(head?.etag).toMatch(/^[^"]+$/);
-      expect(head?.modifiedAt?.getTime()).toBeGreaterThan(Date.now() - 3_600_000);
-      const whole = await store.get("a/range.bin", { signal });
-      expect(bytes.equals(whole.bytes)).toBe(true);
-      expect(whole.info).toMatchObject({ size: bytes.length, etag: put.etag });
-      for (const [offset, length] of [
-        [0, 1],
-        [1, 70_000],
-        [299_999, 1],
-        [0, 300_000],
-        [5, 0],
-      ] as const) {
-        const part = await store.get("a/range.bin", { signal, range: { offset, length } });
-        expect(bytes.subarray(offset, offset + length).equals(part.bytes)).toBe(true);
-        expect(part.info.size).toBe(bytes.length);
-      }
-    });
-
-    test("refuses a range that the object does not have", async () => {
-      await store.put("a/short.bin", randomBytes(100), { signal });
-      const get = async (offset: number, length: number): Promise<unknown> =>
-        store.get("a/short.bin", { signal, range: { offset, length } });
-      await expect(get(50, 51)).rejects.toMatchObject({ code: "STORE_MISMATCH" });
-      await expect(get(100, 1)).rejects.toMatchObject({ code: "STORE_MISMATCH" });
-    });
-
-    test("streams, also an empty object, and lets go when the reader leaves early", async () => {
-      const bytes = randomBytes(3 * MiB);
-      await store.put("a/stream.bin", bytes, { signal });
-      const { chunks, info } = await store.stream("a/stream.bin", { signal });
-      expect(info.size).toBe(bytes.length);
-      expect(bytes.equals(await collect(chunks))).toBe(true);
-      await store.put("a/empty", new Uint8Array(), { signal });
-      expect((await store.get("a/empty", { signal })).bytes.length).toBe(0);
-      const left = await store.stream("a/stream.bin", { signal });
-      for await (const chunk of left.chunks) {
-        expect(chunk.length).toBeGreaterThan(0);
-        break;
-      }
-      const again = await store.stream("a/stream.bin", { signal, range: { offset: MiB, length: MiB } });
-      expect(bytes.subarray(MiB, 2 * MiB).equals(await collect(again.chunks))).toBe(true);
-    });
-
-    test("binds reads to a version", async () => {
-      const first = await store.put("a/version.json", Buffer.from("one"), { signal });
-      const second = await store.put("a/version.json", Buffer.from("two"), { signal });
       expect(first.etag).not.toBe(second.etag);
-      const stale = { signal, ...(first.etag === undefined ? {} : { ifMatch: first.etag }) };
-      await expect(store.get("a/version.json", stale)).rejects.toMatchObject({ code: "OBJECT_CHANGED" });
-      const current = { signal, ...(second.etag === undefined ? {} : { ifMatch: second.etag }) };
-      expect(Buffer.from((await store.get("a/version.json", current)).bytes).toString()).toBe("two");
+      expect(await store.head("a/put.json", signal)).toMatchObject({ size: 3, etag: second.etag });
+      await store.delete("a/put.json", signal);
+      await store.delete("a/put.json", signal);
+      expect(await store.head("a/put.json", signal)).toBeUndefined();
     });
 
     test("creates only once, and replaces only the version that was seen", async () => {
@@ -368,6 +318,128 @@ export function storeConformance(name: string, expectation: StoreExpectation): v
     test("leaves no upload open after all this", async () => {
       expect(await uploads("")).toEqual([]);
     });
+  });
+}
+
+export interface ReadableStoreExpectation {
+  readonly open: () => Promise<ObjectStore>;
+  /** Puts an object there by other means than the store under test. */
+  readonly publish: (key: string, bytes: Buffer) => Promise<void>;
+}
+
+/** The part of the suite that a store for reading passes. */
+export function storeReadConformance(name: string, expectation: ReadableStoreExpectation): void {
+  describe(`store port, reading: ${name}`, () => {
+    let store: ObjectStore;
+    const signal = new AbortController().signal;
+    beforeAll(async () => {
+      store = await expectation.open();
+    });
+    afterAll(async () => {
+      await store.close();
+    });
+
+    storeReadingTests(() => store, expectation.publish);
+
+    test("writes nothing, and says so", async () => {
+      expect(store.capabilities).toEqual({ conditionalWrites: false, copyRange: false, readOnly: true });
+      for (const attempt of [
+        async () => store.put("a/x", Buffer.from("x"), { signal }),
+        async () => store.delete("a/x", signal),
+        async () => store.openUpload("a/x", { signal }),
+        async () => store.abortUpload({ key: "a/x", id: "x" }, signal),
+        async () => store.probeWritable(signal),
+      ]) {
+        await expect(attempt()).rejects.toMatchObject({ code: "STORE_READ_ONLY" });
+      }
+    });
+  });
+}
+
+function storeReadingTests(
+  store: () => ObjectStore,
+  publish: (key: string, bytes: Buffer) => Promise<void>,
+): void {
+  const signal = new AbortController().signal;
+
+  test("says that there is nothing where there is nothing", async () => {
+    expect(await store().head("no/such.json", signal)).toBeUndefined();
+    await expect(store().get("no/such.json", { signal })).rejects.toMatchObject({ code: "OBJECT_NOT_FOUND" });
+    await expect(store().stream("no/such.json", { signal })).rejects.toMatchObject({
+      code: "OBJECT_NOT_FOUND",
+    });
+  });
+
+  test("gives back what was put, whole and by range", async () => {
+    const bytes = randomBytes(300_000);
+    await publish("a/range.bin", bytes);
+    const head = await store().head("a/range.bin", signal);
+    expect(head).toMatchObject({ key: "a/range.bin", size: bytes.length });
+    expect(head?.etag).toMatch(/^[^"]+$/);
+    expect(head?.modifiedAt?.getTime()).toBeGreaterThan(1_600_000_000_000);
+    const whole = await store().get("a/range.bin", { signal });
+    expect(bytes.equals(whole.bytes)).toBe(true);
+    expect(whole.info).toMatchObject({ size: bytes.length, etag: head?.etag });
+    for (const [offset, length] of [
+      [0, 1],
+      [1, 70_000],
+      [299_999, 1],
+      [0, 300_000],
+      [5, 0],
+    ] as const) {
+      const part = await store().get("a/range.bin", { signal, range: { offset, length } });
+      expect(bytes.subarray(offset, offset + length).equals(part.bytes)).toBe(true);
+      expect(part.info.size).toBe(bytes.length);
+    }
+  });
+
+  test("refuses a range that the object does not have", async () => {
+    await publish("a/short.bin", randomBytes(100));
+    const get = async (offset: number, length: number): Promise<unknown> =>
+      store().get("a/short.bin", { signal, range: { offset, length } });
+    await expect(get(50, 51)).rejects.toMatchObject({ code: "STORE_MISMATCH" });
+    await expect(get(100, 1)).rejects.toMatchObject({ code: "STORE_MISMATCH" });
+  });
+
+  test("streams, also an empty object, and lets go when the reader leaves early", async () => {
+    const bytes = randomBytes(3 * MiB);
+    await publish("a/stream.bin", bytes);
+    const { chunks, info } = await store().stream("a/stream.bin", { signal });
+    expect(info.size).toBe(bytes.length);
+    expect(bytes.equals(await collect(chunks))).toBe(true);
+    await publish("a/empty", Buffer.alloc(0));
+    expect((await store().get("a/empty", { signal })).bytes.length).toBe(0);
+    const left = await store().stream("a/stream.bin", { signal });
+    for await (const chunk of left.chunks) {
+      expect(chunk.length).toBeGreaterThan(0);
+      break;
+    }
+    const again = await store().stream("a/stream.bin", { signal, range: { offset: MiB, length: MiB } });
+    expect(bytes.subarray(MiB, 2 * MiB).equals(await collect(again.chunks))).toBe(true);
+  });
+
+  test("binds reads to a version", async () => {
+    await publish("a/version.json", Buffer.from("one"));
+    const seen = (await store().head("a/version.json", signal))?.etag ?? "";
+    const bound = await store().get("a/version.json", { signal, ifMatch: seen });
+    expect(Buffer.from(bound.bytes).toString()).toBe("one");
+    await publish("a/version.json", Buffer.from("two"));
+    await expect(store().get("a/version.json", { signal, ifMatch: seen })).rejects.toMatchObject({
+      code: "OBJECT_CHANGED",
+    });
+    expect(await store().get("a/version.json", { signal })).not.toMatchObject({ info: { etag: seen } });
+  });
+
+  test("stops reading at once when the run is cancelled", async () => {
+    await publish("a/cancelled", Buffer.from("x"));
+    const cancelled = AbortSignal.abort();
+    for (const attempt of [
+      async () => store().head("a/cancelled", cancelled),
+      async () => store().get("a/cancelled", { signal: cancelled }),
+      async () => store().stream("a/cancelled", { signal: cancelled }),
+    ]) {
+      await expect(attempt()).rejects.toMatchObject({ code: "CANCELLED" });
+    }
   });
 }
 

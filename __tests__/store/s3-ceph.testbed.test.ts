@@ -6,13 +6,13 @@ import { openFrameSource } from "../../src/store/frame-source.ts";
 import { openPartSink } from "../../src/store/part-sink.ts";
 import type { ObjectStore } from "../../src/store/port.ts";
 import { openStore } from "../../src/store/registry.ts";
-import type { S3Limits } from "../../src/store/s3-client.ts";
+import type { RequestLimits } from "../../src/store/limits.ts";
 import { cephEndpoint, cephNames, cephSuites, makeBucket, s3Location, useCephCredentials } from "./ceph.ts";
 import { startFaultProxy, type FaultProxy } from "./fault-proxy.ts";
 
 const signal = new AbortController().signal;
 const MiB = 1024 * 1024;
-const limits: S3Limits = {
+const limits: RequestLimits = {
   connectTimeoutMs: 2_000,
   idleTimeoutMs: 2_000,
   requestTimeoutMs: 20_000,

@@ -8,13 +8,13 @@ import { collect } from "../../src/store/chunks.ts";
 import { openFrameSource } from "../../src/store/frame-source.ts";
 import { openStore } from "../../src/store/registry.ts";
 import type { ObjectStore } from "../../src/store/port.ts";
-import type { S3Limits } from "../../src/store/s3-client.ts";
+import type { RequestLimits } from "../../src/store/limits.ts";
 import { explainS3Error } from "../../src/store/s3-errors.ts";
 import { s3Location } from "./ceph.ts";
 import { serveObjects, type ObjectServer } from "./object-server.ts";
 
 const signal = new AbortController().signal;
-const limits: S3Limits = {
+const limits: RequestLimits = {
   connectTimeoutMs: 300,
   idleTimeoutMs: 300,
   requestTimeoutMs: 2_000,

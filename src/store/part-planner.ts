@@ -177,7 +177,8 @@ export function createPartPlanner(options: PartPlannerOptions): PartPlanner {
   };
   const closeOpen = (): Part[] => {
     // An empty object still needs one part.
-    const parts = open !== undefined && (open.length > 0 || number === 1) ? [emit(open.mode, open.length)] : [];
+    const parts =
+      open !== undefined && (open.length > 0 || number === 1) ? [emit(open.mode, open.length)] : [];
     open = undefined;
     return parts;
   };

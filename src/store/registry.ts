@@ -2,36 +2,55 @@
  * Opens the store a location names. Providers are loaded when they are asked for: a run against a directory never pays
  * for a cloud's SDK.
  */
-import type { StorageLocation } from "../config.ts";
-import { StoreError } from "./errors.ts";
+import type { S3Options, StorageLocation } from "../config.ts";
 import type { ObjectStore } from "./port.ts";
-import type { S3ClientFactory, S3Limits } from "./s3-client.ts";
+import { defaultLimits, type RequestLimits } from "./limits.ts";
+import type { S3ClientFactory } from "./s3-client.ts";
 
 export interface OpenStoreOptions {
   /** Other time limits than the defaults. */
-  readonly limits?: S3Limits;
+  readonly limits?: RequestLimits;
   /** Tests put their own client here. */
   readonly s3ClientFactory?: S3ClientFactory;
 }
 
-/** Makes no request yet. The caller closes it. */
+/** Google's store speaks the S3 protocol to holders of HMAC keys, parallel multipart uploads included. */
+const googleOptions: S3Options = {
+  endpoint: "https://storage.googleapis.com",
+  region: "auto",
+  forcePathStyle: true,
+  storageClass: "STANDARD",
+  maxParts: 10_000,
+};
+
+/** Makes no request to the store yet. The caller closes it. */
 export async function openStore(
   location: StorageLocation,
   options: OpenStoreOptions = {},
 ): Promise<ObjectStore> {
   const { scheme } = location;
+  const limits = options.limits ?? defaultLimits;
   if (scheme === "file") {
     const { openFileStore } = await import("./file-store.ts");
     return openFileStore(location.directory);
   }
-  if (scheme === "s3") {
-    const [{ createS3Client, defaultS3Limits }, { openS3Store }] = await Promise.all([
+  if (scheme === "s3" || scheme === "gs") {
+    const [{ createS3Client }, { openS3Store }] = await Promise.all([
       import("./s3-client.ts"),
       import("./s3-store.ts"),
     ]);
-    const limits = options.limits ?? defaultS3Limits;
-    const client = await (options.s3ClientFactory ?? createS3Client)(location.s3, limits);
-    return openS3Store(client, { ...location, limits });
+    const s3 = scheme === "s3" ? location.s3 : googleOptions;
+    const client = await (options.s3ClientFactory ?? createS3Client)(s3, limits);
+    return openS3Store(client, { ...location, s3, limits });
   }
-  throw new StoreError("STORE_UNSUPPORTED", `${location.url}: this kind of store is not built in yet.`);
+  if (scheme === "az") {
+    const [{ findAzureAccess }, { openAzureStore }] = await Promise.all([
+      import("./azure-access.ts"),
+      import("./azure-store.ts"),
+    ]);
+    const access = await findAzureAccess(location.account, process.env);
+    return openAzureStore({ ...location, access, limits });
+  }
+  const { openHttpsStore } = await import("./https-store.ts");
+  return openHttpsStore(location.url, limits);
 }

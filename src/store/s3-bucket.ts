@@ -38,12 +38,12 @@ const damagedAttempts = 3;
 
 export function createS3Bucket(
   client: S3Client,
-  location: { readonly bucket: string; readonly prefix: string },
+  location: { readonly scheme: "s3" | "gs"; readonly bucket: string; readonly prefix: string },
   options: S3Options,
 ): S3Bucket {
   const prefix = trimPrefix(location.prefix);
   const start = prefix === "" ? "" : `${prefix}/`;
-  const url = `s3://${location.bucket}${prefix === "" ? "" : `/${prefix}`}`;
+  const url = `${location.scheme}://${location.bucket}${prefix === "" ? "" : `/${prefix}`}`;
   const urlOf = (key: string): string => (key === "" ? url : `${url}/${key}`);
   return {
     client,
@@ -81,14 +81,4 @@ function creationOf(options: S3Options): ObjectCreation {
     ...(algorithm === undefined ? {} : { ServerSideEncryption: algorithm as "AES256" | "aws:kms" }),
     ...(kmsKey === undefined ? {} : { SSEKMSKeyId: kmsKey }),
   };
-}
-
-/** Stores give ETags with quotes and without; inside the program they have none. */
-export function plainEtag(etag: string | undefined): string | undefined {
-  const plain = etag?.replace(/^W\//u, "").replaceAll('"', "");
-  return plain === "" ? undefined : plain;
-}
-
-export function quoted(etag: string): string {
-  return `"${etag}"`;
 }

@@ -5,26 +5,10 @@
  */
 import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
 import type { S3Options } from "../config.ts";
-
-export interface S3Limits {
-  readonly connectTimeoutMs: number;
-  /** No byte in either direction for so long ends a request. */
-  readonly idleTimeoutMs: number;
-  /** From the request to the first byte of its answer, the sending of a part included. */
-  readonly requestTimeoutMs: number;
-  /** The first included. */
-  readonly attempts: number;
-}
-
-export const defaultS3Limits: S3Limits = {
-  connectTimeoutMs: 10_000,
-  idleTimeoutMs: 30_000,
-  requestTimeoutMs: 20 * 60_000,
-  attempts: 4,
-};
+import type { RequestLimits } from "./limits.ts";
 
 /** Replaced in tests. */
-export type S3ClientFactory = (options: S3Options, limits: S3Limits) => Promise<S3Client>;
+export type S3ClientFactory = (options: S3Options, limits: RequestLimits) => Promise<S3Client>;
 
 const maxConnections = 64;
 

@@ -4,7 +4,8 @@
  * condition, it is looked at before the write, which leaves a gap the caller can read in `capabilities`.
  */
 import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
-import { plainEtag, quoted, type S3Bucket } from "./s3-bucket.ts";
+import { plainEtag, quoted } from "./object-info.ts";
+import type { S3Bucket } from "./s3-bucket.ts";
 import { isPreconditionFailure, readFailure } from "./s3-errors.ts";
 
 export interface EnforcedConditions {

@@ -1,7 +1,4 @@
-/**
- * S3 and what speaks its protocol. Versions are compared by the ETag in each answer and not by `If-Match` on reads, since
- * stores disagree about its quotes; writes use the conditions where the store proves that it keeps them.
- */
+/** S3 and what speaks its protocol. Writes use conditions where the store proves that it keeps them. */
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -9,19 +6,20 @@ import {
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
   PutObjectCommand,
-  type GetObjectCommandOutput,
   type ListMultipartUploadsCommandInput,
   type ListMultipartUploadsCommandOutput,
   type S3Client,
 } from "@aws-sdk/client-s3";
 import type { Readable } from "node:stream";
 import type { S3Options } from "../config.ts";
-import { collect, readResumably } from "./chunks.ts";
-import { beyondEnd, ObjectChangedError, PreconditionFailedError } from "./errors.ts";
+import { collect } from "./chunks.ts";
+import { PreconditionFailedError } from "./errors.ts";
 import { isOwnKey } from "./keys.ts";
 import type { GetOptions, ObjectInfo, ObjectStore, PutOptions, Upload } from "./port.ts";
-import { createS3Bucket, plainEtag, quoted, type S3Bucket } from "./s3-bucket.ts";
-import { defaultS3Limits, type S3Limits } from "./s3-client.ts";
+import { objectInfo, quoted, wholeSize } from "./object-info.ts";
+import { streamObject, type RangedAnswer } from "./ranged-read.ts";
+import { createS3Bucket, type S3Bucket } from "./s3-bucket.ts";
+import { defaultLimits, type RequestLimits } from "./limits.ts";
 import { probeConditions, type EnforcedConditions } from "./s3-conditions.ts";
 import { isPreconditionFailure, readFailure } from "./s3-errors.ts";
 import { abortS3Upload, openS3Upload, probeCopies } from "./s3-upload.ts";
@@ -29,15 +27,17 @@ import { abortS3Upload, openS3Upload, probeCopies } from "./s3-upload.ts";
 const MiB = 1024 * 1024;
 
 export interface S3StoreOptions {
+  /** "gs" is Google's store spoken to by the S3 protocol. */
+  readonly scheme: "s3" | "gs";
   readonly bucket: string;
   readonly prefix: string;
   readonly s3: S3Options;
-  readonly limits?: S3Limits;
+  readonly limits?: RequestLimits;
 }
 
 /** Takes over the client: `close` destroys it. */
 export function openS3Store(client: S3Client, options: S3StoreOptions): ObjectStore {
-  const limits = options.limits ?? defaultS3Limits;
+  const limits = options.limits ?? defaultLimits;
   const bucket = createS3Bucket(client, options, options.s3);
   // Asked of the store at most once at a time; a failure to find out is asked again.
   let conditions: EnforcedConditions | undefined;
@@ -52,45 +52,18 @@ export function openS3Store(client: S3Client, options: S3StoreOptions): ObjectSt
           new HeadObjectCommand({ Bucket: bucket.name, Key: bucket.full(key) }),
           { abortSignal: signal },
         );
-        return infoOf(key, answer.ContentLength ?? 0, answer.ETag, answer.LastModified);
+        return objectInfo(key, answer.ContentLength ?? 0, answer.ETag, answer.LastModified);
       } catch (error) {
         if (readFailure(error).status === 404) return undefined;
         throw error;
       }
     });
 
-  const stream: ObjectStore["stream"] = async (key, options) => {
-    const { range, signal } = options;
-    if (range?.length === 0) {
-      const { info } = await stream(key, { ...options, range: { offset: 0, length: 1 } });
-      return { info, chunks: readResumably({ ...resume(key, signal), length: 0, open: never }) };
-    }
-    const from = range?.offset ?? 0;
-    let first: GetObjectCommandOutput | undefined = await request(bucket, key, range, signal);
-    const info = infoOf(key, wholeSize(first), first.ETag, first.LastModified);
-    const length = range?.length ?? info.size;
-    const check = (answer: GetObjectCommandOutput, etag: string | undefined): Readable => {
-      const body = answer.Body as Readable;
-      const stale = etag !== undefined && plainEtag(answer.ETag) !== etag;
-      if (!stale && wholeSize(answer) === info.size) return body;
-      body.destroy();
-      throw new ObjectChangedError(bucket.urlOf(key));
-    };
-    check(first, options.ifMatch);
-    if (from + length > info.size) {
-      (first.Body as Readable).destroy();
-      throw beyondEnd(bucket.urlOf(key), { offset: from, length }, info.size);
-    }
-    const open = async (offset: number, stop: AbortSignal): Promise<AsyncIterable<Uint8Array>> => {
-      const rest = { offset: from + offset, length: length - offset };
-      const answer = first ?? (await request(bucket, key, rest, stop));
-      first = undefined;
-      const body = check(answer, info.etag);
-      stop.addEventListener("abort", () => body.destroy(), { once: true });
-      return body;
-    };
-    return { info, chunks: readResumably({ ...resume(key, signal), length, open }) };
-  };
+  const stream: ObjectStore["stream"] = (key, options) =>
+    streamObject(
+      { url: bucket.urlOf(key), limits, request: (range, signal) => request(bucket, key, range, signal) },
+      options,
+    );
 
   const list: ObjectStore["list"] = async function* (prefix, signal) {
     let token: string | undefined;
@@ -108,18 +81,11 @@ export function openS3Store(client: S3Client, options: S3StoreOptions): ObjectSt
       for (const item of page.Contents ?? []) {
         const key = bucket.relative(item.Key ?? "");
         if (key !== undefined && isOwnKey(key))
-          yield infoOf(key, item.Size ?? 0, item.ETag, item.LastModified);
+          yield objectInfo(key, item.Size ?? 0, item.ETag, item.LastModified);
       }
       token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
     } while (token !== undefined);
   };
-
-  const resume = (key: string, signal: AbortSignal) => ({
-    url: bucket.urlOf(key),
-    idleTimeoutMs: limits.idleTimeoutMs,
-    maxFailures: limits.attempts,
-    signal,
-  });
 
   return {
     url: bucket.url,
@@ -193,17 +159,13 @@ export function openS3Store(client: S3Client, options: S3StoreOptions): ObjectSt
   };
 }
 
-async function never(): Promise<AsyncIterable<Uint8Array>> {
-  throw new Error("an empty range is never opened");
-}
-
-function request(
+async function request(
   bucket: S3Bucket,
   key: string,
   range: GetOptions["range"],
   signal: AbortSignal,
-): Promise<GetObjectCommandOutput> {
-  return bucket.call(key, "read", signal, () =>
+): Promise<RangedAnswer> {
+  const answer = await bucket.call(key, "read", signal, () =>
     bucket.client.send(
       new GetObjectCommand({
         Bucket: bucket.name,
@@ -213,12 +175,8 @@ function request(
       { abortSignal: signal },
     ),
   );
-}
-
-/** The size of the object, also from the answer to a ranged read. */
-function wholeSize(answer: GetObjectCommandOutput): number {
-  const total = /\/(\d+)$/u.exec(answer.ContentRange ?? "")?.[1];
-  return total === undefined ? (answer.ContentLength ?? 0) : Number(total);
+  const size = wholeSize(answer.ContentRange, answer.ContentLength);
+  return { info: objectInfo(key, size, answer.ETag, answer.LastModified), body: answer.Body as Readable };
 }
 
 function isConditional(options: PutOptions): boolean {
@@ -257,7 +215,7 @@ async function putObject(
         }),
         { abortSignal: signal },
       );
-      return infoOf(key, bytes.length, answer.ETag, undefined);
+      return objectInfo(key, bytes.length, answer.ETag, undefined);
     } catch (error) {
       const failure = readFailure(error);
       const lost =
@@ -277,22 +235,7 @@ async function readIfEqual(
   bytes: Uint8Array,
   signal: AbortSignal,
 ): Promise<ObjectInfo | undefined> {
-  const answer = await request(bucket, key, undefined, signal);
-  const stands = await collect(answer.Body as Readable);
-  return stands.equals(bytes) ? infoOf(key, bytes.length, answer.ETag, answer.LastModified) : undefined;
-}
-
-function infoOf(
-  key: string,
-  size: number,
-  etag: string | undefined,
-  modifiedAt: Date | undefined,
-): ObjectInfo {
-  const plain = plainEtag(etag);
-  return {
-    key,
-    size,
-    ...(plain === undefined ? {} : { etag: plain }),
-    ...(modifiedAt === undefined ? {} : { modifiedAt }),
-  };
+  const { info, body } = await request(bucket, key, undefined, signal);
+  const stands = await collect(body);
+  return stands.equals(bytes) ? info : undefined;
 }

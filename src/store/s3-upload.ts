@@ -13,7 +13,8 @@ import {
 import { throwIfAborted } from "../errors.ts";
 import { ObjectChangedError, StoreError, uploadClosed } from "./errors.ts";
 import type { ObjectInfo, OpenUploadOptions, Upload, UploadToken } from "./port.ts";
-import { plainEtag, quoted, type S3Bucket } from "./s3-bucket.ts";
+import { objectInfo, plainEtag, quoted } from "./object-info.ts";
+import type { S3Bucket } from "./s3-bucket.ts";
 import { isPreconditionFailure, readFailure } from "./s3-errors.ts";
 import { assertPartsJoin, type WrittenPart } from "./upload-parts.ts";
 
@@ -153,13 +154,7 @@ export async function openS3Upload(
         abortSignal: stop,
       }),
     );
-    const etag = plainEtag(answer.ETag);
-    return {
-      key: what,
-      size: answer.ContentLength ?? 0,
-      ...(etag === undefined ? {} : { etag }),
-      ...(answer.LastModified === undefined ? {} : { modifiedAt: answer.LastModified }),
-    };
+    return objectInfo(what, answer.ContentLength ?? 0, answer.ETag, answer.LastModified);
   };
 
   const finish = async (): Promise<void> => {

@@ -1,0 +1,17 @@
+/** How long a remote store may take. One set for all providers, so that tests can make time short in one place. */
+export interface RequestLimits {
+  readonly connectTimeoutMs: number;
+  /** No byte in either direction for so long ends a request. */
+  readonly idleTimeoutMs: number;
+  /** From the request to the first byte of its answer, the sending of a part included. */
+  readonly requestTimeoutMs: number;
+  /** The first included. */
+  readonly attempts: number;
+}
+
+export const defaultLimits: RequestLimits = {
+  connectTimeoutMs: 10_000,
+  idleTimeoutMs: 30_000,
+  requestTimeoutMs: 20 * 60_000,
+  attempts: 4,
+};
