@@ -84,7 +84,7 @@ async function main(run: DoomedRun): Promise<void> {
   const at = async (step: Step): Promise<void> => {
     if (run.step === step) await stay();
   };
-  const node = run.unit === undefined ? await readStat(run.nodePid) : undefined;
+  const node = run.unit === undefined ? readStat(run.nodePid) : undefined;
   const found = node === undefined ? undefined : { pid: node.pid, startTicks: node.startTicks };
   const recipe: StartRecipe =
     run.unit === undefined ? recipeFor(run.base, found) : { manager: "systemd", unit: run.unit, sudo: false };

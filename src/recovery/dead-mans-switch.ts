@@ -145,7 +145,7 @@ async function armDetached(
   const argv = [process.execPath, script, ...watchArguments(journal, options)];
   const env = pick(options.env, [...handedOn, ...busNames]);
   const pid = await spawnDetached(argv, { env, directory: "/", stdout: log, stderr: log });
-  const found = await readStat(pid);
+  const found = readStat(pid);
   if (found === undefined)
     throw new ActionError("SWITCH_NOT_ARMED", `The watcher ended at once; see ${log}.`);
   return { kind: "detached", process: { pid, startTicks: found.startTicks } };
@@ -158,7 +158,7 @@ export async function disarm(record: SwitchRecord, privilege: Privilege, clock: 
     await query(privilege.elevate(stopTimer(record.unit)));
     return;
   }
-  for (let waitedMs = 0; waitedMs < 5_000 && (await isAlive(record.process)); waitedMs += 50) {
+  for (let waitedMs = 0; waitedMs < 5_000 && isAlive(record.process); waitedMs += 50) {
     if (waitedMs === 0) signalEnd(record.process.pid);
     await clock.sleep(50);
   }

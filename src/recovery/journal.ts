@@ -3,7 +3,8 @@
  * now. It is also the lock: whoever holds it is the only one that may touch the node and the directory. main holds it
  * while it works, then post, or else the watchdog or the next run: each takes over what the one before left behind.
  */
-import { readFile, rm, stat } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { ActionError, hasCode } from "../errors.ts";
 import { systemClock, type Clock } from "../system/clock.ts";
@@ -57,6 +58,7 @@ export async function openJournal(options: OpenJournalOptions): Promise<OpenedJo
     const chainstateDir = await canonicalPath(options.chainstateDir);
     const content = leftBehind ?? freshContent(options.run, chainstateDir);
     const journal = holdJournal(path, lock, await owned(content, "main"));
+    await reserveSpace(path);
     await journal.update({});
     return { journal, leftBehind };
   } catch (error) {
@@ -79,7 +81,8 @@ export async function takeJournal(
       return undefined;
     }
     const journal = holdJournal(path, lock, await owned(content, options.role));
-    await journal.update({});
+    // Who holds it is written for people; a full disk must not keep anybody from bringing the node back.
+    await journal.update({}).catch(toleratesFullDisk);
     return journal;
   } catch (error) {
     lock.release();
@@ -145,7 +148,7 @@ function holdJournal(path: string, lock: HeldLock, initial: JournalContent): Jou
   const write = async (change: (now: JournalContent) => JournalContent): Promise<void> => {
     if (!open) throw new ActionError("JOURNAL_CLOSED", `The journal ${path} was let go already.`);
     const next = change(content);
-    await writeFileAtomically(path, `${JSON.stringify(next, undefined, 2)}\n`, 0o600);
+    await writeWithReserve(path, `${JSON.stringify(next, undefined, 2)}\n`);
     content = next;
   };
   const update: Journal["update"] = async (change) => {
@@ -172,12 +175,50 @@ function holdJournal(path: string, lock: HeldLock, initial: JournalContent): Jou
     },
     async remove() {
       await lastWrite;
+      await rm(reservePathOf(path), { force: true });
       await rm(path, { force: true });
       await syncDirectory(dirname(path));
       release();
     },
     release,
   };
+}
+
+/** Room for a journal on a disk that is full by the time it matters most. */
+const reserveBytes = 64 * 1024;
+
+function reservePathOf(path: string): string {
+  return path.replace(/\.json$/, ".reserve");
+}
+
+async function reserveSpace(path: string): Promise<void> {
+  try {
+    // Random, because some file systems give no room to zeros.
+    await writeFile(reservePathOf(path), randomBytes(reserveBytes), { mode: 0o600 });
+  } catch (cause) {
+    throw new ActionError("STATE_DIRECTORY_UNUSABLE", `There is no room for a journal in ${dirname(path)}.`, {
+      cause,
+      hint: "Without a journal nobody could bring the node back after a crash. Free a few kilobytes.",
+    });
+  }
+}
+
+async function writeWithReserve(path: string, text: string): Promise<void> {
+  try {
+    await writeFileAtomically(path, text, 0o600);
+  } catch (error) {
+    if (!isFullDisk(error)) throw error;
+    await rm(reservePathOf(path), { force: true });
+    await writeFileAtomically(path, text, 0o600);
+  }
+}
+
+export function isFullDisk(error: unknown): boolean {
+  return hasCode(error, "ENOSPC") || hasCode(error, "EDQUOT");
+}
+
+export function toleratesFullDisk(error: unknown): void {
+  if (!isFullDisk(error)) throw error;
 }
 
 type Unowned = Omit<JournalContent, "owner">;
@@ -200,7 +241,7 @@ function freshContent(run: Run, chainstateDir: string): Unowned {
 }
 
 async function owned(content: Unowned, role: JournalRole): Promise<JournalContent> {
-  const self = await readStat(process.pid);
+  const self = readStat(process.pid);
   const bootId = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
   return { ...content, owner: { role, pid: process.pid, startTicks: self?.startTicks ?? 0, bootId } };
 }

@@ -11,7 +11,7 @@ import { isAlive } from "../system/proc.ts";
 import type { Privilege } from "../system/privilege.ts";
 import type { JournalContent, JournalNode, SwapRecord } from "./content.ts";
 import { fileOperations } from "./file-operations.ts";
-import type { Journal } from "./journal.ts";
+import { toleratesFullDisk, type Journal } from "./journal.ts";
 import { noteStartRequested, noteStarted } from "./node-account.ts";
 import { rollBack } from "./swap.ts";
 
@@ -109,10 +109,11 @@ async function recoverNode(journal: Journal, options: RecoverOptions): Promise<R
   if (node === null) return "no-need";
   if (!node.wasRunning) return "was-down";
   if (!node.mustStart) return "no-need";
-  const mayStop = await mayStillStop(node, options.clock);
+  const mayStop = mayStillStop(node, options.clock);
   // systemd is asked all the same: it queues the start behind the stop, and then needs nobody who waits.
   if (mayStop && node.recipe.manager !== "systemd") return "stopping";
-  await noteStartRequested(journal, options.clock);
+  // A node that cannot be noted on a full disk is started all the same: a second start finds it running.
+  await noteStartRequested(journal, options.clock).catch(toleratesFullDisk);
   const how = await options.nodes.start(node.recipe, options.privilege, options.signal);
   if (mayStop && how === "already-running") return "stopping";
   await noteStarted(journal);
@@ -128,10 +129,10 @@ const requestMs = 35_000;
  * True while the very process that was to be stopped still lives and the request to stop may yet reach it or take effect:
  * it may be gone in a moment. When that time is up it is a node that was never stopped.
  */
-async function mayStillStop(node: JournalNode, clock: Clock): Promise<boolean> {
+function mayStillStop(node: JournalNode, clock: Clock): boolean {
   if (node.process === null || node.stopRequestedAt === null) return false;
   const limitMs = node.recipe.manager === "systemd" ? requestMs : node.stopTimeoutMs;
-  return clock.now() < Date.parse(node.stopRequestedAt) + limitMs && (await isAlive(node.process));
+  return clock.now() < Date.parse(node.stopRequestedAt) + limitMs && isAlive(node.process);
 }
 
 async function note(journal: Journal, did: string): Promise<void> {
