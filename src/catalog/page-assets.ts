@@ -13,6 +13,7 @@ h3 { font-size: .95rem; margin: 1rem 0 .25rem; }
 p { margin: .25rem 0 .75rem; }
 a { color: var(--link); }
 .soft { color: var(--soft); }
+footer { margin-top: 1.5rem; }
 .chart { margin: 1rem 0; }
 figcaption { font-weight: 600; margin-bottom: .5rem; }
 .plot { display: grid; grid-template-columns: 5.5rem 1fr; gap: .25rem .75rem; margin-bottom: .75rem; font-size: .85rem; }
@@ -50,10 +51,10 @@ input { width: 100%; margin-bottom: .75rem; padding: .5rem .7rem; }
 label { display: block; font-size: .85rem; color: var(--soft); }
 @media (max-width: 42rem) {
   summary { grid-template-columns: 1.25rem minmax(0, 1fr) minmax(0, auto); }
-  summary > :nth-child(1) { grid-area: 1 / 2; }
+  summary > :nth-child(1) { grid-area: 1 / 2 / 2 / 4; }
   summary > :nth-child(2) { grid-area: 2 / 2; }
-  summary > :nth-child(3) { grid-area: 1 / 3; text-align: right; }
-  summary > :nth-child(4) { grid-area: 2 / 3; text-align: right; }
+  summary > :nth-child(3) { grid-area: 2 / 3; text-align: right; }
+  summary > :nth-child(4) { grid-area: 3 / 2 / 4 / 4; }
   .more { padding-left: .75rem; }
 }
 @media print { details > .more { display: block; } }
