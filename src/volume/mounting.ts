@@ -65,6 +65,16 @@ export async function ensureMounted(plan: MountPlan, host: Host): Promise<void> 
   await mountVolume(plan, host);
 }
 
+/** Mounts a dataset where it belongs, unless it is: by ZFS, or by `mount` where its mount point is "legacy". */
+export async function mountDataset(dataset: string, mountPoint: string, host: Host): Promise<void> {
+  const there = await mountAtPoint(mountPoint, host);
+  if (there?.fsType === "zfs" && there.source === dataset) return;
+  const property = (await host.do(["zfs", "get", "-H", "-o", "value", "mountpoint", dataset])).trim();
+  if (property === "legacy")
+    await mountVolume({ device: dataset, mountPoint, fsType: "zfs", options: [] }, host);
+  else await host.do(["zfs", "mount", dataset], 5 * 60_000);
+}
+
 /** Options worth giving to a later `mount`: those of the mount table without what the kernel adds or refuses. */
 export function reusableOptions(mount: Mount): readonly string[] {
   const kept =

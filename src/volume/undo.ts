@@ -7,7 +7,7 @@
 import * as v from "valibot";
 import { ActionError, describeError } from "../errors.ts";
 import type { Host } from "./host.ts";
-import { ensureMounted, thawFileSystem, unmountPoint } from "./mounting.ts";
+import { ensureMounted, mountDataset, thawFileSystem, unmountPoint } from "./mounting.ts";
 import { absolutePath } from "./records.ts";
 
 const word = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_][A-Za-z0-9_.:/+@%-]*$/));
@@ -37,7 +37,7 @@ export const undoStepSchema = v.variant("do", [
     kept: word,
     place: word,
     aside: word,
-    canmount: v.nullable(v.picklist(["on", "off", "noauto"])),
+    canmount: v.picklist(["on", "off", "noauto"]),
     mountPoint: absolutePath,
   }),
 ]);
@@ -111,7 +111,8 @@ async function putLogicalVolumeBack(step: StepOf<"lv-back">, host: Host): Promis
     if (await exists(step.place)) await host.do(["lvrename", step.group, step.place, step.aside]);
     await host.do(["lvrename", step.group, step.kept, step.place]);
   }
-  await host.do(["lvchange", "--setactivationskip", "n", "--activate", "y", `${step.group}/${step.place}`]);
+  await host.do(["lvchange", "--yes", "--setactivationskip", "n", `${step.group}/${step.place}`]);
+  await host.do(["lvchange", "--yes", "--activate", "y", `${step.group}/${step.place}`]);
   await ensureMounted({ ...step, device: `/dev/${step.group}/${step.place}` }, host);
 }
 
@@ -122,16 +123,10 @@ async function putDatasetBack(step: StepOf<"dataset-back">, host: Host): Promise
     await unmountPoint(step.mountPoint, host);
     if (await exists(step.place)) {
       await host.do(["zfs", "set", "canmount=noauto", step.place]);
-      await host.do(["zfs", "rename", "-u", step.place, step.aside]);
+      await host.do(["zfs", "rename", step.place, step.aside]);
     }
-    await host.do(["zfs", "rename", "-u", step.kept, step.place]);
+    await host.do(["zfs", "rename", step.kept, step.place]);
   }
-  await host.do(
-    step.canmount === null
-      ? ["zfs", "inherit", "canmount", step.place]
-      : ["zfs", "set", `canmount=${step.canmount}`, step.place],
-  );
-  const mounted =
-    (await host.do(["zfs", "get", "-H", "-o", "value", "mounted", step.place])).trim() === "yes";
-  if (!mounted) await host.do(["zfs", "mount", step.place]);
+  await host.do(["zfs", "set", `canmount=${step.canmount}`, step.place]);
+  await mountDataset(step.place, step.mountPoint, host);
 }

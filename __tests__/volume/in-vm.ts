@@ -1,0 +1,244 @@
+/**
+ * The program that `testbed/vm-volumes.sh` runs in the virtual machine, without a test runner because every line of
+ * JavaScript is slow there: the conformance cases on LVM and ZFS, and what only they can show.
+ */
+import assert from "node:assert/strict";
+import { mkdir, open, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { systemClock } from "../../src/system/clock.ts";
+import { readMounts } from "../../src/system/mounts.ts";
+import { privilegeFor } from "../../src/system/privilege.ts";
+import { hostOf } from "../../src/volume/host.ts";
+import { lvmSnapshotter } from "../../src/volume/lvm.ts";
+import { zfsSnapshotter } from "../../src/volume/zfs.ts";
+import { undoVolumeSteps } from "../../src/volume/undo.ts";
+import { volumeCases, type VolumeCase, type VolumeWorld } from "../conformance/volume.ts";
+
+const what = process.argv[2] ?? "all";
+const host = hostOf(privilegeFor("auto"), systemClock);
+const signal = new AbortController().signal;
+const stateDir = "/tmp/state";
+await mkdir(stateDir, { recursive: true });
+
+async function stateMounts(): Promise<readonly string[]> {
+  return (await readMounts()).map((mount) => mount.mountPoint).filter((point) => point.startsWith(stateDir));
+}
+
+function lvmWorld(name: "thick" | "thin"): VolumeWorld {
+  return {
+    host,
+    make: (host) => lvmSnapshotter(host),
+    chainstateDir: `/tmp/${name}/mainnet`,
+    stateDir,
+    isSlow: true,
+    foreign: (record) => ({ ...record, snapshot: `group/${name}`, volume: name }),
+    async leavings() {
+      const volumes = (await host.do(["lvs", "--noheadings", "-o", "lv_name", "group"])).split(/\s+/);
+      // What a committed restore keeps is reported, not left.
+      return [
+        ...volumes.filter((each) => each !== "" && !/\.old\d/.test(each)),
+        ...(await stateMounts()),
+      ].toSorted();
+    },
+  };
+}
+
+const zfsWorld: VolumeWorld = {
+  host,
+  make: (host) => zfsSnapshotter(host),
+  chainstateDir: "/tmp/zfs/mainnet",
+  stateDir,
+  isSlow: true,
+  foreign: (record) => ({ ...record, snapshot: "tank/stacks/chain@nightly" }),
+  async leavings() {
+    const names = (await host.do(["zfs", "list", "-H", "-r", "-t", "all", "-o", "name", "tank"])).split("\n");
+    return [...names.filter(Boolean), ...(await stateMounts())].toSorted();
+  },
+};
+
+const requestFor = (world: VolumeWorld, runId: string) => ({
+  chainstateDir: world.chainstateDir,
+  stateDir,
+  runId,
+  signal,
+});
+
+function lvmThickCases(world: VolumeWorld): readonly VolumeCase[] {
+  return [
+    {
+      title: "a thick snapshot that runs full is void, and said to be",
+      run: async () => {
+        const snapshotter = world.make(host);
+        const request = requestFor(world, "overflow");
+        const records = await snapshotter.freeze(request);
+        const view = await snapshotter.open(records, request);
+        try {
+          const file = await open(`${world.chainstateDir}/filler`, "w");
+          for (let mebibytes = 0; mebibytes < 96; mebibytes += 1)
+            await file.write(Buffer.alloc(1 << 20, mebibytes + 1));
+          await file.sync();
+          await file.close();
+          await assert.rejects(view.assertHeld(), { code: "SNAPSHOT_VOID" });
+        } finally {
+          await rm(`${world.chainstateDir}/filler`);
+          await view.close();
+          await snapshotter.cleanUp("overflow", request);
+        }
+      },
+    },
+    {
+      title: "a full volume group is refused before anything happens",
+      run: async () => {
+        const snapshotter = world.make(host);
+        await host.do(["lvcreate", "--yes", "-Wn", "-Zn", "-l", "100%FREE", "-n", "stuffing", "group"]);
+        try {
+          const probe = await snapshotter.probe(requestFor(world, "full"));
+          assert.equal(probe.usable, false);
+          assert.match(probe.reason, /volume group group has 0 B free/);
+          await assert.rejects(snapshotter.freeze(requestFor(world, "full")), { code: "VOLUME_GROUP_FULL" });
+        } finally {
+          await host.do(["lvremove", "--yes", "group/stuffing"]);
+        }
+      },
+    },
+    busyCase(world),
+  ];
+}
+
+/** Something besides the node has the volume in use: the swap fails, and the old state stays. */
+function busyCase(world: VolumeWorld): VolumeCase {
+  return {
+    title: "a busy volume is not exchanged, and the error says what to look for",
+    run: async () => {
+      const snapshotter = world.make(host);
+      const request = requestFor(world, "busy");
+      await writeFile(`${world.chainstateDir}/who`, "then");
+      const records = await snapshotter.freeze(request);
+      await writeFile(`${world.chainstateDir}/who`, "now");
+      const prepared = await snapshotter.restore(records, { ...request, staging: "/nowhere" });
+      assert.equal(prepared.kind, "volume");
+      if (prepared.kind !== "volume") return;
+      const user = await open(`${world.chainstateDir}/who`, "r");
+      await assert.rejects(prepared.swap(), { code: "VOLUME_BUSY" });
+      await user.close();
+      await undoVolumeSteps(prepared.undo, host);
+      assert.equal(await readFile(`${world.chainstateDir}/who`, "utf8"), "now");
+      await prepared.discard();
+      await snapshotter.cleanUp("busy", request);
+    },
+  };
+}
+
+function zfsCases(world: VolumeWorld): readonly VolumeCase[] {
+  return [
+    busyCase(world),
+    {
+      title: "a .blobs on another dataset is of the same moment, and both are restored",
+      run: async () => {
+        const snapshotter = world.make(host);
+        const request = requestFor(world, "two");
+        await writeFile("/tmp/blobs/marf.blobs", "then");
+        await symlink("/tmp/blobs/marf.blobs", `${world.chainstateDir}/marf.blobs`);
+        const records = await snapshotter.freeze(request);
+        assert.equal(records.length, 2);
+        await writeFile("/tmp/blobs/marf.blobs", "now");
+        const view = await snapshotter.open(records, request);
+        assert.deepEqual(
+          view.parts.map((part) => part.at),
+          ["", "marf.blobs"],
+        );
+        assert.equal(await readFile(view.parts[1]?.path ?? "", "utf8"), "then");
+        await view.close();
+        const prepared = await snapshotter.restore(records, { ...request, staging: "/nowhere" });
+        assert.equal(prepared.kind, "volume");
+        if (prepared.kind !== "volume") return;
+        await prepared.swap();
+        assert.equal(await readFile(`${world.chainstateDir}/marf.blobs`, "utf8"), "then");
+        await undoVolumeSteps(prepared.undo, host);
+        assert.equal(await readFile(`${world.chainstateDir}/marf.blobs`, "utf8"), "now");
+        await prepared.discard();
+        await snapshotter.cleanUp("two", request);
+        await rm(`${world.chainstateDir}/marf.blobs`);
+      },
+    },
+    {
+      title: "a held snapshot is not destroyed under its reader",
+      run: async () => {
+        const snapshotter = world.make(host);
+        const request = requestFor(world, "held");
+        const [record, ...rest] = await snapshotter.freeze(request);
+        assert.ok(record !== undefined && rest.length === 0);
+        const view = await snapshotter.open([record], request);
+        await assert.rejects(snapshotter.delete(record, signal), { code: "VOLUME_BUSY" });
+        await view.close();
+        await snapshotter.delete(record, signal);
+      },
+    },
+  ];
+}
+
+/** How long the node would be down for the freeze, beside what the bare command takes on this slow machine. */
+function timingCase(world: VolumeWorld, bare: readonly (readonly string[])[]): VolumeCase {
+  return {
+    title: "timing",
+    run: async () => {
+      const snapshotter = world.make(host);
+      const request = requestFor(world, "timed");
+      const bareStart = performance.now();
+      for (const argv of bare) await host.do(argv);
+      const bareMs = performance.now() - bareStart;
+      const start = performance.now();
+      const records = await snapshotter.freeze(request);
+      const freezeMs = performance.now() - start;
+      for (const record of records) await snapshotter.delete(record, signal);
+      console.log(
+        `# freeze ${freezeMs.toFixed(0)} ms; the bare commands (make, remove) ${bareMs.toFixed(0)} ms`,
+      );
+    },
+  };
+}
+
+async function runAll(name: string, world: VolumeWorld, extra: readonly VolumeCase[]): Promise<number> {
+  await mkdir(world.chainstateDir, { recursive: true });
+  let failed = 0;
+  const only = process.argv[3];
+  for (const { title, run } of [...extra, ...volumeCases(world)]) {
+    if (only !== undefined && !title.includes(only)) continue;
+    const start = performance.now();
+    try {
+      await run();
+      console.log(`ok ${name}: ${title} (${((performance.now() - start) / 1000).toFixed(1)} s)`);
+    } catch (error) {
+      failed += 1;
+      console.log(`not ok ${name}: ${title}`);
+      console.log(error);
+    }
+  }
+  return failed;
+}
+
+let failed = 0;
+if (what === "all" || what === "lvm-thick") {
+  const world = lvmWorld("thick");
+  const bare = [
+    ["lvcreate", "--yes", "-s", "-L", "32M", "-n", "bare", "group/thick"],
+    ["lvremove", "--yes", "group/bare"],
+  ];
+  failed += await runAll("lvm-thick", world, [timingCase(world, bare), ...lvmThickCases(world)]);
+}
+if (what === "all" || what === "lvm-thin") {
+  const world = lvmWorld("thin");
+  const bare = [
+    ["lvcreate", "--yes", "-s", "-n", "bare", "group/thin"],
+    ["lvremove", "--yes", "group/bare"],
+  ];
+  failed += await runAll("lvm-thin", world, [timingCase(world, bare)]);
+}
+if (what === "all" || what === "zfs") {
+  const bare = [
+    ["zfs", "snapshot", "tank/stacks/chain@bare"],
+    ["zfs", "destroy", "tank/stacks/chain@bare"],
+  ];
+  failed += await runAll("zfs", zfsWorld, [timingCase(zfsWorld, bare), ...zfsCases(zfsWorld)]);
+}
+console.log(failed === 0 ? "all passed" : `${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;

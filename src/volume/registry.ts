@@ -1,0 +1,121 @@
+/**
+ * Which driver snapshots a chainstate's volume: the one asked for, or the first that can, in the order of how little it
+ * costs. `auto` never takes a driver that reads the whole file system while the node is down.
+ */
+import type { VolumeDriver } from "../config.ts";
+import { ActionError } from "../errors.ts";
+import type { Freezer, ViewOf } from "../freeze/port.ts";
+import type { Clock } from "../system/clock.ts";
+import type { Privilege } from "../system/privilege.ts";
+import { awsEbsSnapshotter } from "./aws-ebs.ts";
+import { azureDiskSnapshotter } from "./azure-disk.ts";
+import { btrfsSnapshotter } from "./btrfs.ts";
+import { gcpDiskSnapshotter } from "./gcp-disk.ts";
+import { hostOf, type Host } from "./host.ts";
+import { lvmSnapshotter } from "./lvm.ts";
+import type { FixRequest, VolumeProbe, VolumeSnapshotter } from "./port.ts";
+import { volumeFreezer, type ViewSnapshotter } from "./volume-freezer.ts";
+import { xfsSnapshotter, type DumpStore } from "./xfs.ts";
+import { zfsSnapshotter } from "./zfs.ts";
+
+export interface VolumeDeps {
+  readonly privilege: Privilege;
+  readonly clock: Clock;
+  /** For `xfs`, whose dumps go to the store. */
+  readonly dumps?: DumpStore;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly compressionLevel?: number;
+}
+
+/** The drivers whose snapshots are directories on this host, so that an archive can be made from them. */
+export function volumeFreezers(
+  deps: VolumeDeps & { readonly viewOf: ViewOf },
+  volumes: readonly string[] = [],
+): readonly Freezer[] {
+  const host = hostOf(deps.privilege, deps.clock);
+  return viewSnapshotters(host, volumes).map((snapshotter) => volumeFreezer(snapshotter, deps));
+}
+
+function viewSnapshotters(host: Host, volumes: readonly string[]): readonly ViewSnapshotter[] {
+  return [
+    { ...zfsSnapshotter(host, volumes), driver: "zfs" },
+    { ...btrfsSnapshotter(host, volumes), driver: "btrfs" },
+    { ...lvmSnapshotter(host, volumes), driver: "lvm" },
+  ];
+}
+
+/** The driver of that name, for records of a manifest. */
+export function volumeSnapshotter(
+  driver: VolumeDriver,
+  volumes: readonly string[],
+  deps: VolumeDeps,
+): VolumeSnapshotter {
+  const host = hostOf(deps.privilege, deps.clock);
+  switch (driver) {
+    case "zfs":
+      return zfsSnapshotter(host, volumes);
+    case "btrfs":
+      return btrfsSnapshotter(host, volumes);
+    case "lvm":
+      return lvmSnapshotter(host, volumes);
+    case "xfs":
+      return xfsSnapshotter(host, deps, volumes);
+    case "aws-ebs":
+      return awsEbsSnapshotter(host, deps, volumes);
+    case "azure-disk":
+      return azureDiskSnapshotter(host, {}, volumes);
+    case "gcp-disk":
+      return gcpDiskSnapshotter(host, deps, volumes);
+    default:
+      throw new ActionError("VOLUME_DRIVER_UNKNOWN", `There is no volume driver "${String(driver)}".`, {
+        hint: "The manifest may have been written by a newer version of this action.",
+      });
+  }
+}
+
+export interface ChosenSnapshotter {
+  readonly snapshotter: VolumeSnapshotter;
+  readonly probe: VolumeProbe;
+  readonly reason: string;
+}
+
+const autoOrder = [
+  "zfs",
+  "btrfs",
+  "lvm",
+  "aws-ebs",
+  "azure-disk",
+  "gcp-disk",
+] as const satisfies readonly VolumeDriver[];
+
+/** Asked before the node is stopped. VOLUME_UNSUPPORTED where the driver asked for, or every one, cannot. */
+export async function chooseVolumeSnapshotter(
+  driver: VolumeDriver | "auto",
+  volumes: readonly string[],
+  request: FixRequest,
+  deps: VolumeDeps,
+): Promise<ChosenSnapshotter> {
+  if (driver !== "auto") {
+    const snapshotter = volumeSnapshotter(driver, volumes, deps);
+    const probe = await snapshotter.probe(request);
+    if (probe.usable) return { snapshotter, probe, reason: `asked for; ${probe.reason}` };
+    throw unsupported(`\`${driver}\` cannot snapshot this chainstate: ${probe.reason}`, probe.hint);
+  }
+  const refused: string[] = [];
+  for (const name of autoOrder) {
+    const snapshotter = volumeSnapshotter(name, volumes, deps);
+    const probe = await snapshotter.probe(request);
+    if (probe.usable && probe.risk === undefined)
+      return { snapshotter, probe, reason: [probe.reason, ...refused].join("; ") };
+    refused.push(`not ${name}: ${probe.risk ?? probe.reason}`);
+  }
+  throw unsupported(`No volume driver can snapshot this chainstate: ${refused.join("; ")}`, undefined);
+}
+
+function unsupported(message: string, hint: string | undefined): ActionError {
+  return new ActionError("VOLUME_UNSUPPORTED", message.replace(/\.?$/, "."), {
+    hint:
+      hint ??
+      "Name the driver with `volume-driver` (and the volume with `volume`) to see what it lacks, or use `method: archive`.",
+  });
+}

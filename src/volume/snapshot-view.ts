@@ -1,0 +1,124 @@
+/**
+ * The chainstate as one tree, read from the parts of an opened snapshot: the directory itself, what was mounted inside
+ * it, and files that its symlinks led to on other volumes.
+ */
+import { lstat } from "node:fs/promises";
+import { compareEntries } from "../archive/view.ts";
+import type { View, ViewEntry } from "../archive/view.ts";
+import type { EntrySelection } from "../chainstate/layout.ts";
+import { ActionError } from "../errors.ts";
+import type { ViewOf } from "../freeze/port.ts";
+import { fsPath } from "../system/path-bytes.ts";
+import type { OpenPart } from "./port.ts";
+
+/** `parts` as `open` returns them: the one at "" first. */
+export async function viewOfParts(
+  parts: readonly OpenPart[],
+  selection: EntrySelection,
+  viewOf: ViewOf,
+): Promise<View> {
+  const [main, ...others] = parts;
+  if (main === undefined || main.at !== "") {
+    throw new ActionError(
+      "VOLUME_RECORD_INVALID",
+      "No volume of the snapshot holds the chainstate directory.",
+    );
+  }
+  const root = await viewOf(main.path, selection);
+  if (others.length === 0) return root;
+  const files = new Map<string, ViewEntry>();
+  const trees: { readonly at: string; readonly view: View }[] = [];
+  for (const part of others) {
+    if ((await lstat(fsPath(part.path))).isDirectory()) {
+      trees.push({ at: part.at, view: await viewOf(part.path, below(selection, part.at)) });
+    } else {
+      files.set(part.at, await fileEntry(part));
+    }
+  }
+  const view: View = {
+    rootEntry: root.rootEntry,
+    entries(signal) {
+      root.onSkipped = (skipped) => view.onSkipped?.(skipped);
+      let all = replaceEntries(
+        root.entries(signal),
+        files,
+        new Map(trees.map((tree) => [tree.at, tree.view])),
+      );
+      for (const tree of trees) {
+        tree.view.onSkipped = (skipped) =>
+          view.onSkipped?.({ ...skipped, path: `${tree.at}/${skipped.path}` });
+        all = mergeSorted(all, placedAt(tree.at, tree.view.entries(signal)));
+      }
+      return all;
+    },
+  };
+  return view;
+}
+
+/** What a link or a mount point stands for takes its place. */
+async function* replaceEntries(
+  entries: AsyncIterable<ViewEntry>,
+  files: ReadonlyMap<string, ViewEntry>,
+  trees: ReadonlyMap<string, View>,
+): AsyncGenerator<ViewEntry> {
+  for await (const entry of entries) {
+    const tree = trees.get(entry.path);
+    yield tree === undefined
+      ? (files.get(entry.path) ?? entry)
+      : { ...tree.rootEntry, path: entry.path, type: "directory", size: 0 };
+  }
+}
+
+async function* placedAt(at: string, entries: AsyncIterable<ViewEntry>): AsyncGenerator<ViewEntry> {
+  for await (const entry of entries) {
+    const target =
+      entry.type === "hardlink" && entry.linkTarget !== undefined
+        ? { linkTarget: `${at}/${entry.linkTarget}` }
+        : {};
+    yield { ...entry, path: `${at}/${entry.path}`, ...target };
+  }
+}
+
+/** Two sorted streams of entries as one, in the archive's order. */
+async function* mergeSorted(
+  a: AsyncIterable<ViewEntry>,
+  b: AsyncIterable<ViewEntry>,
+): AsyncGenerator<ViewEntry> {
+  const [left, right] = [a[Symbol.asyncIterator](), b[Symbol.asyncIterator]()];
+  let [one, other] = [await left.next(), await right.next()];
+  while (one.done !== true || other.done !== true) {
+    if (other.done === true || (one.done !== true && compareEntries(one.value, other.value) <= 0)) {
+      if (one.done !== true) yield one.value;
+      one = await left.next();
+    } else {
+      yield other.value;
+      other = await right.next();
+    }
+  }
+}
+
+async function fileEntry({ at, path }: OpenPart): Promise<ViewEntry> {
+  const found = await lstat(fsPath(path), { bigint: true });
+  const { ino, mtimeNs, ctimeNs } = found;
+  const size = Number(found.size);
+  return {
+    path: at,
+    type: "file",
+    size,
+    mode: Number(found.mode) & 0o7777,
+    uid: Number(found.uid),
+    gid: Number(found.gid),
+    mtimeNs,
+    source: path,
+    guard: "unchanged",
+    stat: { ino, size, mtimeNs, ctimeNs },
+  };
+}
+
+function below(selection: EntrySelection, at: string): EntrySelection {
+  return {
+    ...selection,
+    leavesOut: (path, isDirectory) => selection.leavesOut(`${at}/${path}`, isDirectory),
+    isWriteOnce: (path) => selection.isWriteOnce(`${at}/${path}`),
+  };
+}

@@ -1,0 +1,116 @@
+/**
+ * Lets the snapshotters of local volumes serve as freezers: the chainstate is archived from a snapshot, which is there
+ * for that alone, or (`method: both`) stays.
+ */
+import type { VolumeRecord } from "../catalog/manifest.ts";
+import { ActionError } from "../errors.ts";
+import type { Freezer, FrozenView, ViewOf } from "../freeze/port.ts";
+import type { FreezeRequest } from "../freeze/port.ts";
+import type { Clock } from "../system/clock.ts";
+import type { OpenSnapshot, VolumeSnapshotter } from "./port.ts";
+import { viewOfParts } from "./snapshot-view.ts";
+
+type ViewDriver = "zfs" | "btrfs" | "lvm";
+export type ViewSnapshotter = VolumeSnapshotter & { readonly driver: ViewDriver };
+
+export interface VolumeFreezerOptions {
+  readonly viewOf: ViewOf;
+  readonly clock: Clock;
+}
+
+const lookEveryMs = 5_000;
+
+export function volumeFreezer(snapshotter: ViewSnapshotter, options: VolumeFreezerOptions): Freezer {
+  return {
+    name: snapshotter.driver,
+    async probe(request) {
+      const { usable, reason, hint, risk } = await snapshotter.probe(request);
+      if (risk !== undefined) return { usable: false, reason: `${reason}, but ${risk}` };
+      return { usable, reason: hint === undefined ? reason : `${reason} (${hint})` };
+    },
+    async freeze(request, nodeDown) {
+      if (!nodeDown) {
+        throw new ActionError(
+          "FREEZE_UNSUPPORTED",
+          "A volume snapshot of a running node may hold half of a block.",
+          {
+            hint: "`cut: live` works with `freeze-with: sqlite` alone.",
+          },
+        );
+      }
+      const records = await snapshotter.freeze(request);
+      const release = async (): Promise<void> => {
+        // Not under the run's signal: a cancelled run gives its snapshot back as well.
+        const signal = new AbortController().signal;
+        for (const record of records) await snapshotter.delete(record, signal);
+      };
+      try {
+        return await openFrozenView(snapshotter, records, request, { ...options, release });
+      } catch (error) {
+        await release();
+        throw error;
+      }
+    },
+    cleanUp: async (runId, request) => await snapshotter.cleanUp(runId, request),
+  };
+}
+
+/**
+ * A frozen view of snapshots that were taken before. `release` closes it and then calls the option of that name, if
+ * there is one; without it the snapshots stay.
+ */
+export async function openFrozenView(
+  snapshotter: ViewSnapshotter,
+  records: readonly VolumeRecord[],
+  request: FreezeRequest,
+  options: VolumeFreezerOptions & { readonly release?: () => Promise<void> },
+): Promise<FrozenView> {
+  const open = await snapshotter.open(records, request);
+  try {
+    const [main, ...others] = open.parts;
+    const watch = watchSnapshot(open, options.clock);
+    let released: Promise<void> | undefined;
+    return {
+      view: await viewOfParts(open.parts, request.selection, options.viewOf),
+      method: snapshotter.driver,
+      at: new Date(records[0]?.createdAt ?? options.clock.now()),
+      ...(main === undefined || others.length > 0 ? {} : { directory: main.path }),
+      broken: watch.broken,
+      assertHeld: async () => await open.assertHeld(),
+      release: async () =>
+        await (released ??= (async () => {
+          await watch.stop();
+          await open.close();
+          await options.release?.();
+        })()),
+    };
+  } catch (error) {
+    await open.close();
+    throw error;
+  }
+}
+
+/** Looks every few seconds whether the snapshot still holds: a thick one may run full at any time. */
+function watchSnapshot(
+  open: OpenSnapshot,
+  clock: Clock,
+): { readonly broken: Promise<never>; stop(): Promise<void> } {
+  const broken = Promise.withResolvers<never>();
+  broken.promise.catch(() => undefined);
+  const stopping = new AbortController();
+  const look = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      await clock.sleep(lookEveryMs, stopping.signal).catch(() => undefined);
+      if (stopping.signal.aborted) return;
+      await open.assertHeld();
+    }
+  };
+  const looking = look().catch((error: unknown) => broken.reject(error));
+  return {
+    broken: broken.promise,
+    async stop() {
+      stopping.abort();
+      await looking;
+    },
+  };
+}
