@@ -19,7 +19,7 @@ import { Job, type StepResult } from "../simulator/runner.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "chainstate-demo-"));
 const executable = makeNodeExecutable(join(directory, "install"));
-const env = { XDG_STATE_HOME: join(directory, "state"), HOME: directory };
+const env = { CHAINSTATE_SNAPSHOT_STATE_DIR: join(directory, "state"), HOME: directory };
 
 try {
   await demo();

@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { setUp, until, visibleSnapshots, type Setup } from "./support.ts";
 
-
 /** Ten moments of a run, by what its log has said by then. */
 const moments: readonly (readonly [string, RegExp])[] = [
   ["at the first line", /chainstate-snapshot \d/],

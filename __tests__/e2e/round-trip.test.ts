@@ -40,7 +40,7 @@ describe("a snapshot of a running node", () => {
     expect(visibleSnapshots(setup.store)).toEqual([main.outputs["snapshot-id"]]);
     expect(main.summary).toContain("gantt");
     expect(
-      readdirSync(join(setup.directory, "state", "chainstate-snapshot"), { recursive: true }).filter((name) =>
+      readdirSync(join(setup.directory, "state"), { recursive: true }).filter((name) =>
         String(name).endsWith(".json"),
       ),
     ).toEqual([]);

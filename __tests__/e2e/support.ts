@@ -22,7 +22,7 @@ export interface Setup {
   readonly executable: NodeExecutable;
   /** Inputs of a snapshot of this node into this store. */
   readonly snapshotInputs: Readonly<Record<string, string>>;
-  job(inputs: Readonly<Record<string, string>>): Job;
+  job(inputs: Readonly<Record<string, string>>, env?: Readonly<Record<string, string>>): Job;
   pids(): readonly number[];
   height(): Promise<number>;
   remove(): Promise<void>;
@@ -34,6 +34,8 @@ export interface SetupOptions {
   readonly extraBytes?: number;
   /** Default true. */
   readonly running?: boolean;
+  /** For every job. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export async function setUp(options: SetupOptions = {}): Promise<Setup> {
@@ -65,8 +67,9 @@ export async function setUp(options: SetupOptions = {}): Promise<Setup> {
       "stop-timeout": "60s",
       "start-timeout": "60s",
     },
-    job(inputs) {
-      const job = new Job(inputs, { env: { HOME: directory, XDG_STATE_HOME: join(directory, "state") } });
+    job(inputs, env) {
+      const own = { HOME: directory, CHAINSTATE_SNAPSHOT_STATE_DIR: join(directory, "state") };
+      const job = new Job(inputs, { env: { ...own, ...options.env, ...env } });
       jobs.push(job);
       return job;
     },

@@ -10,11 +10,16 @@ import { ActionError, hasCode } from "../errors.ts";
 
 const folderName = "chainstate-snapshot";
 
-/** Root's state goes where root's belongs, a runner user's below its home. `env` is that of the process. */
+/**
+ * Root's state goes where root's belongs, a runner user's below its home; CHAINSTATE_SNAPSHOT_STATE_DIR names another
+ * place. `env` is that of the process.
+ */
 export function defaultStateDirectory(
   env: Readonly<Record<string, string | undefined>>,
   isRoot: boolean,
 ): string {
+  const chosen = env["CHAINSTATE_SNAPSHOT_STATE_DIR"];
+  if (chosen !== undefined && chosen.startsWith("/")) return chosen;
   if (isRoot) return join("/var/lib", folderName);
   const xdg = env["XDG_STATE_HOME"];
   if (xdg !== undefined && xdg.startsWith("/")) return join(xdg, folderName);
