@@ -74,7 +74,7 @@ const cacheChoice: Parser<string> = (text, at) => {
 };
 
 const encryption: Parser<string> = (text, at) => {
-  if (/^(AES256|aws:kms|aws:kms:dsse|aws:kms:[A-Za-z0-9:/_-]+)$/.test(text)) return text;
+  if (/^(AES256|aws:kms|aws:kms:[A-Za-z0-9:/_-]+)$/.test(text)) return text;
   throw refuse(at, text, "Valid values are: [AES256, aws:kms, aws:kms:<key id or ARN>].");
 };
 
@@ -156,8 +156,7 @@ export const inputTable = {
     commands: everyCommand,
     default: "STANDARD",
     parse: name,
-    about:
-      "Storage class of the archives, such as `STANDARD_IA`. The small files beside them are always `STANDARD`.",
+    about: "Storage class of what is written, such as `STANDARD_IA`.",
   }),
   "s3-sse": input({
     commands: everyCommand,
