@@ -63,7 +63,7 @@ function watchersRunning(): number[] {
   return processes((argv) => argv.some((word) => word.startsWith(join(base, "state"))));
 }
 
-async function until(holds: () => boolean, limitMs = 20_000): Promise<void> {
+async function until(holds: () => boolean, limitMs = 60_000): Promise<void> {
   const since = Date.now();
   while (!holds()) {
     if (Date.now() - since > limitMs)
@@ -129,7 +129,7 @@ function database(): string {
   return readFileSync(join(base, "mainnet", "headers.sqlite"), "utf8");
 }
 
-describe("when everything of the job is killed, the watcher", { timeout: 60_000 }, () => {
+describe("when everything of the job is killed, the watcher", { timeout: 120_000 }, () => {
   test.each<[Step, string]>([
     ["stopped", "old"],
     ["swap-out", "old"],
@@ -192,7 +192,7 @@ describe("when everything of the job is killed, the watcher", { timeout: 60_000 
   });
 });
 
-describe("the watcher", { timeout: 60_000 }, () => {
+describe("the watcher", { timeout: 120_000 }, () => {
   test("stands back for a post step that comes within the grace", async () => {
     const { run, journalPath } = await doom("swap-in", { graceMs: 20_000 });
     await killJob(run);
@@ -244,7 +244,7 @@ describe("the watcher", { timeout: 60_000 }, () => {
     started.push(...more);
     await until(() => watchersRunning().length === 4);
     await killJob(run);
-    await until(() => watchersRunning().length === 0, 40_000);
+    await until(() => watchersRunning().length === 0);
     expect(nodesRunning()).toHaveLength(1);
     expect(database()).toBe("old");
   });
@@ -256,10 +256,12 @@ describe("the watcher", { timeout: 60_000 }, () => {
     const { run, journalPath } = await doom("stopped");
     await killJob(run);
     writeFileSync(journalPath, text);
-    await systemClock.sleep(2_500);
+    const log = (): string => readFileSync(logPathOf(journalPath), "utf8");
+    await until(() => log().includes("Not acting"));
+    await systemClock.sleep(1_500);
     expect(nodesRunning()).toEqual([]);
     expect(readFileSync(journalPath, "utf8")).toBe(text);
-    expect(readFileSync(logPathOf(journalPath), "utf8").match(/Not acting/g)).toHaveLength(1);
+    expect(log().match(/Not acting/g)).toHaveLength(1);
     rmSync(journalPath);
     await until(() => watchersRunning().length === 0);
   });
@@ -300,14 +302,15 @@ function ticksOf(pid: number): number {
 
 test(
   "the hook's replay finishes at once what dead runs left, and leaves living ones alone",
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async () => {
     const { run } = await doom("swap-in", { graceMs: 60_000 });
-    const replay = async (): Promise<string> => {
+    const replay = async (...more: string[]): Promise<string> => {
       const argv = [
         join(import.meta.dirname, "../../src/entries/watchdog.ts"),
         "replay",
         join(base, "state"),
+        ...more,
       ];
       const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
       let said = "";
@@ -317,8 +320,10 @@ test(
     };
     expect(await replay()).toMatch(/^0 .*a run is at work, left alone/);
     await killJob(run);
-    expect(await replay()).toMatch(/^0 .*swap rolled-back, node started/);
+    expect(await replay("--swap-only")).toMatch(/^0 .*swap rolled-back, node left/);
     expect(database()).toBe("old");
+    expect(nodesRunning()).toEqual([]);
+    expect(await replay()).toMatch(/^0 .*swap none, node started/);
     expect(nodesRunning()).toHaveLength(1);
     expect(await replay()).toMatch(/^0 .*swap none, node no-need/);
   },

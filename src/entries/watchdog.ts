@@ -3,7 +3,7 @@
  * what dead runs left in a state directory, for ACTIONS_RUNNER_HOOK_JOB_COMPLETED, a unit at boot or a person.
  *
  *   watchdog watch JOURNAL RUN_ID [--once] [--timer=UNIT] [--grace-ms=N] [--interval-ms=N]
- *   watchdog replay STATE_DIRECTORY
+ *   watchdog replay STATE_DIRECTORY [--swap-only]
  */
 import { parseArgs } from "node:util";
 import { ActionError, describeError } from "../errors.ts";
@@ -33,6 +33,7 @@ async function main(argv: readonly string[], signal: AbortSignal): Promise<numbe
     allowPositionals: true,
     options: {
       once: { type: "boolean", default: false },
+      "swap-only": { type: "boolean", default: false },
       timer: { type: "string" },
       "grace-ms": { type: "string", default: String(watchTimings.graceMs) },
       "interval-ms": { type: "string", default: String(watchTimings.intervalMs) },
@@ -51,13 +52,13 @@ async function main(argv: readonly string[], signal: AbortSignal): Promise<numbe
     return end === "gave-up" ? 1 : 0;
   }
   if (mode === "replay" && path !== undefined) {
-    const replayed = await replay({ ...common, stateDirectory: path });
+    const replayed = await replay({ ...common, stateDirectory: path, swapOnly: values["swap-only"] });
     for (const one of replayed) log(describeReplayed(one));
     return replayed.some(({ outcome }) => outcome.kind === "failed") ? 1 : 0;
   }
   throw new ActionError(
     "USAGE",
-    "Usage: watchdog watch JOURNAL RUN_ID [--once] [--timer=UNIT] | replay STATE_DIRECTORY",
+    "Usage: watchdog watch JOURNAL RUN_ID [--once] [--timer=UNIT] | replay STATE_DIRECTORY [--swap-only]",
   );
 }
 

@@ -191,7 +191,7 @@ async function installWatchdog(stateDirectory: string): Promise<string> {
   const name = `watchdog-${createHash("sha256").update(bytes).digest("hex").slice(0, 12)}.mjs`;
   const copy = join(stateDirectory, name);
   await writeFileAtomically(copy, bytes, 0o700);
-  const replay = `#!/bin/sh\nexec '${process.execPath}' '${copy}' replay '${stateDirectory}'\n`;
+  const replay = `#!/bin/sh\nexec '${process.execPath}' '${copy}' replay '${stateDirectory}' "$@"\n`;
   await writeFileAtomically(join(stateDirectory, "replay.sh"), replay, 0o700);
   return copy;
 }

@@ -32,6 +32,8 @@ export interface RecoverOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly nodes: NodeReviver;
+  /** Only directories are seen to: at boot, where the supervisor itself starts the node right after. */
+  readonly swapOnly?: boolean;
 }
 
 export interface Recovery {
@@ -40,8 +42,8 @@ export interface Recovery {
    * to judge it. "completed": it was proved healthy before.
    */
   readonly swap: "none" | "rolled-back" | "kept" | "completed";
-  /** "stopping": the old process still ends; call again. "was-down": it was not running before and stays down. */
-  readonly node: "no-need" | "was-down" | "running" | "started" | "stopping";
+  /** "stopping": the old process still ends; call again. "was-down": it was not running before and stays down. "left": not looked at. */
+  readonly node: "left" | "no-need" | "was-down" | "running" | "started" | "stopping";
 }
 
 /** True when `recover` would change something: half a swap, or a node that was running and has not been started again. */
@@ -56,7 +58,7 @@ export function needsRecovery(content: JournalContent): boolean {
  */
 export async function recover(journal: Journal, options: RecoverOptions): Promise<Recovery> {
   const swap = await recoverSwap(journal, options);
-  return { swap, node: await recoverNode(journal, options) };
+  return { swap, node: options.swapOnly === true ? "left" : await recoverNode(journal, options) };
 }
 
 /** Repeats `recover` while the old process is still ending, at most until the stop's own deadline has passed. */
