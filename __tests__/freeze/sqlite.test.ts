@@ -1,5 +1,18 @@
 /** What is special about the freezer that uses SQLite's readers: a node that never stops, and everything that can go wrong. */
-import { readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test } from "vitest";
@@ -252,23 +265,68 @@ test("nothing is checkpointed or deleted by a keeper that ends while the node is
   expect(look()).toEqual(before);
 });
 
-test("the keeper goes with the process that started it, however that ends", async () => {
-  const { dir, base } = await chainstate();
-  const { spawn } = await import("node:child_process");
+/** Freezes in a process of its own and returns what it prints. */
+async function freezeElsewhere(
+  dir: string,
+  stateDir: string,
+  uid?: number,
+): Promise<{ readonly child: ChildProcess; readonly said: string }> {
   const script = join(import.meta.dirname, "hold-until-killed.ts");
-  for (const signal of ["SIGKILL", "SIGTERM", "SIGINT"] as const) {
-    const child = spawn(process.execPath, [script, dir, join(base, `state-${signal}`)], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const keeper = await new Promise<number>((resolve) => {
-      child.stdout.once("data", (text: Buffer) => resolve(Number(text.toString())));
-    });
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", script, dir, stateDir], {
+    stdio: ["ignore", "pipe", "inherit"],
+    ...(uid === undefined ? {} : { uid, gid: uid }),
+  });
+  const [said] = (await once(child.stdout, "data")) as [Buffer];
+  return { child, said: said.toString() };
+}
+
+test.for(["SIGKILL", "SIGTERM", "SIGINT"] as const)(
+  "the keeper goes with the process that started it, ended by %s",
+  async (signal) => {
+    const { dir, base } = await chainstate();
+    const { child, said } = await freezeElsewhere(dir, join(base, "state"));
+    const keeper = Number(said);
     expect(keeper).toBeGreaterThan(0);
-    process.kill(keeper, 0);
+    expect(isGone(keeper)).toBe(false);
     child.kill(signal);
-    await expect.poll(() => isGone(keeper), { timeout: 5000 }).toBe(true);
-  }
-});
+    await expect.poll(() => isGone(keeper), { timeout: 10_000 }).toBe(true);
+  },
+);
+
+test.skipIf(process.geteuid?.() !== 0)(
+  "a user that is neither root nor the owner makes no files that the node could not open",
+  async () => {
+    const { dir, base } = await chainstate();
+    const nobody = 65_534;
+    chmodSync(base, 0o755);
+    const stateDir = join(base, "state");
+    mkdirSync(stateDir);
+    chownSync(stateDir, nobody, nobody);
+    // Writable for everybody, but one database has no sidecars, as after a node that closed it in an orderly way.
+    for (const path of readdirSync(dir, { recursive: true, encoding: "utf8" }))
+      chmodSync(join(dir, path), 0o777);
+    chmodSync(dir, 0o777);
+    const closed = join(dir, "atlas.sqlite");
+    const last = new DatabaseSync(closed);
+    last.prepare("SELECT COUNT(*) FROM sqlite_schema").get();
+    last.close();
+    expect(existsSync(`${closed}-wal`)).toBe(false);
+    const { child, said } = await freezeElsewhere(dir, stateDir, nobody);
+    child.kill("SIGKILL");
+    expect(said).toBe("PRIVILEGE_MISSING");
+    expect(existsSync(`${closed}-wal`)).toBe(false);
+    expect(existsSync(`${closed}-shm`)).toBe(false);
+
+    // Its owner may make them, and what it makes is its own; so may somebody who finds them there.
+    const own = await freezeElsewhere(dir, join(base, "state-of-root"));
+    own.child.kill("SIGKILL");
+    expect(Number(own.said)).toBeGreaterThan(0);
+    for (const path of [`${closed}-wal`, `${closed}-shm`]) chmodSync(path, 0o666);
+    const other = await freezeElsewhere(dir, join(stateDir, "again"), nobody);
+    other.child.kill("SIGKILL");
+    expect(Number(other.said)).toBeGreaterThan(0);
+  },
+);
 
 function isGone(pid: number): boolean {
   try {

@@ -25,7 +25,7 @@ import type { Digests, Writer } from "./support.ts";
 
 const rounds = Number(process.env["FREEZE_STRESS_ROUNDS"] ?? 3);
 /** The chainstate grows with every round; a fresh one now and then keeps a round short. */
-const roundsPerChainstate = 10;
+const roundsPerChainstate = 5;
 const freezer = sqliteFreezer({ viewOf, rules, limits: { intervalMs: 100, minFreeBytes: 1 } });
 
 interface Tally {
@@ -50,44 +50,52 @@ async function expectCopyEquals(target: string, state: Digests): Promise<void> {
   rmSync(target, { recursive: true });
 }
 
-async function eachRound(work: (dir: string, base: string) => Promise<Writer>): Promise<Tally> {
+async function eachRound(
+  kind: string,
+  work: (dir: string, base: string, writer: Writer) => Promise<void>,
+): Promise<Tally> {
   const tally: Tally = { blocks: 0, checkpoints: 0, busy: 0 };
   const base = await scratch("freeze-stress");
-  const dir = join(base, "mainnet");
-  for (let round = 0; round < rounds; round += 1) {
-    if (round % roundsPerChainstate === 0) {
-      rmSync(dir, { recursive: true, force: true });
-      createChainstate(dir, { era: "nakamoto", height: 60 });
+  for (let round = 0; round < rounds; round += roundsPerChainstate) {
+    const dir = join(base, `mainnet-${round}`);
+    createChainstate(dir, { era: "nakamoto", height: 60 });
+    const writer = await startWriter(dir, 200);
+    try {
+      for (let at = round; at < Math.min(rounds, round + roundsPerChainstate); at += 1)
+        await work(dir, base, writer);
+      const { height, busy, checkpoints } = await writer.progress();
+      tally.blocks += height - 60;
+      tally.busy += busy;
+      tally.checkpoints += checkpoints;
+    } finally {
+      await writer.stop();
     }
-    const writer = await work(dir, base);
-    const { height, busy, checkpoints } = await writer.progress();
-    await writer.stop();
-    tally.blocks += height;
-    tally.busy += busy;
-    tally.checkpoints += checkpoints;
+    rmSync(dir, { recursive: true });
+    if (rounds > roundsPerChainstate) console.log(kind, round + roundsPerChainstate, "of", rounds, tally);
   }
   expect(keepersOf()).toEqual([]);
   return tally;
 }
 
+const someBlocks = (): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 200));
+
 test(
   `${rounds} frozen snapshots are each the stopped node's state`,
   { timeout: rounds * 60_000 },
   async () => {
-    const tally = await eachRound(async (dir, base) => {
-      const before = await startWriter(dir, 200);
-      await new Promise((resolve) => setTimeout(resolve, 200 + Math.random() * 200));
-      await before.stop();
-      cpSync(dir, join(base, "cold"), { recursive: true, filter: (path) => !path.endsWith("-shm") });
-      const state = await examineCopy(join(base, "cold"));
-      rmSync(join(base, "cold"), { recursive: true });
+    const tally = await eachRound("frozen", async (dir, base, writer) => {
+      await someBlocks();
+      await writer.pause();
+      const cold = join(base, "cold");
+      cpSync(dir, cold, { recursive: true, filter: (path) => !path.endsWith("-shm") });
       const frozen = await freezer.freeze(requestFor(dir, join(base, "state")), true);
-      const writer = await startWriter(dir, 200);
+      await writer.resume();
       await snapshot(frozen, join(base, "copy"));
+      const state = await examineCopy(cold);
+      rmSync(cold, { recursive: true });
       await expectCopyEquals(join(base, "copy"), state);
-      return writer;
     });
-    console.log("frozen", rounds, tally);
     expect(tally.busy).toBeGreaterThan(0);
     expect(tally.checkpoints).toBeGreaterThan(tally.busy);
   },
@@ -97,17 +105,14 @@ test(
   `${rounds} live snapshots are each a state the running node was in`,
   { timeout: rounds * 60_000 },
   async () => {
-    const tally = await eachRound(async (dir, base) => {
-      const writer = await startWriter(dir, 200);
-      await new Promise((resolve) => setTimeout(resolve, 200 + Math.random() * 200));
+    const tally = await eachRound("live", async (dir, base) => {
+      await someBlocks();
       const frozen = await freezer.freeze(requestFor(dir, join(base, "state")), false);
       if (frozen.ask === undefined) throw new Error("nothing can be asked");
       const state = await examineHeld(frozen.ask);
       await snapshot(frozen, join(base, "copy"));
       await expectCopyEquals(join(base, "copy"), state);
-      return writer;
     });
-    console.log("live", rounds, tally);
     expect(tally.busy).toBeGreaterThan(0);
     expect(tally.checkpoints).toBeGreaterThan(tally.busy);
   },

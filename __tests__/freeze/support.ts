@@ -153,7 +153,10 @@ export interface Writer {
     readonly checkpoints: number;
     readonly pid: number;
   }>;
-  /** Ends as a node does that leaves its WALs. */
+  /** Closes the databases as a node does that leaves its WALs, and opens them again; the process stays. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** Ends, leaving the WALs. */
   stop(): Promise<void>;
 }
 
@@ -183,7 +186,16 @@ export async function startWriter(directory: string, blocksPerSecond: number): P
     child.stdin.end();
     await ended;
   };
-  return { child, progress: async () => JSON.parse(await ask("progress")) as never, stop };
+  const tell = async (what: string): Promise<void> => {
+    await ask(what);
+  };
+  return {
+    child,
+    pause: () => tell("stop"),
+    resume: () => tell("start"),
+    stop,
+    progress: async () => JSON.parse(await ask("progress")) as never,
+  };
 }
 
 /** Processes whose command line names the keeper, and were started by this one. */

@@ -1,7 +1,7 @@
 /**
  * Which locks a process holds, as the kernel says (/proc/locks). SQLite's readers hold a shared lock on one byte of
  * `-shm`; a process that lost it cannot get it back without ending its transaction, so a lock that is there at the end
- * has been there all the time. https://sqlite.org/walformat.html, 2.3, "WAL Locks".
+ * has been there all the time. https://sqlite.org/walformat.html, "WAL Locks".
  */
 import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
