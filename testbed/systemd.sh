@@ -43,7 +43,7 @@ case ${1:-} in
       stop_pid "$W/nspawn.pid"
     fi
     rm -f "$W/leader"
-    rm -rf "$UNITS"/testbed-*
+    rm -rf "$UNITS"/testbed-* "$UNITS"/basic.target.wants
     rmdir "$UNITS" 2>/dev/null || true
     unbind "$W/root"
     unbind "$W/tmp"

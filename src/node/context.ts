@@ -2,7 +2,7 @@
 import type { NodeOptions } from "../config.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Privilege } from "../system/privilege.ts";
-import { isAlive, readStatus } from "../system/proc.ts";
+import { isAlive, readName, readStatus } from "../system/proc.ts";
 import type { ProcessId } from "../system/proc.ts";
 import { UnsafeStopError } from "./errors.ts";
 
@@ -47,6 +47,12 @@ export const gracefulSignals: Readonly<Record<number, "SIGHUP" | "SIGINT" | "SIG
 const handlerWaitMs = 30_000;
 
 /**
+ * Init programs of containers. They pass signals on but install no handler: they wait for them (sigwait), and while a
+ * process waits for a signal the kernel shows it as neither caught nor blocked.
+ */
+const inits = new Set(["docker-init", "tini", "tini-static", "catatonit", "dumb-init"]);
+
+/**
  * Throws unless the process handles `signalNumber` itself. A node that has just been started installs its handler a
  * moment later; until then the signal would end it on the spot (or, as first process of a container, not at all).
  */
@@ -60,8 +66,8 @@ export async function requireSignalHandler(
   const bit = 1n << BigInt(signalNumber - 1);
   const handled = await poll(clock, handlerWaitMs, signal, async () => {
     const status = readStatus(id.pid);
-    if (status === undefined || !isAlive(id)) return true;
-    // A blocked signal is one that is waited for (sigwait, signalfd), as small init programs do.
+    if (status === undefined || !isAlive(id) || inits.has(readName(id.pid) ?? "")) return true;
+    // A blocked signal is one that is read from a signalfd.
     return ((status.caughtSignals | status.blockedSignals) & bit) === 0n ? undefined : true;
   });
   if (handled === true) return;

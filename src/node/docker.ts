@@ -104,7 +104,12 @@ export async function findContainer(name: string, privilege: Privilege): Promise
 
 /** Reads the output of `docker container inspect`. */
 export function parseContainer(text: string): Container {
-  return v.parse(v.pipe(v.string(), v.parseJson(), v.tuple([containerSchema])), text)[0];
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), v.tuple([containerSchema])), text);
+  if (parsed.success) return parsed.output[0];
+  throw new SupervisorUnavailableError(
+    `The engine describes the container in a way that is not understood: ${v.summarize(parsed.issues)}`,
+    { hint: "Report it with the engine's version; until then `node-manager: command` works." },
+  );
 }
 
 /** `findContainer`, and an error where there is none. */

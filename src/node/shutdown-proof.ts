@@ -79,11 +79,14 @@ export async function proveStillDown(request: Omit<ProofRequest, "before">): Pro
 }
 
 async function proveNobodyHolds(request: ProofRequest): Promise<Evidence> {
-  const { chainstateDir, privilege, clock, signal } = request;
+  const { control, chainstateDir, privilege, clock, signal } = request;
   let last: HolderScan | undefined;
   const free = await poll(clock, settleMs, signal, async () => {
     last = await scanHolders(chainstateDir, privilege, signal);
-    return last.holders.length === 0 ? last : undefined;
+    if (last.holders.length === 0) return last;
+    // It may be the node itself, back again; its control says so better than a list of files.
+    await control.provesDown(signal);
+    return undefined;
   });
   if (free === undefined) {
     throw new DirectoryInUseError(
@@ -98,7 +101,7 @@ async function proveNobodyHolds(request: ProofRequest): Promise<Evidence> {
   };
 }
 
-async function proveRpcSilent({ rpcUrl, clock, signal }: ProofRequest): Promise<Evidence> {
+async function proveRpcSilent({ control, rpcUrl, clock, signal }: ProofRequest): Promise<Evidence> {
   const id = "rpc-closed";
   if (rpcUrl === undefined) return { id, detail: "not asked: rpc-url is none" };
   const where = describeRpcUrl(rpcUrl);
@@ -106,7 +109,9 @@ async function proveRpcSilent({ rpcUrl, clock, signal }: ProofRequest): Promise<
   const silent = await poll(clock, settleMs, signal, async () => {
     const outcome = await askNodeInfo(rpcUrl, signal);
     said = describeOutcome(outcome);
-    return outcome.kind === "answer" ? undefined : outcome;
+    if (outcome.kind !== "answer") return outcome;
+    await control.provesDown(signal);
+    return undefined;
   });
   if (silent === undefined) {
     throw new NodeStillRunningError(

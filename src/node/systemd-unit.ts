@@ -161,7 +161,9 @@ export const reloadCommand = systemctl("daemon-reload");
 
 /** Puts the drop-in in place and has systemd read it. */
 export async function installDropIn(file: string, privilege: Privilege): Promise<void> {
-  const put = await query(privilege.elevate(installDropInCommand(file)), { input: dropInText });
+  // Node hands input over through a socket, which nobody can open as /dev/stdin; `cat` makes a pipe of it.
+  const viaPipe = ["/bin/sh", "-c", 'cat | "$@"', "sh", ...privilege.elevate(installDropInCommand(file))];
+  const put = await query(viaPipe, { input: dropInText });
   if (put.exitCode !== 0) throw refused(put, `Cannot write ${file}`);
   const reloaded = await query(privilege.elevate(reloadCommand));
   if (reloaded.exitCode !== 0) throw refused(reloaded, "Cannot have systemd read its units again");

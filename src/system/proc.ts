@@ -136,6 +136,11 @@ export function readOomScoreAdjust(pid: number): number {
   return Number(readProcFile(`/proc/${pid}/oom_score_adj`) ?? 0);
 }
 
+/** What the process calls itself, at most 15 characters. Readable for everybody. */
+export function readName(pid: number): string | undefined {
+  return readProcFile(`/proc/${pid}/comm`)?.trimEnd();
+}
+
 /** The arguments, argv[0] first. Readable for everybody. */
 export function readArguments(pid: number): string[] {
   return splitNul(readProcFile(`/proc/${pid}/cmdline`) ?? "");
@@ -268,7 +273,7 @@ export function describeProcess(pid: number): string {
   try {
     return `${path.basename(executablePath(readlinkSync(`/proc/${pid}/exe`)).path)}, pid ${pid}`;
   } catch {
-    const name = readProcFile(`/proc/${pid}/comm`)?.trimEnd();
+    const name = readName(pid);
     return name === undefined ? `pid ${pid}` : `${name}, pid ${pid}`;
   }
 }

@@ -1,0 +1,128 @@
+/** What is read of systemd's and Docker's own words, without either. */
+import { describe, expect, it } from "vitest";
+import { parseContainer } from "../../src/node/docker.ts";
+import { launchScript } from "../../src/node/launch.ts";
+import { dropInPath, parseTimeSpan, parseUnit, removeDropIn, unitName } from "../../src/node/systemd-unit.ts";
+import { privilegeFor } from "../../src/system/privilege.ts";
+
+describe("systemd's words", () => {
+  it.each([
+    ["1min 30s", 90_000],
+    ["20min", 1_200_000],
+    ["10min 500ms", 600_500],
+    ["2h 5s", 7_205_000],
+    ["1w 2d", 777_600_000],
+    ["infinity", Infinity],
+    ["0", 0],
+  ])("%s is %d ms", (text, ms) => expect(parseTimeSpan(text)).toBe(ms));
+
+  it("names a unit as systemctl does", () => {
+    expect(["stacks", "stacks.service", "stacks@mainnet", "a.scope"].map(unitName)).toEqual([
+      "stacks.service",
+      "stacks.service",
+      "stacks@mainnet.service",
+      "a.scope",
+    ]);
+  });
+
+  it("reads a unit", () => {
+    const unit = parseUnit(
+      "x.service",
+      [
+        "Restart=on-failure",
+        "TimeoutStopUSec=10min",
+        "MainPID=42",
+        "ExecMainPID=42",
+        "ExecMainStartTimestampMonotonic=123456",
+        "ExecMainCode=0",
+        "ExecMainStatus=0",
+        "Result=success",
+        "ExecStart={ path=/usr/bin/stacks-node ; argv[]=/usr/bin/stacks-node start ; ignore_errors=no }",
+        "KillSignal=2",
+        "SendSIGKILL=no",
+        "LoadState=loaded",
+        "ActiveState=active",
+        "SubState=running",
+        "Job=",
+      ].join("\n"),
+    );
+    expect(unit).toMatchObject({
+      mainPid: 42,
+      stopLimitMs: 600_000,
+      sendsSigkill: false,
+      killSignal: 2,
+      startPath: "/usr/bin/stacks-node",
+      hasStopCommand: false,
+      hasJob: false,
+    });
+  });
+
+  it("removes nothing but its own drop-ins", async () => {
+    const files = [
+      "/etc/passwd",
+      "/run/systemd/system/x.service.d/mine.conf",
+      "/run/systemd/system/../../etc/x.service.d/90-chainstate-snapshot.conf",
+    ];
+    for (const file of files)
+      await expect(removeDropIn(file, privilegeFor("never"))).rejects.toMatchObject({
+        code: "DROP_IN_UNKNOWN",
+      });
+    await removeDropIn(dropInPath("not-there.service"), privilegeFor("never"));
+  });
+});
+
+describe("an engine's words", () => {
+  const inspected = (state: object, config: object = {}) =>
+    JSON.stringify([
+      {
+        Id: "abc",
+        State: {
+          Status: "exited",
+          Running: false,
+          Pid: 0,
+          ExitCode: 0,
+          StartedAt: "2026-11-22T02:00:00Z",
+          ...state,
+        },
+        Config: config,
+        HostConfig: {},
+      },
+    ]);
+
+  it("are read from Docker and from Podman", () => {
+    expect(parseContainer(inspected({ OOMKilled: true }, { StopSignal: "SIGINT" }))).toMatchObject({
+      State: { OOMKilled: true, Paused: false },
+      Config: { StopSignal: "SIGINT" },
+    });
+    expect(parseContainer(inspected({}, { StopSignal: 15 })).Config.StopSignal).toBe(15);
+    expect(() => parseContainer("[]")).toThrow("not understood");
+  });
+});
+
+describe("launch script", () => {
+  const recipe = {
+    manager: "process",
+    name: "stacks-node",
+    executable: "/usr/bin/stacks-node",
+    argv: ["stacks-node", "start", "--config", "it's.toml"],
+    environment: { PATH: "/bin", TOKEN: "se'cret" },
+    directory: "/var/stacks",
+    uid: 1000,
+    gid: 1001,
+    groups: [1001, 27],
+    stdout: "/var/log/out",
+    stderr: "/dev/null",
+    sudo: true,
+  } as const;
+
+  it("keeps the environment out of every argv, and quotes what it is given", () => {
+    const script = launchScript(recipe, [recipe.executable, ...recipe.argv.slice(1)], true);
+    const lines = script.split("\n");
+    expect(lines).toContain(`export TOKEN='se'\\''cret'`);
+    const start = lines.find((line) => line.includes("setpriv"));
+    expect(start).not.toContain("cret");
+    expect(start).toContain("'--reuid=1000' '--regid=1001' '--groups=1001,27'");
+    expect(start).toContain("'PATH=/bin' '/usr/bin/stacks-node' 'start' '--config' 'it'\\''s.toml'");
+    expect(launchScript(recipe, ["x"], false)).not.toContain("setpriv");
+  });
+});
