@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openReport, type RunReport } from "../../src/report/open-report.ts";
 
 const secret = "hunter_2|*secret*";
 let directory: string;
@@ -98,4 +99,29 @@ test("a metrics file that cannot be written is a warning and not the end", async
   const run = await runReport("works", true, { TEST_METRICS: join(directory, "none", "m.prom") });
   expect(run.exitCode).toBe(0);
   expect(run.log).toContain("Cannot write the metrics file");
+});
+
+describe("the step after the job", () => {
+  async function afterJob(work: (report: RunReport) => void): Promise<string> {
+    let log = "";
+    const write = (text: string): void => void (log += text);
+    const report = await openReport({ step: "post", environment: {}, toolVersion: "1.2.3", write });
+    work(report);
+    await report.conclude();
+    return log;
+  }
+
+  test("says little when there was nothing to do", async () => {
+    expect(await afterJob(() => undefined)).toBe(
+      "chainstate-snapshot 1.2.3, after the job\nNothing was left to do.\n",
+    );
+  });
+
+  test("says what it did for the node", async () => {
+    const log = await afterJob((report) => {
+      report.node("running");
+    });
+    expect(log).not.toContain("Nothing was left");
+    expect(log).toContain("The node is running.");
+  });
 });

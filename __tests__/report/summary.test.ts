@@ -119,6 +119,15 @@ describe("a summary", () => {
   });
 });
 
+test("commands that have nothing to do with a node speak of one only when they fail", () => {
+  const record = newRecord("main", start);
+  record.command = "list";
+  expect(renderSummary(record, start)).not.toContain("node");
+  record.failure = explainError(new ActionError("STORE_DENIED", "No."), as);
+  expect(renderSummary(record, start)).toContain("**The node was not touched.**");
+  expect(renderSummary(record, start)).not.toContain("<details>");
+});
+
 test("any thrown value is explained", () => {
   expect(explainError("text", as)).toMatchObject({ code: "UNEXPECTED", cancelled: false });
   const circular = new Error("a");

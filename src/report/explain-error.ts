@@ -8,7 +8,7 @@ export interface Explanation {
   readonly sentence: string;
   readonly hint: string | undefined;
   readonly cancelled: boolean;
-  /** For the log: every cause below, outermost first, each on a line of its own; then the stack. */
+  /** Every cause below, outermost first, each on a line of its own; of what was not expected the stack too. May be empty. */
   readonly details: readonly string[];
 }
 
@@ -24,8 +24,18 @@ export function explainError(error: unknown, redact: Redact): Explanation {
       ? error.hint && redact(error.hint)
       : "This is a fault in the action itself. Please report it with the details from the log.",
     cancelled: expected && error.code === "CANCELLED",
-    details: [...causes(error).slice(0, longestChain), ...stackOf(error)].map(redact),
+    details: (expected ? expectedDetails(error) : [...chain(error), ...stackOf(error)]).map(redact),
   };
+}
+
+/** Without a cause there is nothing to say that the sentence does not say. */
+function expectedDetails(error: Error): readonly string[] {
+  const lines = chain(error);
+  return lines.length > 1 ? lines : [];
+}
+
+function chain(error: unknown): readonly string[] {
+  return causes(error).slice(0, longestChain);
 }
 
 function causes(error: unknown, depth = 0): readonly string[] {

@@ -164,6 +164,10 @@ class StepReport implements RunReport {
   async conclude(error?: unknown): Promise<void> {
     const { record } = this;
     record.endedAt = this.#clock.now();
+    if (error === undefined && record.step === "post" && isUneventful(record)) {
+      this.info("Nothing was left to do.");
+      return;
+    }
     if (error !== undefined) record.failure = explainError(error, this.redact);
     const lines = outcomeLines(record, record.endedAt);
     if (record.failure === undefined) {
@@ -175,16 +179,17 @@ class StepReport implements RunReport {
         lines.join("\n"),
         `${record.command || "chainstate-snapshot"}: ${code}`,
       );
-      this.#console.startGroup("Details for a report");
-      for (const line of details) this.info(line);
-      this.#console.endGroup();
+      if (details.length > 0) {
+        this.#console.startGroup("Details for a report");
+        for (const line of details) this.info(line);
+        this.#console.endGroup();
+      }
       this.#console.fail();
     }
     const metricsFile = this.#metricsFile;
     if (metricsFile !== undefined) {
       await this.#bestEffort("the metrics file", () => writeMetrics(metricsFile, record));
     }
-    if (record.step === "post" && isUneventful(record)) return;
     await this.#bestEffort("the summary", () =>
       this.#console.summary(
         this.redact(renderSummary(record, this.#clock.now())),
@@ -206,8 +211,8 @@ class StepReport implements RunReport {
 }
 
 /** A post step that had nothing to do needs no summary. */
-function isUneventful(record: RunRecord): boolean {
-  return record.failure === undefined && record.headline === undefined && record.phases.length === 0;
+function isUneventful({ node, headline, phases, warnings }: RunRecord): boolean {
+  return node === "not-touched" && headline === undefined && phases.length === 0 && warnings.length === 0;
 }
 
 function closingLine(phase: PhaseRecord, grouped: boolean): string {

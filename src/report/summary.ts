@@ -26,7 +26,7 @@ export function renderSummary(record: RunRecord, now: number): string {
       ({ title, lines }) => `**${cell(title)}**\n\n${markdownFence("sh", lines.join("\n"))}`,
     ),
     ...record.tables.map((table) => renderTable(table)),
-    record.failure === undefined ? "" : renderDetails(record.failure),
+    renderDetails(record.failure),
   ];
   return fit(sections.filter((section) => section !== ""));
 }
@@ -34,11 +34,17 @@ export function renderSummary(record: RunRecord, now: number): string {
 /** The outcome as a few lines of plain text, for the end of the log. */
 export function outcomeLines(record: RunRecord, now: number): readonly string[] {
   const { failure } = record;
-  const lines = [headlineOf(record), nodeSentence(record.node)];
+  const lines = [headlineOf(record), ...nodeLines(record)];
   if (failure?.hint !== undefined) lines.push(`What to do: ${failure.hint}`);
   const down = downtimeMs(record, now);
   if (down !== undefined) lines.push(`Downtime: ${formatDuration(down)}.`);
   return lines;
+}
+
+/** Commands that have nothing to do with a node do not speak of one, unless they fail. */
+function nodeLines({ node, command, failure }: RunRecord): readonly string[] {
+  const isAboutNode = failure !== undefined || command === "snapshot" || command === "restore";
+  return node === "not-touched" && !isAboutNode ? [] : [nodeSentence(node)];
 }
 
 function headlineOf({ command, failure, headline }: RunRecord): string {
@@ -51,9 +57,9 @@ function headlineOf({ command, failure, headline }: RunRecord): string {
 function renderOutcome(record: RunRecord, now: number): string {
   const [headline = ""] = outcomeLines(record, now);
   const down = downtimeMs(record, now);
-  const lines = [`### ${cell(headline)}`];
-  const node = `**${nodeSentence(record.node)}**`;
-  lines.push(down === undefined ? node : `${node} Downtime: ${formatDuration(down)}.`);
+  const standing = nodeLines(record).map((line) => `**${line}**`);
+  if (down !== undefined) standing.push(`Downtime: ${formatDuration(down)}.`);
+  const lines = [`### ${cell(headline)}`, ...(standing.length === 0 ? [] : [standing.join(" ")])];
   if (record.failure?.hint !== undefined) lines.push(`**What to do:** ${cell(record.failure.hint)}`);
   return lines.join("\n\n");
 }
@@ -104,7 +110,8 @@ function renderTable({ title, header, rows }: TableRecord): string {
   return `**${cell(title)}**\n\n${markdownTable(header.map(cell), shown)}${more}`;
 }
 
-function renderDetails(explanation: Explanation): string {
+function renderDetails(explanation: Explanation | undefined): string {
+  if (explanation === undefined || explanation.details.length === 0) return "";
   const text = truncate([`code: ${explanation.code}`, ...explanation.details].join("\n"), 20_000);
   return `<details><summary>Details for a report</summary>\n\n${markdownFence("text", text)}\n\n</details>`;
 }
