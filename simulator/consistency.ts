@@ -25,12 +25,16 @@ export function whyInconsistent(chain: ChainWriter): string | undefined {
   const highest = Math.max(...headers.map((header) => header.height));
   if (tip.height !== highest) return `the state stands at ${tip.height}, the highest header at ${highest}`;
   if (tip.table === "nakamoto_block_headers") {
-    const staged = chain
-      .database("nakamoto")
-      .prepare("SELECT MAX(height) AS height FROM nakamoto_staging_blocks WHERE processed = 1")
-      .get();
-    if (Number(staged?.["height"] ?? -1) !== tip.height)
-      return "the tip's block is not among the processed ones";
+    const staged = chain.database("nakamoto");
+    const processed = count(
+      staged,
+      "SELECT MAX(height) AS n FROM nakamoto_staging_blocks WHERE processed = 1",
+    );
+    const own = staged
+      .prepare("SELECT processed FROM nakamoto_staging_blocks WHERE index_block_hash = ?")
+      .get(tip.id);
+    if (processed !== tip.height || own?.["processed"] !== 1)
+      return "the tip's block is not the last one processed";
   }
   const known = sortition
     .prepare("SELECT block_height FROM snapshots WHERE consensus_hash = ?")

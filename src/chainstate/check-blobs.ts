@@ -49,8 +49,8 @@ async function checkOne(
 }
 
 /**
- * Why the trie that stands where the tip's should is another block's. A head counts as right where its root or its
- * parent is: a swapped, stale or empty file has neither.
+ * Why the trie that stands where the tip's should is another block's: a swapped, stale or empty file holds another root
+ * there, or none.
  */
 async function whyForeign(tips: Tips, database: string, blobs: BlobFiles): Promise<string | undefined> {
   if (blobs.read === undefined || database === sortition) return undefined;
@@ -62,7 +62,8 @@ async function whyForeign(tips: Tips, database: string, blobs: BlobFiles): Promi
   const head = parseTrieHead(await blobs.read(`${database}.blobs`, record.offset, trieHeadBytes));
   if (head === undefined) return "cannot be read where the tip's trie begins";
   const root = rootOf(header, database);
-  if (head.root === root || head.parent === header.parentId || head.parent === noParent) return undefined;
+  // The first block's header is made up, and a pruned MARF begins with one trie that stands for many blocks.
+  if (head.root === root || head.parent === noParent) return undefined;
   return `holds another block's trie, or none, where that of the tip should be`;
 }
 

@@ -25,7 +25,8 @@ export interface ScanOptions {
   readonly elevate?: (argv: readonly string[]) => readonly string[];
 }
 
-const secretColumn = /private_?key|secret|mnemonic|passw(?:or)?d|auth_?token|seed_?phrase|signing_?key/i;
+const secretColumn =
+  /^(?!.*expire).*(?:private_?key|secret|mnemonic|passw(?:or)?d|auth_?token|seed_?phrase|signing_?key)/i;
 const blockDirectory = /^chainstate\/blocks\/[0-9a-f]{4}$/;
 const textBytes = 1024 ** 2;
 
