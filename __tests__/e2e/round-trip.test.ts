@@ -151,7 +151,7 @@ describe("a damaged snapshot", () => {
       expect(restore.main.exitCode, restore.main.log).toBe(1);
       expect(setup.pids()).toEqual(pids);
       expect(existsSync(join(setup.chainstate, "chainstate/vm/index.sqlite"))).toBe(true);
-      expect(restore.main.log).toMatch(/The node is running/);
+      expect(restore.main.log).toMatch(/The node (?:is running|was not touched)/);
       const verify = await setup.job({ command: "verify", storage: `file://${setup.store}` }).run();
       expect(verify.main.exitCode).toBe(1);
     });
@@ -167,7 +167,7 @@ describe("a restore onto a running node", () => {
     expect(main.exitCode, main.log).toBe(0);
     expect(setup.pids()).toHaveLength(1);
     expect(await setup.height()).toBeGreaterThanOrEqual(Number(taken.main.outputs["stacks-height"]));
-    expect(readdirSync(join(setup.directory, "node"))).toEqual(["mainnet"]);
+    expect(readdirSync(join(setup.directory, "node")).filter((name) => name.startsWith("."))).toEqual([]);
     expect(main.outputs["restored-dir"]).toBe(setup.chainstate);
   });
 });
