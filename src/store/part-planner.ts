@@ -236,6 +236,15 @@ export function createPartPlanner(options: PartPlannerOptions): PartPlanner {
       }
       return parts;
     },
-    close: () => closeOpen(),
+    close() {
+      const parts: Part[] = [];
+      // The last part may be small, so none has to be larger than the others: some stores want them of one size.
+      while (open?.mode === "write" && open.length > sizes.writeTarget(number)) {
+        const size = sizes.writeTarget(number);
+        parts.push(emit("write", size));
+        open = { ...open, length: open.length - size };
+      }
+      return [...parts, ...closeOpen()];
+    },
   };
 }

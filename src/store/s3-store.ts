@@ -22,7 +22,7 @@ import { createS3Bucket, type S3Bucket } from "./s3-bucket.ts";
 import { defaultLimits, type RequestLimits } from "./limits.ts";
 import { probeConditions, type EnforcedConditions } from "./s3-conditions.ts";
 import { isPreconditionFailure, readFailure } from "./s3-errors.ts";
-import { abortS3Upload, openS3Upload, probeCopies } from "./s3-upload.ts";
+import { abortS3Upload, leastPartBytes, openS3Upload, probeCopies } from "./s3-upload.ts";
 
 const MiB = 1024 * 1024;
 
@@ -97,7 +97,7 @@ export function openS3Store(client: S3Client, options: S3StoreOptions): ObjectSt
       };
     },
     partLimits: {
-      minPartSizeBytes: 5 * MiB,
+      minPartSizeBytes: leastPartBytes,
       maxPartSizeBytes: 5 * 1024 * MiB,
       maxParts: options.s3.maxParts,
     },

@@ -1,11 +1,12 @@
 /**
  * A multipart upload. Stores differ in what a copied part checks (Ceph 20 ignores the source's etag, some stores cannot
- * copy ranges at all), so that is tried once per store, on a scratch upload, before anybody relies on it.
+ * copy ranges at all), so that is tried once per store, on a scratch object, before anybody relies on it.
  */
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
+  DeleteObjectCommand,
   HeadObjectCommand,
   UploadPartCommand,
   UploadPartCopyCommand,
@@ -20,6 +21,7 @@ import { assertPartsJoin, type WrittenPart } from "./upload-parts.ts";
 
 type CopySource = NonNullable<OpenUploadOptions["copyFrom"]>;
 
+export const leastPartBytes = 5 * 1024 * 1024;
 /** Giving back what an upload holds is tried for this long, also when the run itself was cancelled. */
 const abortWithinMs = 30_000;
 
@@ -71,56 +73,85 @@ interface CopiedRange {
 
 function copyCommand(
   bucket: S3Bucket,
-  upload: { readonly fullKey: string; readonly id: string; readonly number: number },
+  part: { readonly Key: string; readonly UploadId: string; readonly PartNumber: number },
   source: CopySource,
   range: CopiedRange,
 ): UploadPartCopyCommand {
   const path = [bucket.name, ...bucket.full(source.key).split("/")].map(encodeURIComponent).join("/");
   return new UploadPartCopyCommand({
     Bucket: bucket.name,
-    Key: upload.fullKey,
-    UploadId: upload.id,
-    PartNumber: upload.number,
+    ...part,
     CopySource: path,
     CopySourceIfMatch: quoted(source.etag),
     CopySourceRange: `bytes=${range.offset}-${range.offset + range.length - 1}`,
   });
 }
 
-/** Tries one byte with the right etag and with a wrong one. */
+/** The smallest part every S3 store takes, and one byte more: some stores want all parts of one size. */
+const probedRanges: readonly [CopiedRange, CopiedRange] = [
+  { offset: 0, length: leastPartBytes },
+  { offset: leastPartBytes, length: leastPartBytes + 1 },
+];
+const probedBytes = 2 * leastPartBytes + 1;
+
+/**
+ * Makes an object of two copied parts of different sizes and a written one, and throws it away: everything an archive's
+ * upload will need. A source too small for that is not worth copying from.
+ */
 export async function probeCopies(
   bucket: S3Bucket,
   source: CopySource,
   signal: AbortSignal,
 ): Promise<Upload["copies"]> {
-  const fullKey = bucket.scratch();
-  const id = await begin(bucket, source.key, fullKey, undefined, signal);
-  const tryCopy = async (number: number, etag: string): Promise<"done" | "refused" | "unknown"> => {
-    try {
-      const command = copyCommand(
-        bucket,
-        { fullKey, id, number },
-        { ...source, etag },
-        { offset: 0, length: 1 },
-      );
-      await bucket.client.send(command, { abortSignal: signal });
-      return "done";
-    } catch (error) {
-      const failure = readFailure(error);
-      if (isPreconditionFailure(failure)) return "refused";
-      // 400, 405 and 501 are what stores say to a request they do not have.
-      if ([400, 405, 501].includes(failure.status ?? 0)) return "unknown";
-      throw error;
-    }
+  const { client, name: Bucket } = bucket;
+  const options = { abortSignal: signal };
+  const Key = bucket.scratch();
+  const copy = async (UploadId: string, PartNumber: number, range: CopiedRange, etag: string) => {
+    const command = copyCommand(bucket, { Key, UploadId, PartNumber }, { ...source, etag }, range);
+    const answer = await client.send(command, options);
+    return { PartNumber, ETag: answer.CopyPartResult?.ETag };
   };
-  try {
-    return await bucket.call(source.key, "copy a range", signal, async () => {
-      if ((await tryCopy(1, source.etag)) !== "done") return "none";
-      return (await tryCopy(2, "00000000000000000000000000000000")) === "refused" ? "bound" : "unbound";
-    });
-  } finally {
-    await abortS3Upload(bucket, { key: source.key, id }, fullKey, AbortSignal.timeout(abortWithinMs));
-  }
+  const build = async (UploadId: string): Promise<Upload["copies"]> => {
+    const [first, second] = probedRanges;
+    const Parts = [await copy(UploadId, 1, first, source.etag), await copy(UploadId, 2, second, source.etag)];
+    const isBound = await copy(UploadId, 3, first, "00000000000000000000000000000000").then(
+      () => false,
+      (error: unknown) => {
+        if (isPreconditionFailure(readFailure(error))) return true;
+        throw error;
+      },
+    );
+    // Overwrites what a store that does not look has copied: Ceph completes no upload with parts left over.
+    const last = await client.send(
+      new UploadPartCommand({ Bucket, Key, UploadId, PartNumber: 3, Body: Buffer.from("\n") }),
+      options,
+    );
+    Parts.push({ PartNumber: 3, ETag: last.ETag });
+    const command = { Bucket, Key, UploadId, MultipartUpload: { Parts } };
+    await client.send(new CompleteMultipartUploadCommand(command), options);
+    const { ContentLength } = await client.send(new HeadObjectCommand({ Bucket, Key }), options);
+    if (ContentLength !== probedBytes + 1) return "none";
+    return isBound ? "bound" : "unbound";
+  };
+  return bucket.call(source.key, "copy a range", signal, async () => {
+    const { ContentLength } = await client.send(
+      new HeadObjectCommand({ Bucket, Key: bucket.full(source.key) }),
+      options,
+    );
+    if ((ContentLength ?? 0) < probedBytes) return "none";
+    const id = await begin(bucket, source.key, Key, undefined, signal);
+    try {
+      return await build(id);
+    } catch (error) {
+      // 400, 405 and 501 are what stores say to a request they do not have, or to parts they do not want.
+      if ([400, 405, 501].includes(readFailure(error).status ?? 0)) return "none";
+      throw error;
+    } finally {
+      const limit = AbortSignal.timeout(abortWithinMs);
+      await abortS3Upload(bucket, { key: source.key, id }, Key, limit);
+      await client.send(new DeleteObjectCommand({ Bucket, Key }), { abortSignal: limit });
+    }
+  });
 }
 
 export async function openS3Upload(
@@ -205,7 +236,12 @@ export async function openS3Upload(
             throw new StoreError("STORE_UNSUPPORTED", `${bucket.url} cannot copy ranges.`);
           }
           try {
-            const command = copyCommand(bucket, { fullKey, id, number: place.number }, copyFrom, range);
+            const command = copyCommand(
+              bucket,
+              { Key: fullKey, UploadId: id, PartNumber: place.number },
+              copyFrom,
+              range,
+            );
             const answer = await bucket.client.send(command, { abortSignal: stop });
             parts.push({ ...place, size: range.length, etag: plainEtag(answer.CopyPartResult?.ETag) });
           } catch (error) {
