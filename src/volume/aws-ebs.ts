@@ -186,16 +186,23 @@ export function awsEbsDisks(environment: AwsOptions["environment"], clock: Clock
       const specification = await specificationOf(disks, here, signal);
       return await asked(
         "take snapshots",
-        async (ec2, { CreateSnapshotsCommand }) => {
+        async (ec2, { CreateSnapshotsCommand, DeleteSnapshotCommand }) => {
           const { Snapshots } = await ec2.send(
             new CreateSnapshotsCommand({ ...specification, ...describing(run) }),
             { abortSignal: signal },
           );
-          return (Snapshots ?? []).flatMap(({ VolumeId, SnapshotId }): TakenSnapshot[] =>
+          const taken = (Snapshots ?? []).flatMap(({ VolumeId, SnapshotId }): TakenSnapshot[] =>
             VolumeId === undefined || SnapshotId === undefined
               ? []
               : [{ diskId: VolumeId, snapshotId: SnapshotId }],
           );
+          const isWanted = ({ diskId }: TakenSnapshot): boolean => disks.some(({ id }) => id === diskId);
+          // A volume attached since the list of those to exclude was made; `cleanUp` finds what stays here.
+          for (const { snapshotId } of taken.filter((each) => !isWanted(each))) {
+            const command = new DeleteSnapshotCommand({ SnapshotId: snapshotId });
+            await ec2.send(command, { abortSignal: signal }).catch(() => undefined);
+          }
+          return taken.filter(isWanted);
         },
         signal,
       );
@@ -272,12 +279,12 @@ export function awsEbsDisks(environment: AwsOptions["environment"], clock: Clock
 
     async detach(diskId, signal) {
       const volume = await volumeOf(diskId, signal).catch(whenGone);
-      if (volume === undefined || volume.State === "available" || (volume.Attachments ?? []).length === 0)
-        return;
+      const InstanceId = volume?.Attachments?.find(({ State }) => State !== "detached")?.InstanceId;
+      if (InstanceId === undefined) return;
       await asked(
         `detach ${diskId}`,
         async (ec2, { DetachVolumeCommand }) =>
-          await ec2.send(new DetachVolumeCommand({ VolumeId: diskId }), { abortSignal: signal }),
+          await ec2.send(new DetachVolumeCommand({ VolumeId: diskId, InstanceId }), { abortSignal: signal }),
         signal,
       );
       await until(

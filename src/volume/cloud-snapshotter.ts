@@ -347,20 +347,19 @@ async function whileFrozen<T>(
   await request.journal?.(steps);
   const failures = new Gathered("A file system could not be thawed");
   const frozen: string[] = [];
-  let result: T;
   try {
     for (const point of points) {
       frozen.push(point);
       await freezeFileSystem(point, host);
     }
-    result = await work();
+    return await work();
   } finally {
-    for (const point of frozen.toReversed())
+    for (const point of frozen.toReversed()) {
       await failures.attempt(async () => await thawFileSystem(point, host));
+    }
+    failures.finish();
+    await request.journal?.([]);
   }
-  failures.finish();
-  await request.journal?.([]);
-  return result;
 }
 
 async function isMounted(
