@@ -124,6 +124,13 @@ describe("a sound chainstate", () => {
     expect(await failures(dir)).toEqual([]);
   });
 
+  it("is accepted beside a lost+found full of debris", async () => {
+    const dir = scratch.copy(base);
+    mkdirSync(join(dir, "lost+found"), { mode: 0o700 });
+    writeFileSync(join(dir, "lost+found", "x.sqlite"), "no database");
+    expect(await failures(dir)).toEqual([]);
+  });
+
   it("has blobs on another disk, behind a symlink", async () => {
     const dir = scratch.copy(base);
     const elsewhere = join(scratch.root, "other-disk.blobs");

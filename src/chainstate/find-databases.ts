@@ -2,7 +2,7 @@
 import { lstat, readdir } from "node:fs/promises";
 import { ActionError, hasCode, throwIfAborted } from "../errors.ts";
 import { decodePath, fsPath } from "../system/path-bytes.ts";
-import { databases, essentialDatabases, isDatabase } from "./layout.ts";
+import { databases, essentialDatabases, isDatabase, isScratch } from "./layout.ts";
 import { type DatabaseFile, lookAtDatabase } from "./sqlite-file.ts";
 
 export interface FoundDatabase extends DatabaseFile {
@@ -31,7 +31,7 @@ export async function findDatabases(dir: string, signal: AbortSignal): Promise<F
     for (const entry of await list(dir, at)) {
       const path = at === "" ? entry.name : `${at}/${entry.name}`;
       if (entry.isDirectory()) {
-        if (!blockDirectory.test(path)) pending.push(path);
+        if (!blockDirectory.test(path) && !isScratch(path)) pending.push(path);
       } else if (entry.isSymbolicLink() && leadsToChainstate(path)) {
         // Blobs alone are followed when the archive is written.
         problems.push({

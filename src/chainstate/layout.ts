@@ -117,7 +117,8 @@ export function selectEntries(profile: Profile, exclude: readonly string[] = [])
   };
 }
 
-function isScratch(path: string): boolean {
+/** Files and directories that are part of no chainstate: half-written, a Mac's, SPV scratch, a file system's own. */
+export function isScratch(path: string): boolean {
   const name = path.slice(path.lastIndexOf("/") + 1);
   return (
     name.endsWith(".tmp") || name.startsWith("._") || name === "headers.sqlite.reorg" || name === "lost+found"
