@@ -7,6 +7,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import { openDirectoryView } from "../src/archive/directory-view.ts";
 import type { FrameSink } from "../src/archive/transport.ts";
@@ -42,7 +43,7 @@ const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
 
 /** A chainstate padded to the size: blocks of the disk that are there and owned, but were never written. */
-function makeChainstate(base: string, gigabytes: number, smallFiles: number): void {
+function makeChainstate(base: string, gigabytes: number, smallFiles: number, kind: "blocks" | "other"): void {
   const dir = join(base, "mainnet");
   createChainstate(dir, { era: "nakamoto", height: 400, blocksInWal: 100, extraBytes: 4000 });
   for (const [path, share] of [
@@ -54,10 +55,14 @@ function makeChainstate(base: string, gigabytes: number, smallFiles: number): vo
     execFileSync("fallocate", ["-o", String(statSync(at).size), "-l", String(length), at]);
   }
   for (let at = 0; at < smallFiles; at += 1) {
-    const name = at.toString(16).padStart(8, "0").repeat(8);
-    // Not where block files are: those are not cloned, and this is about files that are.
-    const below = join(dir, "small", name.slice(6, 8));
-    if (at < 256) mkdirSync(below, { recursive: true });
+    // Spread over directories as hashes are.
+    const name = ((at * 2_654_435_761) % 2 ** 32).toString(16).padStart(8, "0").repeat(8);
+    // Block files are read where they are; others have to be cloned.
+    const below =
+      kind === "blocks"
+        ? join(dir, "chainstate/blocks", name.slice(0, 4), name.slice(4, 8))
+        : join(dir, "small", name.slice(0, 2));
+    mkdirSync(below, { recursive: true });
     writeFileSync(join(below, name), Buffer.alloc(1500, at));
   }
   execFileSync("sync", ["-f", base]);
@@ -93,6 +98,7 @@ async function measureFrozen(freezer: Freezer, base: string, label: string): Pro
   const without: number[] = [];
   const withFreeze: number[] = [];
   const freezing: number[] = [];
+  const work: number[] = [];
   // As the action does before it stops the node.
   const { usable, reason } = await freezer.probe(requestFor(base));
   if (!usable) throw new Error(reason);
@@ -102,14 +108,23 @@ async function measureFrozen(freezer: Freezer, base: string, label: string): Pro
     withFreeze.push(
       await downtime(executable, base, async () => {
         const startedAt = performance.now();
+        const startedCpu = process.cpuUsage();
         const frozen = await freezer.freeze(requestFor(base), true);
         freezing.push((performance.now() - startedAt) / 1000);
+        const { user, system } = process.cpuUsage(startedCpu);
+        work.push((user + system) / 1e6);
         release = () => frozen.release();
       }),
     );
     await release?.();
   }
-  const row = [median(without), median(withFreeze), median(withFreeze) - median(without), median(freezing)];
+  const row = [
+    median(without),
+    median(withFreeze),
+    median(withFreeze) - median(without),
+    median(freezing),
+    median(work),
+  ];
   console.log(`| ${label} | ${row.map((each) => each.toFixed(2)).join(" | ")} |`);
 }
 
@@ -177,6 +192,11 @@ async function measureLive(base: string, seconds: number): Promise<void> {
   }
 }
 
+console.log(
+  `Medians of ${pairs}. Load average ${loadavg()
+    .map((each) => each.toFixed(1))
+    .join(", ")} on ${availableParallelism()} processors.\n`,
+);
 const sizes = process.argv.slice(2).map(Number);
 console.log(
   "| freezer, file system, size, files | stop + start, s | with the freeze, s | beyond, s | freeze alone, s |",
@@ -193,7 +213,7 @@ for (const gigabytes of sizes.length > 0 ? sizes : [1, 4, 16]) {
     const mount = mountLoop(type, `${gigabytes + 3}G`);
     try {
       const base = join(mount.path, "bench");
-      makeChainstate(base, gigabytes, smallFiles);
+      makeChainstate(base, gigabytes, smallFiles, type === "ext4" ? "blocks" : "other");
       const freezer =
         type === "ext4"
           ? sqliteFreezer({ viewOf, rules: chainstateRules, limits })

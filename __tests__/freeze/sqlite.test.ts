@@ -265,6 +265,41 @@ test("nothing is checkpointed or deleted by a keeper that ends while the node is
   expect(look()).toEqual(before);
 });
 
+test("a freeze that fails in the middle of its list leaves no keeper", async () => {
+  const { request } = await chainstate();
+  const failing: SqliteFreezerOptions["viewOf"] = async (directory, selection) => {
+    const view = await viewOf(directory, selection);
+    return {
+      rootEntry: view.rootEntry,
+      async *entries(signal) {
+        for await (const entry of view.entries(signal)) {
+          yield entry;
+          throw new Error("the disk is gone");
+        }
+      },
+    };
+  };
+  await expect(freezerWith({ viewOf: failing }).freeze(request, true)).rejects.toThrow("the disk is gone");
+  expect(keepersOf()).toEqual([]);
+  expect(readdirSync(request.stateDir)).toEqual([]);
+});
+
+test("a database that is not held is an answer that fails, not a call that does", async () => {
+  const { dir, request } = await chainstate();
+  rmSync(join(dir, "miner.sqlite"));
+  const frozen = await freezerWith().freeze(request, true);
+  try {
+    const answer = frozen.ask?.("miner.sqlite", "SELECT 1");
+    await expect(answer).rejects.toMatchObject({ code: "FREEZE_FAILED" });
+    await expect(frozen.ask?.(databasePaths.index, "SELECT nonsense")).rejects.toMatchObject({
+      code: "FREEZE_FAILED",
+    });
+    await frozen.assertHeld();
+  } finally {
+    await frozen.release();
+  }
+});
+
 /** Freezes in a process of its own and returns what it prints. */
 async function freezeElsewhere(
   dir: string,
@@ -317,10 +352,12 @@ test.skipIf(process.geteuid?.() !== 0)(
     expect(existsSync(`${closed}-wal`)).toBe(false);
     expect(existsSync(`${closed}-shm`)).toBe(false);
 
-    // Its owner may make them, and what it makes is its own; so may somebody who finds them there.
+    // Root may make them, for it makes them the owner's; and so may somebody who finds them there.
+    chownSync(closed, 12_345, 12_345);
     const own = await freezeElsewhere(dir, join(base, "state-of-root"));
     own.child.kill("SIGKILL");
     expect(Number(own.said)).toBeGreaterThan(0);
+    expect([statSync(`${closed}-wal`).uid, statSync(`${closed}-shm`).uid]).toEqual([12_345, 12_345]);
     for (const path of [`${closed}-wal`, `${closed}-shm`]) chmodSync(path, 0o666);
     const other = await freezeElsewhere(dir, join(stateDir, "again"), nobody);
     other.child.kill("SIGKILL");

@@ -57,7 +57,7 @@ export async function takeHold(options: HoldOptions): Promise<Hold> {
   const { keeper, databases, rules, live } = options;
   await keeper.open(databases.map((each) => each.source));
   const byPath = new Map(databases.map((each) => [each.path, each]));
-  const ask: Ask = (database, sql) => {
+  const ask: Ask = async (database, sql) => {
     const source = byPath.get(database)?.source;
     if (source === undefined) throw new ActionError("FREEZE_FAILED", `${database} is not held.`);
     return keeper.ask(source, sql);

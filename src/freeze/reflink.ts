@@ -79,10 +79,10 @@ async function cloneAll(request: FreezeRequest, directory: string, viewOf: ViewO
     await removeDirectory(directory);
     await removeDirectory(spool);
   };
+  const clones = new Clones(signal);
   try {
     await makeDirectory(spool);
     await makeDirectory(directory);
-    const clones = new Clones(signal);
     const listing = await listEntries(await viewOf(chainstateDir, selection), {
       spoolPath: join(spool, "entries"),
       selection,
@@ -107,6 +107,8 @@ async function cloneAll(request: FreezeRequest, directory: string, viewOf: ViewO
       release,
     };
   } catch (error) {
+    // What is still being cloned would otherwise appear behind the removal.
+    await clones.settle();
     await release();
     throwIfAborted(signal);
     throw error;
@@ -147,8 +149,12 @@ class Clones {
   }
 
   async finish(): Promise<void> {
-    await Promise.all(this.#running);
+    await this.settle();
     this.#throwFailure();
+  }
+
+  async settle(): Promise<void> {
+    await Promise.all(this.#running);
   }
 
   #throwFailure(): void {

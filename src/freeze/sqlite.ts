@@ -41,6 +41,7 @@ export interface SqliteFreezerOptions {
 const copyLimitBytes = 256 * 1024 ** 2;
 
 const listTries = 5;
+const copyTries = 5;
 const defaultLiveTries = 400;
 
 export function sqliteFreezer(options: SqliteFreezerOptions): Freezer {
@@ -82,15 +83,16 @@ async function freeze(
   const selection = withoutScratch(request.selection);
   const { rules, viewOf } = options;
   const spool = spoolDirectory(request);
-  let keeper: Keeper | undefined;
+  let starting: Promise<Keeper> | undefined;
   const release = async (): Promise<void> => {
-    await keeper?.end();
+    const started = await starting?.catch(() => undefined);
+    await started?.end();
     await removeDirectory(spool);
   };
   try {
     await makeDirectory(spool);
     const elevate = await keeperElevation(chainstateDir, options.privilege);
-    const starting = startKeeper({
+    starting = startKeeper({
       signal,
       ...(elevate === undefined ? {} : { elevate }),
       ...(options.keeperScript === undefined ? {} : { script: options.keeperScript }),
@@ -109,7 +111,7 @@ async function freeze(
         }),
       );
     let listing = await list("entries", nodeDown);
-    keeper = await starting;
+    const keeper = await starting;
     if (!nodeDown) refuseRollback(listing);
     if (elevate === undefined) {
       for (const database of listing.databases) await requireWritable(database);
@@ -130,12 +132,11 @@ async function freeze(
       requireSame(before, listing);
     }
     const watch = watchHold(hold, keeper, limits, options.onWarning ?? (() => undefined));
-    const held = keeper;
     return {
       view: viewOfListing(listing, (listed) => atTheCut(listed, hold)),
       method: "sqlite",
       at: hold.at,
-      ask: (database, sql) => held.ask(positionOf(hold, database).source, sql),
+      ask: async (database, sql) => keeper.ask(positionOf(hold, database).source, sql),
       broken: watch.broken,
       assertHeld: () => watch.assertHeld(),
       release: async () => {
@@ -183,7 +184,8 @@ function copyInto(spool: string, nodeDown: boolean): (listed: ListedEntry) => Vi
   let copied = 0;
   let copies = 0;
   return ({ kind, entry }) => {
-    if ((kind !== "other" && kind !== "rollback") || entry.type !== "file" || entry.source === undefined)
+    const { source } = entry;
+    if ((kind !== "other" && kind !== "rollback") || entry.type !== "file" || source === undefined)
       return entry;
     if (copied + entry.size > copyLimitBytes) {
       if (kind === "other") return entry;
@@ -196,15 +198,25 @@ function copyInto(spool: string, nodeDown: boolean): (listed: ListedEntry) => Vi
     copies += 1;
     copied += entry.size;
     const copy = join(spool, `copy-${copies}`);
-    copyFileSync(fsPath(entry.source), copy, constants.COPYFILE_FICLONE);
-    const { size } = statSync(copy);
-    if (nodeDown && size !== entry.size) {
-      throw new ActionError("FREEZE_FAILED", `${entry.path} changed while the node was down.`, {
-        hint: "Something other than the node writes to this chainstate.",
-      });
-    }
+    const size = copyWhole(entry.path, source, copy, nodeDown ? 1 : copyTries);
     return { ...entry, size, source: copy, guard: "prefix" };
   };
+}
+
+/** Returns the bytes of the copy, which is of one moment: the file was the same after it as before. */
+function copyWhole(path: string, source: string, copy: string, tries: number): number {
+  const look = (): string => {
+    const { ino, size, mtimeNs } = statSync(fsPath(source), { bigint: true });
+    return `${ino} ${size} ${mtimeNs}`;
+  };
+  for (let left = tries; left > 0; left -= 1) {
+    const before = look();
+    copyFileSync(fsPath(source), copy, constants.COPYFILE_FICLONE);
+    if (look() === before) return statSync(copy).size;
+  }
+  throw new ActionError("FREEZE_FAILED", `${path} changed while it was copied.`, {
+    hint: "Something writes to it all the time: exclude it, or find what does (`fuser -v`).",
+  });
 }
 
 function refuseRollback(listing: Listing): void {
