@@ -64,7 +64,8 @@ export function nodeControlConformance(
   traits: NodeBedTraits,
   makeBed: (setup: NodeSetup) => Promise<NodeBed>,
 ): void {
-  describe(`NodeControl: ${provider}`, () => {
+  // Each of them starts and stops real nodes; on a machine that is busy otherwise that takes its time.
+  describe(`NodeControl: ${provider}`, { timeout: 120_000 }, () => {
     let bed: NodeBed | undefined;
     const setUp = async (setup: Partial<NodeSetup> = {}): Promise<{ bed: NodeBed; control: NodeControl }> => {
       bed = await makeBed({ stopDelayMs: 700, ...setup });

@@ -54,7 +54,7 @@ describe("waitHealthy", () => {
       if (sleeps === 7) rpc = await startRpcServer({ "/v2/info": info(57) }, Number(new URL(url).port));
     });
     expect(late).toMatchObject({ tip: { stacksHeight: 57, burnHeight: 900_000 } });
-    expect(late.firstAnswerAt.getTime()).toBe(1_000_000 + 7 * 500);
+    expect(late.firstAnswerAt.getTime()).toBe(1_000_000 + 7 * 250);
   });
 
   it("tells the four ways to be unwell apart", async () => {
@@ -135,6 +135,18 @@ describe("waitHealthy", () => {
     expect(await wait({})).not.toHaveProperty("peers");
     rpc.answers["/v3/health"] = health("10.0.0.1:20444", 57);
     expect(await wait({})).toMatchObject({ peers: { blocksBehind: 0, neighbour: "10.0.0.1:20444" } });
+  });
+
+  it("does not take a node for gone that has not opened a file yet", async () => {
+    let looks = 0;
+    const slow = { inspect: () => Promise.resolve({ running: (looks += 1) > 3, detail: "nobody" }) };
+    rpc = await startRpcServer({ "/v2/info": 503 });
+    const server = rpc;
+    const health = await wait({ control: slow }, (sleeps) => {
+      if (sleeps === 60) server.answers = { "/v2/info": info(57) };
+    });
+    expect(health.firstAnswerAt.getTime()).toBe(1_000_000 + 60 * 250);
+    expect(looks).toBeGreaterThan(10);
   });
 
   it("ends at once when the run is cancelled", async () => {

@@ -96,7 +96,9 @@ export interface Health {
   readonly peers?: { readonly blocksBehind: number; readonly neighbour: string };
 }
 
-const lookMs = 500;
+const lookMs = 250;
+const inspectMs = 1_000;
+const goneMs = 4_000;
 /** How long a node that has answered may be silent, or answer with errors, before that counts. */
 const silenceMs = 30_000;
 
@@ -161,10 +163,11 @@ async function waitForAnswer(
 ): Promise<NodeInfo> {
   const { rpcUrl, clock, signal } = request;
   const where = describeRpcUrl(rpcUrl);
+  const requireRunning = watchRunning(request, where);
   for (;;) {
     const outcome = await askNodeInfo(rpcUrl, signal);
     if (outcome.kind === "answer") return outcome.value;
-    await requireRunning(request, where);
+    await requireRunning();
     say(`The node is starting: ${describeOutcome(outcome)}`);
     if (clock.now() >= deadline) throw silent(outcome, where, request.startTimeoutMs);
     await clock.sleep(lookMs, signal);
@@ -181,6 +184,7 @@ async function waitForInfo(
 ): Promise<NodeInfo> {
   const { rpcUrl, clock, signal, expected } = request;
   const where = describeRpcUrl(rpcUrl);
+  const requireRunning = watchRunning(request, where);
   let info = first;
   let answeredAt = clock.now();
   while (!enough(info) && clock.now() < deadline) {
@@ -193,7 +197,7 @@ async function waitForInfo(
       say(`Height ${info.stacks_tip_height}, burn height ${info.burn_block_height}`);
       continue;
     }
-    await requireRunning(request, where);
+    await requireRunning();
     say(`The node has answered before and now ${describeOutcome(outcome)}`);
     if (clock.now() - answeredAt < silenceMs) continue;
     if (outcome.kind === "refused") throw gone(`it refuses connections at ${where} after it had answered`);
@@ -202,14 +206,22 @@ async function waitForInfo(
   return info;
 }
 
-async function requireRunning({ control, clock, signal }: HealthRequest, where: string): Promise<void> {
-  const state = await control.inspect(signal);
-  // `command` sees a node by the files it has open, and a node that has just started has none yet: look twice.
-  if (state.running) return;
-  await clock.sleep(3_000, signal);
-  const again = await control.inspect(signal);
-  if (!again.running)
-    throw gone(`it does not run any more (${again.detail}) and has not answered at ${where}`);
+/**
+ * Looks now and then whether the node still runs, beside the questions to its RPC and never instead of them: the first
+ * answer ends the downtime. Throws NodeGoneError once it has not run for `goneMs`; `process` and `command` see a node
+ * only by the files it has open, and one that has just been started has none yet.
+ */
+function watchRunning({ control, clock, signal }: HealthRequest, where: string): () => Promise<void> {
+  let lookedAt = -Infinity;
+  let goneSince: number | undefined;
+  return async () => {
+    if (clock.now() - lookedAt < inspectMs) return;
+    lookedAt = clock.now();
+    const state = await control.inspect(signal);
+    goneSince = state.running ? undefined : (goneSince ?? lookedAt);
+    if (goneSince !== undefined && lookedAt - goneSince >= goneMs)
+      throw gone(`it does not run any more (${state.detail}) and does not answer at ${where}`);
+  };
 }
 
 function gone(why: string): NodeGoneError {
