@@ -25,14 +25,20 @@ interface Waiting {
   readonly reject: (reason: unknown) => void;
 }
 
+/** What a thread is told when it starts. */
+export interface WorkerOptions {
+  /** It steps behind others for CPU and disk. */
+  readonly gentle: boolean;
+}
+
 export class WorkerPool {
   readonly #threads: Thread[];
   readonly #free: Thread[];
   readonly #waiting: Waiting[] = [];
   #failure: unknown;
 
-  constructor(size: number) {
-    this.#threads = Array.from({ length: size }, () => new Thread());
+  constructor(size: number, options: WorkerOptions = { gentle: false }) {
+    this.#threads = Array.from({ length: size }, () => new Thread(options));
     this.#free = [...this.#threads];
   }
 
@@ -72,11 +78,12 @@ export class WorkerPool {
 }
 
 class Thread implements WorkerLease {
-  readonly #worker = new Worker(entryPath("archive-worker"));
+  readonly #worker: Worker;
   #call: { resolve: (value: never) => void; reject: (reason: unknown) => void } | undefined;
   #failure: unknown;
 
-  constructor() {
+  constructor(options: WorkerOptions) {
+    this.#worker = new Worker(entryPath("archive-worker"), { workerData: options });
     this.#worker.unref();
     this.#worker.on("message", (message: WorkerMessage) => {
       const call = this.#call;

@@ -15,6 +15,7 @@ import { planSegments, segmentSizeBytes } from "./segments.ts";
 import type { PlannableEntry, Segment } from "./segments.ts";
 import { encodeTarHeader, endOfArchiveSize } from "./tar-header.ts";
 import { tarEntryOf } from "./frame-check.ts";
+import type { RateLimit } from "../system/rate-limit.ts";
 import type { FrameSink, OutgoingFrame, PlacedFrame } from "./transport.ts";
 import { show, TreeCheck } from "./tree-check.ts";
 import type { View, ViewEntry } from "./view.ts";
@@ -63,6 +64,10 @@ export interface WriteArchiveOptions {
   /** A frame of the base archive that holds the bytes with this SHA-256. */
   readonly known?: (sha256: string) => KnownFrame | undefined;
   readonly digests?: SegmentDigests;
+  /** Of the bytes that are read. */
+  readonly readRate?: RateLimit;
+  /** Worker threads step behind others, because a node runs beside them. */
+  readonly gentle?: boolean;
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: ArchiveProgress) => void;
 }
@@ -94,7 +99,7 @@ export async function writeArchive(options: WriteArchiveOptions): Promise<Writte
   if (!isPlainName(options.rootName)) throw new RangeError(`Not a directory name: ${show(options.rootName)}`);
   throwIfAborted(options.signal);
   const index = await createIndexWriter(options.indexFile);
-  const pool = new WorkerPool(options.concurrency);
+  const pool = new WorkerPool(options.concurrency, { gentle: options.gentle ?? false });
   const abort = (): void => void pool.close(options.signal.reason);
   options.signal.addEventListener("abort", abort, { once: true });
   try {

@@ -3,7 +3,6 @@
  * looked at again when it is there. An upload that fails leaves nothing behind.
  */
 import { createHash } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { writeArchive, type WrittenArchive } from "../archive/writer.ts";
 import { decompressFrame } from "../archive/zstd-frame.ts";
@@ -20,17 +19,19 @@ import { openFrameSource } from "../store/frame-source.ts";
 import { verifySeams, type Seam } from "../store/seams.ts";
 import { uploadFile } from "../store/upload-file.ts";
 import type { ObjectStore, Upload } from "../store/port.ts";
+import { limitRate } from "../system/rate-limit.ts";
 import type { BaseSnapshot } from "./base-snapshot.ts";
-import type { ManagedNode } from "./managed-node.ts";
 import type { Rooms } from "./rooms.ts";
 
 export interface StoredArchive {
   readonly id: string;
   readonly record: ArchiveRecord;
+  /** Local copy of the index, for the proof; in the run's scratch directory. */
+  readonly indexFile: string;
 }
 
 export interface ArchiveRequest {
-  readonly config: SnapshotConfig;
+  readonly config: Pick<SnapshotConfig, "storage" | "compressionLevel" | "concurrency" | "rateLimits">;
   readonly rooms: Rooms;
   readonly journal: Journal;
   readonly store: ObjectStore;
@@ -39,7 +40,10 @@ export interface ArchiveRequest {
 export interface ArchiveSubject {
   readonly frozen: FrozenView;
   readonly facts: ChainFacts;
-  readonly node: ManagedNode;
+  /** The directory that the archive unpacks to. */
+  readonly rootName: string;
+  /** Of the node that wrote the chainstate, fit for a file name. */
+  readonly nodeVersion: string | undefined;
   readonly expected: ExpectedArchive;
   /** Whose frames are taken over where they are the same. */
   readonly base: BaseSnapshot | undefined;
@@ -75,49 +79,43 @@ function upperBound({ entries, contentBytes }: ExpectedArchive): number {
 
 /** Writes archive, index and checksum file; what makes them a snapshot, the manifest, comes later. */
 export async function archiveView(request: ArchiveRequest, subject: ArchiveSubject): Promise<StoredArchive> {
-  const { config, rooms, store } = request;
-  const { facts, signal } = subject;
-  const rootName = basename(config.chainstateDir);
+  const { rooms, store } = request;
+  const { facts, rootName, signal } = subject;
   const { id, at } = await claimSnapshotId(store, facts, subject.at, rooms.host.runId, signal);
-  const version = subject.node.version?.fileNamePart ?? "unknown";
-  const key = `${snapshotFolder(id)}/${archiveName(rootName, version, at)}`;
+  const key = `${snapshotFolder(id)}/${archiveName(rootName, subject.nodeVersion ?? "unknown", at)}`;
   const indexKey = `${snapshotFolder(id)}/index.json.zst`;
-  const scratch = await mkdtemp(join(rooms.host.tempDir, "archive-"));
-  try {
-    const indexFile = join(scratch, "index.json.zst");
-    const written = await send(request, subject, { key, rootName, indexFile });
-    await uploadFile(store, indexKey, indexFile, { signal, contentType: "application/zstd" });
-    if (written.sha256 !== undefined) {
-      const text = checksumFile(written.sha256, basename(key));
-      await store.put(`${key}.sha256`, Buffer.from(text), { signal, contentType: "text/plain" });
-    }
-    const { sha256 } = written;
-    return {
-      id,
-      record: {
-        key,
-        size: written.size,
-        ...(sha256 === undefined ? {} : { sha256 }),
-        tarSize: written.tarSize,
-        frames: written.frames,
-        files: written.files,
-        treeSha256: written.treeSha256,
-        index: { key: indexKey, ...written.index },
-        ...(subject.base === undefined || written.reused.frames === 0
-          ? {}
-          : { reused: { from: subject.base.id, ...written.reused } }),
-        uploadedBytes: written.uploadedBytes,
-      },
-    };
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
+  const indexFile = join(rooms.host.tempDir, `${id}.index.json.zst`);
+  const written = await send(request, subject, { key, indexFile });
+  await uploadFile(store, indexKey, indexFile, { signal, contentType: "application/zstd" });
+  const { sha256 } = written;
+  if (sha256 !== undefined) {
+    const text = checksumFile(sha256, basename(key));
+    await store.put(`${key}.sha256`, Buffer.from(text), { signal, contentType: "text/plain" });
   }
+  return {
+    id,
+    indexFile,
+    record: {
+      key,
+      size: written.size,
+      ...(sha256 === undefined ? {} : { sha256 }),
+      tarSize: written.tarSize,
+      frames: written.frames,
+      files: written.files,
+      treeSha256: written.treeSha256,
+      index: { key: indexKey, ...written.index },
+      ...(subject.base === undefined || written.reused.frames === 0
+        ? {}
+        : { reused: { from: subject.base.id, ...written.reused } }),
+      uploadedBytes: written.uploadedBytes,
+    },
+  };
 }
 
 async function send(
   { config, rooms, journal, store }: ArchiveRequest,
-  { frozen, expected, base, signal }: ArchiveSubject,
-  target: { readonly key: string; readonly rootName: string; readonly indexFile: string },
+  { frozen, rootName, expected, base, signal }: ArchiveSubject,
+  target: { readonly key: string; readonly indexFile: string },
 ): Promise<WrittenArchive> {
   return await rooms.report.phase("archive", `Archive to ${store.urlOf(target.key)}`, async (phase) => {
     const upload = await store.openUpload(target.key, {
@@ -125,9 +123,11 @@ async function send(
       ...(base === undefined ? {} : { copyFrom: { key: base.key, etag: base.etag } }),
       signal,
     });
-    await noteUpload(journal, config, upload);
+    await noteUpload(journal, config.storage, upload);
+    const { readBytesPerSecond, sendBytesPerSecond } = config.rateLimits;
     const sink = openPartSink({
       upload,
+      ...(sendBytesPerSecond === undefined ? {} : { rate: limitRate(sendBytesPerSecond) }),
       limits: store.partLimits,
       expectedSizeBytes: upperBound(expected),
       signal,
@@ -137,11 +137,14 @@ async function send(
       frozen.view.onSkipped = ({ reason }) => void skipped.set(reason, (skipped.get(reason) ?? 0) + 1);
       const written = await writeArchive({
         view: frozen.view,
-        rootName: target.rootName,
+        rootName,
         sink,
         indexFile: target.indexFile,
         level: config.compressionLevel,
         concurrency: config.concurrency,
+        // Beside a node that runs on, the archive steps back.
+        gentle: frozen.method !== "cold",
+        ...(readBytesPerSecond === undefined ? {} : { readRate: limitRate(readBytesPerSecond) }),
         ...(base === undefined ? {} : { known: base.known }),
         signal,
         onProgress: ({ doneBytes }) =>
@@ -199,11 +202,12 @@ async function requireStored(
   );
 }
 
-async function noteUpload(journal: Journal, config: SnapshotConfig, { token }: Upload): Promise<void> {
-  await journal.update((now) => ({
-    ...now,
-    uploads: [...now.uploads, { location: config.storage, ...token }],
-  }));
+async function noteUpload(
+  journal: Journal,
+  location: SnapshotConfig["storage"],
+  { token }: Upload,
+): Promise<void> {
+  await journal.update((now) => ({ ...now, uploads: [...now.uploads, { location, ...token }] }));
 }
 
 async function forgetUpload(journal: Journal, { token }: Upload): Promise<void> {

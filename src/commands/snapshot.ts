@@ -11,10 +11,11 @@ import { publish } from "../catalog/publish.ts";
 import { assertConsistent, compareWithRpc, inspectChainstate, inspectFrozen } from "../chainstate/inspect.ts";
 import type { Inspection } from "../chainstate/inspect.ts";
 import { selectEntries } from "../chainstate/layout.ts";
-import type { CheckDepth, SnapshotConfig } from "../config.ts";
+import type { SnapshotConfig } from "../config.ts";
 import type { FreezeRequest, FrozenView } from "../freeze/port.ts";
 import type { ChosenFreezer } from "../freeze/registry.ts";
 import type { Journal } from "../recovery/journal.ts";
+import { openFrameSource } from "../store/frame-source.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { formatBytes } from "../system/space.ts";
 import { archiveView, measure, type ExpectedArchive, type StoredArchive } from "./archive-view.ts";
@@ -23,6 +24,7 @@ import { withJournal } from "./journaled.ts";
 import { meetNode, type ManagedNode } from "./managed-node.ts";
 import { Outage, type CleanStop } from "./outage.ts";
 import { reportInspection } from "./inspection-report.ts";
+import { proveArchive } from "./prove-archive.ts";
 import { applyRetention } from "./prune.ts";
 import type { Rooms } from "./rooms.ts";
 import { writePage } from "./write-page.ts";
@@ -119,7 +121,8 @@ async function take(run: SnapshotRun, plan: Plan): Promise<Manifest> {
     await outage.end({ minStacksHeight: result.facts.stacksHeight });
     return result;
   });
-  const manifest = manifestOf(run, plan, taken, outage.downtimeSeconds);
+  const deep = await prove(run, taken);
+  const manifest = manifestOf(run, plan, { ...taken, checks: deep ?? taken.checks }, outage.downtimeSeconds);
   await rooms.report.phase("publish", "Publish", async () => {
     await publish(run.store, manifest, rooms.signal);
     await writePage(run.store, rooms.signal);
@@ -131,18 +134,19 @@ async function take(run: SnapshotRun, plan: Plan): Promise<Manifest> {
 }
 
 async function takeStopped(run: SnapshotRun, plan: Plan, outage: Outage): Promise<Taken> {
-  const { config, rooms } = run;
+  const { rooms } = run;
   const { freezer } = plan.chosen;
   const isCold = freezer.name === "cold";
   const cleanStop = await outage.begin();
-  const inspection = await check(run, plan, isCold && config.check !== "none" ? config.check : "tips");
+  const inspection = await check(run, plan);
   const at = new Date(rooms.clock.now());
   return await whileFrozen(run, plan, true, async (frozen, signal) => {
     if (!isCold) await outage.end({ minStacksHeight: inspection.facts.stacksHeight });
     const archive = await archiveView(run, {
       frozen,
       facts: inspection.facts,
-      node: plan.node,
+      rootName: basename(run.config.chainstateDir),
+      nodeVersion: plan.node.version?.fileNamePart,
       expected: plan.expected,
       base: plan.base,
       at,
@@ -151,6 +155,35 @@ async function takeStopped(run: SnapshotRun, plan: Plan, outage: Outage): Promis
     if (isCold) await outage.proveStillDown();
     return { at, facts: inspection.facts, checks: inspection.checks, cleanStop, archive };
   });
+}
+
+/**
+ * Reads the databases back from the finished archive, when the node is back, and looks at them again as deep as was asked.
+ * Returns what was found; undefined where it was not to be made, or there is no room for it.
+ */
+async function prove(
+  { config, rooms, store }: SnapshotRun,
+  taken: Taken,
+): Promise<readonly CheckResult[] | undefined> {
+  const { check: depth } = config;
+  if (depth === "none") return undefined;
+  const { record, indexFile } = taken.archive;
+  const proof = await rooms.report.phase("verify", "Read the databases back from the archive", async () =>
+    proveArchive({
+      source: await openFrameSource(store, record.key, rooms.signal),
+      indexFile,
+      indexDigest: record.index,
+      concurrency: config.concurrency,
+      scratchParent: rooms.host.tempDir,
+      depth,
+      cut: { facts: taken.facts, checks: taken.checks },
+      signal: rooms.signal,
+    }),
+  );
+  if (proof.made) return proof.inspection.checks;
+  const lost = depth === "tips" ? "" : `, so \`check: ${depth}\` could not be made`;
+  rooms.report.notice(`The databases were not read back from the archive${lost}: ${proof.reason}.`);
+  return undefined;
 }
 
 /** The node runs on: the moment is one at which its databases agree, found and held by the freezer. */
@@ -168,7 +201,8 @@ async function takeLive(run: SnapshotRun, plan: Plan): Promise<Taken> {
     const archive = await archiveView(run, {
       frozen,
       facts,
-      node: plan.node,
+      rootName: basename(run.config.chainstateDir),
+      nodeVersion: plan.node.version?.fileNamePart,
       expected: plan.expected,
       base: plan.base,
       at: frozen.at,
@@ -178,10 +212,15 @@ async function takeLive(run: SnapshotRun, plan: Plan): Promise<Taken> {
   });
 }
 
-async function check(run: SnapshotRun, plan: Plan, depth: Exclude<CheckDepth, "none">): Promise<Inspection> {
+/** The quick ones: what takes longer is asked of the archive, when the node is back. */
+async function check(run: SnapshotRun, plan: Plan): Promise<Inspection> {
   const { config, rooms } = run;
   return await rooms.report.phase("check", "Check that the databases are one chainstate", async () =>
-    judged(run, plan, await inspectChainstate({ dir: config.chainstateDir, depth, signal: rooms.signal })),
+    judged(
+      run,
+      plan,
+      await inspectChainstate({ dir: config.chainstateDir, depth: "tips", signal: rooms.signal }),
+    ),
   );
 }
 

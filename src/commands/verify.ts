@@ -5,11 +5,11 @@
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { unpackArchive, verifyArchive } from "../archive/reader.ts";
+import { verifyArchive } from "../archive/reader.ts";
 import { assertConsistent, inspectChainstate } from "../chainstate/inspect.ts";
-import { isNeededForChecks } from "../chainstate/layout.ts";
 import type { VerifyConfig } from "../config.ts";
 import { ActionError } from "../errors.ts";
+import { proveArchive } from "./prove-archive.ts";
 import { reportInspection } from "./inspection-report.ts";
 import { openArchive, openSnapshot, type OpenSnapshot } from "./open-snapshot.ts";
 import type { Rooms } from "./rooms.ts";
@@ -76,17 +76,21 @@ async function verifySnapshot(
   }
   if (config.check !== "none") {
     const { check: depth } = config;
-    const dir = join(scratch, "databases");
-    await report.phase("download", "Unpack the databases", async () => {
-      await unpackArchive({
+    const { chain, checks } = manifest;
+    await report.phase("check", "Unpack the databases and check them", async () => {
+      const proof = await proveArchive({
         ...options,
-        target: dir,
-        owner: "mine",
-        select: (path) => isNeededForChecks(path, depth),
-        durable: false,
+        scratchParent: scratch,
+        depth,
+        cut: { facts: chain, checks },
       });
+      if (!proof.made) {
+        throw new ActionError("SPACE_MISSING", `The databases cannot be checked: ${proof.reason}.`, {
+          hint: "Every frame is whole. Point RUNNER_TEMP to a larger disk, or set `check: none`.",
+        });
+      }
+      reportInspection(report, proof.inspection);
     });
-    await verifyDirectory(dir, config, rooms);
   }
   report.headline(
     `Snapshot ${manifest.id} is whole${config.check === "none" ? "" : " and its chainstate consistent"}.`,

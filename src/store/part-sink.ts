@@ -8,7 +8,8 @@ import { throwIfAborted } from "../errors.ts";
 import { createByteQueue } from "./byte-queue.ts";
 import { createLane } from "./lane.ts";
 import { createPartPlanner, type Choice, type Part } from "./part-planner.ts";
-import type { PartLimits, Upload } from "./port.ts";
+import type { RateLimit } from "../system/rate-limit.ts";
+import type { PartLimits, PartPlace, Upload } from "./port.ts";
 import { createSeamFinder, type Seam } from "./seams.ts";
 
 export interface PartSinkOptions {
@@ -17,6 +18,8 @@ export interface PartSinkOptions {
   /** How large the archive will be; better too large than too small. Parts are planned by it. */
   readonly expectedSizeBytes: number;
   readonly signal: AbortSignal;
+  /** Of the bytes that are sent; copies on the store pass freely. */
+  readonly rate?: RateLimit;
   /** Called as parts arrive. */
   readonly onProgress?: (progress: SinkProgress) => void;
 }
@@ -71,6 +74,11 @@ export function openPartSink(options: PartSinkOptions): PartSink {
   let failure: { readonly error: unknown } | undefined;
   let finished = false;
 
+  const send = async (place: PartPlace, bytes: Uint8Array): Promise<void> => {
+    await options.rate?.take(bytes.length, signal);
+    await upload.writePart(place, bytes);
+  };
+
   const start = async (part: Part): Promise<void> => {
     parts += 1;
     const lane = part.kind === "write" ? writes : copies;
@@ -78,7 +86,7 @@ export function openPartSink(options: PartSinkOptions): PartSink {
     throwIfFailed();
     const work =
       part.kind === "write"
-        ? upload.writePart(part.place, gathered.take(part.size))
+        ? send(part.place, gathered.take(part.size))
         : upload.copyPart(part.place, { offset: part.baseOffset, length: part.size });
     if (part.kind === "copy") seams.part(part.place.offset, part.size);
     lane.add(

@@ -9,7 +9,7 @@ import { setPriority } from "node:os";
 export const gentleNice = 10;
 
 export interface SteppedBack {
-  /** The kernel's id of the calling thread, for `io-priority.ts`. */
+  /** The kernel's id of the calling thread. */
   readonly threadId: number;
   /** What was done, in words for the log. */
   readonly what: string;
