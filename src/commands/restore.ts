@@ -5,10 +5,8 @@
  */
 import { lstat, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { unpackArchive } from "../archive/reader.ts";
-import { tryAnnounceRestore } from "../catalog/readers.ts";
-import type { Manifest } from "../catalog/manifest.ts";
-import { checkFits } from "../chainstate/guards.ts";
+import type { ChainFacts } from "../catalog/manifest.ts";
+import { checkFits, type Target } from "../chainstate/guards.ts";
 import { assertConsistent, inspectChainstate, readFacts } from "../chainstate/inspect.ts";
 import type { RestoreConfig } from "../config.ts";
 import { ActionError, hasCode } from "../errors.ts";
@@ -19,29 +17,36 @@ import { formatBytes, spaceAt } from "../system/space.ts";
 import { reportInspection } from "./inspection-report.ts";
 import { withJournal } from "./journaled.ts";
 import { meetNode, type ManagedNode } from "./managed-node.ts";
-import { openArchive, openSnapshot, type OpenArchive, type OpenSnapshot } from "./open-snapshot.ts";
 import { Outage } from "./outage.ts";
+import { openOwnSource } from "./own-source.ts";
+import type { RestoreSource } from "./restore-source.ts";
 import type { Rooms } from "./rooms.ts";
 
 export async function restore(config: RestoreConfig, rooms: Rooms): Promise<void> {
-  const { chainstateDir, node, storage } = config;
-  if (storage === undefined) throw new RangeError("a foreign archive is restored elsewhere");
+  const { chainstateDir, node } = config;
   await withJournal(rooms, { chainstateDir, command: "restore", sudo: node.sudo }, async (journal) => {
     const scratch = await mkdtemp(join(rooms.host.tempDir, "restore-"));
-    const opened = await openSnapshot(rooms, storage, config.snapshot);
+    const source = await openSource(config, rooms);
     try {
       const files = fileOperations(rooms.privilege(node.sudo), rooms.signal);
-      await new Restore(config, rooms, journal, files, opened).run(scratch);
+      await new Restore(config, rooms, journal, files, source).run(scratch);
     } finally {
-      await opened.store.close();
+      await source.close();
       await rm(scratch, { recursive: true, force: true });
     }
   });
 }
 
+async function openSource({ storage, snapshot }: RestoreConfig, rooms: Rooms): Promise<RestoreSource> {
+  if (storage === undefined) throw new RangeError("a foreign archive is restored elsewhere");
+  return await openOwnSource(rooms, storage, snapshot);
+}
+
 interface Prepared {
   readonly node: ManagedNode;
   readonly swap: SwapPlan;
+  /** What the chainstate has to fit. */
+  readonly fits: Target;
   /** The target holds something that is being replaced. */
   readonly replaces: boolean;
 }
@@ -51,20 +56,20 @@ class Restore {
   readonly #rooms: Rooms;
   readonly #journal: Journal;
   readonly #files: FileOperations;
-  readonly #opened: OpenSnapshot;
+  readonly #source: RestoreSource;
 
   constructor(
     config: RestoreConfig,
     rooms: Rooms,
     journal: Journal,
     files: FileOperations,
-    opened: OpenSnapshot,
+    source: RestoreSource,
   ) {
     this.#config = config;
     this.#rooms = rooms;
     this.#journal = journal;
     this.#files = files;
-    this.#opened = opened;
+    this.#source = source;
   }
 
   async run(scratch: string): Promise<void> {
@@ -73,29 +78,21 @@ class Restore {
       this.#preflight(),
     );
     if (this.#config.dryRun) {
-      report.headline(
-        `Dry run: ${this.#manifest.id} fits ${this.#config.chainstateDir}; nothing was touched.`,
-      );
+      const { name, chain } = this.#source;
+      const fits = chain === undefined ? "can be unpacked beside" : "fits";
+      report.headline(`Dry run: ${name} ${fits} ${this.#config.chainstateDir}; nothing was touched.`);
       return;
     }
     await this.#unpack(prepared, scratch);
-    await this.#check(prepared);
-    await this.#putInPlace(prepared);
-    this.#reportResult();
-  }
-
-  get #manifest(): Manifest {
-    return this.#opened.manifest;
+    const chain = await this.#check(prepared);
+    await this.#putInPlace(prepared, chain);
+    this.#reportResult(chain);
   }
 
   async #preflight(): Promise<Prepared> {
-    const { report, signal } = this.#rooms;
+    const { signal } = this.#rooms;
     const { chainstateDir, node: options, allowNewerSchema, dryRun } = this.#config;
-    const manifest = this.#manifest;
-    report.info(
-      `Snapshot ${manifest.id}: Stacks height ${manifest.chain.stacksHeight}, taken ${manifest.cut.at}.`,
-    );
-    report.output("snapshot-id", manifest.id);
+    this.#source.introduce();
     const node = await meetNode(this.#rooms, options, chainstateDir);
     const replaces = !(await isAbsentOrEmpty(chainstateDir));
     if (replaces && node.control.identity.manager === "none") {
@@ -103,21 +100,22 @@ class Restore {
         hint: "With `node-manager: none` only an absent or empty directory is filled. Remove it, or name the node's manager.",
       });
     }
-    checkFits(manifest.chain, {
+    const fits: Target = {
       replaced: replaces ? await readFacts(chainstateDir, signal) : undefined,
       nodeVersion: node.version?.version ?? undefined,
       node: node.info,
       allowNewerSchema,
-    });
+    };
+    if (this.#source.chain !== undefined) checkFits(this.#source.chain, fits);
     // An ephemeral runner has nothing yet; what is made here is an empty directory at most.
     if (!dryRun) await mkdir(dirname(chainstateDir), { recursive: true });
-    const swap = await planSwap(chainstateDir, manifest.id);
+    const swap = await planSwap(chainstateDir, this.#source.id);
     await this.#requireSpace(dirname(swap.staging));
-    return { node, swap, replaces };
+    return { node, swap, fits, replaces };
   }
 
   async #requireSpace(directory: string): Promise<void> {
-    const needed = this.#manifest.archive?.tarSize ?? 0;
+    const needed = this.#source.neededBytes;
     const { freeBytes } = await spaceAt(directory);
     if (freeBytes >= needed * 1.01) return;
     throw new ActionError(
@@ -129,42 +127,23 @@ class Restore {
 
   /** Into a directory named by the snapshot, so that a restore that was interrupted goes on where it stopped. */
   async #unpack({ swap, replaces }: Prepared, scratch: string): Promise<void> {
-    const { signal, host, clock } = this.#rooms;
-    const { store, manifest } = this.#opened;
+    const { report } = this.#rooms;
+    const { seedFrom, concurrency, node } = this.#config;
     await this.#removeOtherStaging(swap);
-    const announcement = await tryAnnounceRestore(store, manifest.id, host.runId, clock, signal);
-    try {
-      await this.#unpackFrom(await openArchive(this.#opened, scratch, signal), swap, replaces);
-    } finally {
-      await announcement?.withdraw(AbortSignal.timeout(10_000));
-    }
-  }
-
-  async #unpackFrom(archive: OpenArchive, swap: SwapPlan, replaces: boolean): Promise<void> {
-    const { report, signal, host } = this.#rooms;
-    const privilege = this.#rooms.privilege(this.#config.node.sudo);
-    const journalFile = join(host.stateDir, `${basename(swap.staging).slice(1)}.frames`);
     await report.phase("download", `Fetch and unpack beside ${swap.target}`, async (phase) => {
-      const totalBytes = archive.record.tarSize;
-      const unpacked = await unpackArchive({
-        source: archive.source,
-        indexFile: archive.indexFile,
-        indexDigest: archive.record.index,
-        target: swap.staging,
-        owner: privilege.isRoot && !replaces ? "archived" : "mine",
+      await this.#source.unpack({
+        staging: swap.staging,
+        owner: this.#rooms.privilege(node.sudo).isRoot && !replaces ? "archived" : "mine",
         // Read while the node writes to it: a piece that is not what it should be is fetched instead.
-        seeds: this.#config.seedFrom ?? (replaces ? [swap.target] : []),
-        journalFile,
-        concurrency: this.#config.concurrency,
-        durable: true,
-        signal,
-        onProgress: ({ doneBytes }) => phase.progress({ doneBytes, totalBytes }),
+        seeds: seedFrom ?? (replaces ? [swap.target] : []),
+        scratch,
+        concurrency,
+        files: this.#files,
+        journal: this.#journal,
+        phase,
       });
-      phase.bytes(unpacked.contentSize);
-      report.fact("Fetched", `${formatBytes(unpacked.fetchedBytes)} of ${formatBytes(archive.record.size)}`);
       if (replaces) await this.#files.copyOwnerToTree(swap.target, swap.staging);
     });
-    await rm(journalFile, { force: true });
   }
 
   /** What an interrupted restore of another snapshot left beside this target is of no use any more. */
@@ -179,24 +158,32 @@ class Restore {
     }
   }
 
-  async #check({ swap }: Prepared): Promise<void> {
+  /** Returns what the unpacked chainstate is. Whatever does not pass is removed. */
+  async #check({ swap, fits }: Prepared): Promise<ChainFacts> {
     const { report, signal } = this.#rooms;
     const { check: depth } = this.#config;
-    if (depth === "none") return;
-    await report.phase("check", "Check the restored chainstate", async () => {
+    const { chain, network } = this.#source;
+    if (depth === "none" && chain !== undefined) return chain;
+    return await report.phase("check", "Check the restored chainstate", async () => {
       try {
-        const inspection = await inspectChainstate({ dir: swap.staging, depth, signal });
+        const inspection = await inspectChainstate({
+          dir: swap.staging,
+          depth,
+          network: chain?.network ?? network ?? basename(swap.target),
+          signal,
+        });
         reportInspection(report, inspection);
         assertConsistent(inspection);
-        const { stacksTip, stacksHeight } = inspection.facts;
-        const { chain } = this.#manifest;
-        if (stacksTip !== chain.stacksTip || stacksHeight !== chain.stacksHeight) {
+        const { facts } = inspection;
+        if (chain === undefined) checkFits(facts, fits);
+        else if (facts.stacksTip !== chain.stacksTip || facts.stacksHeight !== chain.stacksHeight) {
           throw new ActionError(
             "TIP_DIFFERS",
-            `What was unpacked stands at height ${stacksHeight}, the manifest says ${chain.stacksHeight}.`,
+            `What was unpacked stands at height ${facts.stacksHeight}, the manifest says ${chain.stacksHeight}.`,
             { hint: "The snapshot does not hold what it says. Choose another one." },
           );
         }
+        return chain ?? facts;
       } catch (error) {
         if (!signal.aborted) await this.#files.removeTree(swap.staging);
         throw error;
@@ -204,10 +191,9 @@ class Restore {
     });
   }
 
-  async #putInPlace({ node, swap }: Prepared): Promise<void> {
+  async #putInPlace({ node, swap }: Prepared, chain: ChainFacts): Promise<void> {
     const { report } = this.#rooms;
     const { keepPrevious, node: options } = this.#config;
-    const { chain } = this.#manifest;
     const record = async (next: Parameters<typeof finishSwap>[0] | null): Promise<void> =>
       await this.#journal.update({ swap: next });
     const outage = new Outage(this.#rooms, node, options, this.#journal, swap.target);
@@ -238,16 +224,16 @@ class Restore {
     if (keepPrevious && proved.hadTarget) report.fact("Previous chainstate", proved.aside);
   }
 
-  #reportResult(): void {
+  #reportResult(chain: ChainFacts): void {
     const { report } = this.#rooms;
-    const { chain, id } = this.#manifest;
+    const { name } = this.#source;
     const { chainstateDir } = this.#config;
     report.output("restored-dir", chainstateDir);
     report.output("stacks-height", String(chain.stacksHeight));
     if (chain.burnHeight !== null) report.output("burn-height", String(chain.burnHeight));
-    report.fact("Snapshot", id);
+    report.fact("Snapshot", name);
     report.fact("Stacks height", String(chain.stacksHeight));
-    report.headline(`${id} is restored to ${chainstateDir}.`);
+    report.headline(`${name} is restored to ${chainstateDir}.`);
   }
 }
 

@@ -1,0 +1,77 @@
+/** A snapshot of our own to restore: fetched frame by frame, resumed where an interrupted run stopped. */
+import { lstat, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { unpackArchive } from "../archive/reader.ts";
+import { tryAnnounceRestore } from "../catalog/readers.ts";
+import type { SnapshotSelector, StorageLocation } from "../config.ts";
+import { hasCode } from "../errors.ts";
+import { formatBytes } from "../system/space.ts";
+import { openArchive, openSnapshot, type OpenSnapshot } from "./open-snapshot.ts";
+import type { RestoreSource, UnpackRequest } from "./restore-source.ts";
+import type { Rooms } from "./rooms.ts";
+
+export async function openOwnSource(
+  rooms: Rooms,
+  storage: StorageLocation,
+  selector: SnapshotSelector,
+): Promise<RestoreSource> {
+  const opened = await openSnapshot(rooms, storage, selector);
+  const { manifest, store } = opened;
+  return {
+    id: manifest.id,
+    name: manifest.id,
+    chain: manifest.chain,
+    neededBytes: manifest.archive?.tarSize ?? 0,
+    introduce() {
+      const { chain, cut } = manifest;
+      rooms.report.info(`Snapshot ${manifest.id}: Stacks height ${chain.stacksHeight}, taken ${cut.at}.`);
+      rooms.report.output("snapshot-id", manifest.id);
+    },
+    async unpack(request) {
+      const { signal, host, clock } = rooms;
+      const announcement = await tryAnnounceRestore(store, manifest.id, host.runId, clock, signal);
+      try {
+        await unpackFrom(rooms, opened, request);
+      } finally {
+        await announcement?.withdraw(AbortSignal.timeout(10_000));
+      }
+    },
+    close: async () => await store.close(),
+  };
+}
+
+async function unpackFrom(rooms: Rooms, opened: OpenSnapshot, request: UnpackRequest): Promise<void> {
+  const { report, signal, host } = rooms;
+  const { staging, phase } = request;
+  const archive = await openArchive(opened, request.scratch, signal);
+  const journalFile = join(host.stateDir, `${basename(staging).slice(1)}.frames`);
+  // Without its list of frames what stands there is of no use: a run ended between the unpacking and the swap.
+  if (!(await exists(journalFile))) await request.files.removeTree(staging);
+  const totalBytes = archive.record.tarSize;
+  const unpacked = await unpackArchive({
+    source: archive.source,
+    indexFile: archive.indexFile,
+    indexDigest: archive.record.index,
+    target: staging,
+    owner: request.owner,
+    seeds: request.seeds,
+    journalFile,
+    concurrency: request.concurrency,
+    durable: true,
+    signal,
+    onProgress: ({ doneBytes }) => phase.progress({ doneBytes, totalBytes }),
+  });
+  await rm(journalFile, { force: true });
+  phase.bytes(unpacked.contentSize);
+  report.fact("Fetched", `${formatBytes(unpacked.fetchedBytes)} of ${formatBytes(archive.record.size)}`);
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return false;
+    throw error;
+  }
+}
