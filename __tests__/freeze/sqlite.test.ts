@@ -1,10 +1,11 @@
 /** What is special about the freezer that uses SQLite's readers: a node that never stops, and everything that can go wrong. */
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
   chownSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -23,6 +24,7 @@ import { ChainWriter, createChainstate } from "../../simulator/chainstate.ts";
 import { databasePaths } from "../../simulator/schema.ts";
 import {
   copyView,
+  databasesOf,
   examineCopy,
   examineHeld,
   keepersOf,
@@ -284,11 +286,16 @@ test("a freeze that fails in the middle of its list leaves no keeper", async () 
   expect(readdirSync(request.stateDir)).toEqual([]);
 });
 
-test("a database that is not held is an answer that fails, not a call that does", async () => {
+test("any value can be asked for; a database that is not held is an answer that fails, not a call that does", async () => {
   const { dir, request } = await chainstate();
   rmSync(join(dir, "miner.sqlite"));
   const frozen = await freezerWith().freeze(request, true);
   try {
+    const large = await frozen.ask?.(
+      databasePaths.index,
+      "SELECT 9223372036854775807 AS a, 7 AS b, x'0aff' AS c, NULL AS d",
+    );
+    expect(large).toEqual([{ a: "9223372036854775807", b: 7, c: "0aff", d: null }]);
     const answer = frozen.ask?.("miner.sqlite", "SELECT 1");
     await expect(answer).rejects.toMatchObject({ code: "FREEZE_FAILED" });
     await expect(frozen.ask?.(databasePaths.index, "SELECT nonsense")).rejects.toMatchObject({
@@ -299,6 +306,39 @@ test("a database that is not held is an answer that fails, not a call that does"
     await frozen.release();
   }
 });
+
+const fixture = join(import.meta.dirname, "../../../shared/fixtures/sbtc-regtest-chainstate.tar.xz");
+
+test.skipIf(!existsSync(fixture))(
+  "a chainstate that a real node wrote, frozen and then moved on, is its cold copy",
+  async () => {
+    const base = await scratch();
+    execFileSync("tar", ["-xf", fixture, "-C", base, "--exclude=._*"]);
+    const dir = join(base, "stacks-node");
+    cpSync(dir, join(base, "cold"), { recursive: true, filter: (path) => !path.endsWith("-shm") });
+    const frozen = await freezerWith().freeze(requestFor(dir, join(base, "state")), true);
+    try {
+      const chain = ChainWriter.open(dir);
+      for (let at = 0; at < 30; at += 1) chain.appendBlock();
+      for (const path of databasesOf) {
+        const database = new DatabaseSync(join(dir, path));
+        database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+        database.close();
+      }
+      chain.close(true);
+      const paths = await copyView(frozen.view, join(base, "copy"));
+      await frozen.assertHeld();
+      expect(paths.filter((path) => path.endsWith("-wal")).length).toBeGreaterThan(4);
+    } finally {
+      await frozen.release();
+    }
+    const reference = await examineCopy(join(base, "cold"));
+    expect(Object.keys(reference)).toHaveLength(databasesOf.length);
+    expect(await examineCopy(join(base, "copy"))).toEqual(reference);
+    expect(whyNodeWouldPanic(join(base, "copy"))).toBeUndefined();
+    expect(await examineCopy(dir)).not.toEqual(reference);
+  },
+);
 
 /** Freezes in a process of its own and returns what it prints. */
 async function freezeElsewhere(

@@ -105,7 +105,9 @@ export async function digestOf(
 }
 
 function plain(value: unknown): unknown {
-  return value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value;
+  if (value instanceof Uint8Array) return Buffer.from(value).toString("hex");
+  if (typeof value !== "bigint") return value;
+  return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
 }
 
 export type Digests = Record<string, string>;
@@ -118,13 +120,18 @@ export async function examineCopy(directory: string): Promise<Digests> {
     const database = new DatabaseSync(join(directory, path));
     try {
       const verdict = database.prepare("PRAGMA integrity_check").get()?.["integrity_check"];
-      digests[path] =
-        verdict === "ok" ? await digestOf((sql) => database.prepare(sql).all()) : String(verdict);
+      digests[path] = verdict === "ok" ? await digestOf((sql) => rowsOf(database, sql)) : String(verdict);
     } finally {
       database.close();
     }
   }
   return digests;
+}
+
+function rowsOf(database: DatabaseSync, sql: string): readonly object[] {
+  const statement = database.prepare(sql);
+  statement.setReadBigInts(true);
+  return statement.all();
 }
 
 /** The same, asked inside the held transactions. */

@@ -110,16 +110,20 @@ function readOne(connection: DatabaseSync, sql: string): Row {
 }
 
 function readAll(connection: DatabaseSync, sql: string): Row[] {
-  return connection
-    .prepare(sql)
+  const statement = connection.prepare(sql);
+  // Real chainstates have integers beyond what a number holds, and a statement that meets one fails otherwise.
+  statement.setReadBigInts(true);
+  return statement
     .all()
-    .map((row) => {
-      const plain: Record<string, SqlValue> = {};
-      for (const [name, value] of Object.entries(row)) {
-        plain[name] = value instanceof Uint8Array ? Buffer.from(value).toString("hex") : (value as SqlValue);
-      }
-      return plain;
-    });
+    .map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plain(value)])));
+}
+
+/** Blobs as hex, integers beyond a number's precision as digits: what JSON can carry. */
+function plain(value: unknown): SqlValue {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString("hex");
+  if (typeof value !== "bigint") return value as SqlValue;
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : String(value);
 }
 
 function say(message: Greeting | KeeperReply): void {
