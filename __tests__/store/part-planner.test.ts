@@ -242,6 +242,23 @@ describe("part planner", () => {
     );
   });
 
+  test("plans anew when a neighbour that was sent came out smaller than it was in the base", () => {
+    const limits = { minPartSizeBytes: 50, maxPartSizeBytes: 5_000, maxParts: 10_000 };
+    const at = (size: number, baseOffset: number, sentSize = size): SourceFrame => ({
+      planned: { kind: "reusable", size, baseOffset },
+      sentSize,
+    });
+    // The island takes the frame of 20 on its right, cheaper than the 30 on its left. That is certain only when enough
+    // small frames have followed, and they are certain with it. But then the 20 come out as 1.
+    const small = Array.from({ length: 30 }, (_, index) => at(10, 220 + index * 10));
+    const island = { planned: { kind: "bytes", size: 40 } as const, sentSize: 40 };
+    const frames = [at(60, 0), at(60, 60), at(30, 120), island, at(20, 200, 1), ...small];
+    const run = plan(frames, { limits, expectedSizeBytes: 0, canCopy: true });
+    expect(run.choices.slice(0, 7)).toEqual(["copy", "copy", "copy", "write", "write", "write", "copy"]);
+    expectEveryByteOnce(frames, run);
+    expectWithin(limits, run);
+  });
+
   test("copies an unchanged archive whole, but for the tail", () => {
     const size = 10 * MiB;
     const frames = Array.from({ length: 1000 }, (_, index) => ({
