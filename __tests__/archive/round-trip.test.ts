@@ -161,7 +161,8 @@ describe("an archive of everything", () => {
       makeTortureTree(tree);
       const first = await archiveOf(tree, scratch, { segmentSizeOf: () => MiB, concurrency: 1 }, "one");
       const second = await archiveOf(tree, scratch, { segmentSizeOf: () => MiB, concurrency: 3 }, "two");
-      expect(second.written).toEqual(first.written);
+      expect(readFileSync(second.file).equals(readFileSync(first.file))).toBe(true);
+      expect(readFileSync(second.indexFile).equals(readFileSync(first.indexFile))).toBe(true);
     }));
 
   test.each([
@@ -302,8 +303,8 @@ describe("unpacking", () => {
       const back = join(scratch, "back");
       const { fetchedFrames } = await unpack(archive, back, { select: (path) => path === "deep/hard" });
       expect(fetchedFrames).toBeLessThan(archive.written.frames);
-      const names = readdirSync(back, { recursive: true }).toSorted();
-      expect(names).toEqual(["a.sqlite", "deep", "deep/hard"]);
+      const names = readdirSync(back, { recursive: true, encoding: "utf8" });
+      expect(new Set(names)).toEqual(new Set(["a.sqlite", "deep", "deep/hard"]));
       expect(readFileSync(join(back, "deep/hard"))).toEqual(readFileSync(join(tree, "a.sqlite")));
     }));
 

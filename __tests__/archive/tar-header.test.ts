@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { Header } from "tar/header";
 import { describe, expect, test } from "vitest";
 import { decodePath } from "../../src/system/path-bytes.ts";

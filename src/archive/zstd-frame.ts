@@ -6,6 +6,7 @@ import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { ActionError } from "../errors.ts";
 
 const frameMagic = 0xfd2fb528;
+const checksumSize = 4;
 
 /** A frame with content size and checksum, in an ArrayBuffer that nothing else is in. */
 export function compressFrame(bytes: Uint8Array, level: number): Buffer {
@@ -23,49 +24,53 @@ export function compressFrame(bytes: Uint8Array, level: number): Buffer {
 }
 
 /**
- * Exactly `size` bytes out of exactly one frame, in an ArrayBuffer of their own, or FRAME_CORRUPT. Size, checksum flag and the absence of anything
- * behind the frame are checked here, because Node accepts truncated frames and ignores what follows the first.
+ * Exactly `size` bytes out of exactly one frame, in an ArrayBuffer of their own, or FRAME_CORRUPT. Header, block lengths
+ * and end are checked here, because Node accepts truncated frames and ignores what follows the first.
  */
 export function decompressFrame(frame: Uint8Array, size: number): Buffer {
-  checkFrameHeader(frame, size);
-  let result: { buffer: Buffer; consumed: number };
+  checkFrameShape(frame, size);
+  let content: Buffer;
   try {
-    // `info` is documented for every one of zlib's one-shot calls but missing in the type of this one's result.
-    const { buffer, engine } = zstdDecompressSync(frame, {
+    content = zstdDecompressSync(frame, {
       chunkSize: Math.max(Buffer.poolSize, size + 64),
       maxOutputLength: size + 64,
-      info: true,
-    }) as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
-    result = { buffer, consumed: engine.bytesWritten };
+    });
   } catch (cause) {
     throw corrupt("it cannot be decompressed", cause);
   }
-  if (result.buffer.length !== size)
-    throw corrupt(`it holds ${result.buffer.length} bytes instead of ${size}`);
-  if (result.consumed !== frame.length) throw corrupt("something follows the end of its data");
-  return result.buffer;
+  if (content.length !== size) throw corrupt(`it holds ${content.length} bytes instead of ${size}`);
+  return content;
 }
 
-/** Magic, a checksum, a content size that is `size`, no dictionary and no unknown bit. */
-function checkFrameHeader(frame: Uint8Array, size: number): void {
+/** A header with checksum, content size `size`, no dictionary and no unknown bit; blocks; and the end, where it must be. */
+function checkFrameShape(frame: Uint8Array, size: number): void {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
-  if (frame.length < 13 || view.getUint32(0, true) !== frameMagic) throw corrupt("it is no zstd frame");
+  if (frame.length < 18 || view.getUint32(0, true) !== frameMagic) throw corrupt("it is no zstd frame");
   const descriptor = view.getUint8(4);
   const singleSegment = (descriptor & 0x20) !== 0;
   if ((descriptor & 0x1f) !== 0x04) throw corrupt("its header has no checksum flag or unknown bits");
-  const at = singleSegment ? 5 : 6;
+  let at = singleSegment ? 5 : 6;
   const sizeFlag = descriptor >>> 6;
-  const declared =
-    sizeFlag === 3
-      ? Number(view.getBigUint64(at, true))
-      : sizeFlag === 2
-        ? view.getUint32(at, true)
-        : sizeFlag === 1
-          ? view.getUint16(at, true) + 256
-          : singleSegment
-            ? view.getUint8(at)
-            : -1;
+  const declared = declaredSize(view, at, sizeFlag, singleSegment);
   if (declared !== size) throw corrupt(`its header announces ${declared} bytes instead of ${size}`);
+  at += sizeFlag === 0 ? Number(singleSegment) : 1 << sizeFlag;
+  for (let last = false; !last;) {
+    if (at + 3 > frame.length) throw corrupt("it is cut off");
+    const block = view.getUint16(at, true) | (view.getUint8(at + 2) << 16);
+    last = (block & 1) === 1;
+    const type = (block >>> 1) & 3;
+    // A block of type 1 is one byte repeated.
+    at += 3 + (type === 1 ? 1 : block >>> 3);
+    if (type === 3) throw corrupt("it has a block of an unknown type");
+  }
+  if (at + checksumSize !== frame.length) throw corrupt("it does not end where its last block does");
+}
+
+function declaredSize(view: DataView, at: number, sizeFlag: number, singleSegment: boolean): number {
+  if (sizeFlag === 3) return Number(view.getBigUint64(at, true));
+  if (sizeFlag === 2) return view.getUint32(at, true);
+  if (sizeFlag === 1) return view.getUint16(at, true) + 256;
+  return singleSegment ? view.getUint8(at) : -1;
 }
 
 function corrupt(why: string, cause?: unknown): ActionError {
