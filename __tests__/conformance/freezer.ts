@@ -134,7 +134,7 @@ export function describeFreezer({ name, freezer, place, nodeRunsOn }: FreezerSui
     test.skipIf(name === "sqlite")("refuses a running node", async () => {
       const base = await place();
       const dir = join(base, "mainnet");
-      mkdirSync(dir);
+      mkdirSync(dir, { recursive: true });
       await expect(freezer().freeze(requestFor(dir, join(base, "state")), false)).rejects.toMatchObject({
         code: "FREEZE_UNSUPPORTED",
       });

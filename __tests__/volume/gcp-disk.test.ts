@@ -147,9 +147,8 @@ describe("gcp-disk, against the published discovery document", () => {
     );
   });
   afterEach(() => {
-    expect(api.violations).toEqual([]);
-    api.close();
     metadata.close();
+    api.close();
   });
 
   it("takes a snapshot, and makes, attaches, detaches and removes a disk of it", async () => {

@@ -28,7 +28,7 @@ export interface BlockDevices {
   /** The first of these paths (udev's links to a disk) that exists, or its partition. */
   findByLink(links: readonly string[], partition: number | null): Promise<string | undefined>;
   /** "major:minor" of a device node, as the mount table has it; undefined where there is none. */
-  numberOf(devicePath: string): Promise<string | undefined>;
+  readonly numberOf: (devicePath: string) => Promise<string | undefined>;
 }
 
 export const sysfsDevices: BlockDevices = {

@@ -38,11 +38,11 @@ export async function prepareCloudRestore(
   const scratch: string[] = [];
   const calm = new AbortController().signal;
   const letGo = async (): Promise<void> => {
-    for (const mountPoint of scratch.splice(0).toReversed()) await unmountScratch(mountPoint, host);
+    for (const mountPoint of scratch.toReversed()) await unmountScratch(mountPoint, host);
   };
   const discard = async (): Promise<void> => {
     await letGo();
-    for (const disk of disks.splice(0)) {
+    for (const disk of disks) {
       await cloud.detach(disk, calm);
       await cloud.deleteDisk(disk, calm);
     }

@@ -131,8 +131,8 @@ export function cloudSnapshotter(
       // Clean-up goes on when the run is cancelled; each step has its own limit.
       const calm = new AbortController().signal;
       const close = async (): Promise<void> => {
-        for (const mountPoint of mounted.splice(0).toReversed()) await unmountScratch(mountPoint, host);
-        for (const disk of disks.splice(0)) {
+        for (const mountPoint of mounted.toReversed()) await unmountScratch(mountPoint, host);
+        for (const disk of disks) {
           await cloud.detach(disk, calm);
           await cloud.deleteDisk(disk, calm);
         }

@@ -70,7 +70,7 @@ async function readFrame(reader: ExactReader, total: number): Promise<Buffer | u
   if (magic !== skippableMagic || rest !== headerBytes - 8) throw corrupt("a frame's header is missing");
   const digest = header.subarray(16);
   if (packed === endMark) {
-    if (Number(digest.readBigUInt64LE(0)) !== total) throw corrupt("its length is not what was written");
+    if (!header.equals(endFrame(total))) throw corrupt("its length is not what was written");
     if (!(await reader.isAtEnd())) throw corrupt("something follows its end");
     return undefined;
   }
@@ -99,7 +99,7 @@ async function encodeFrame(bytes: Buffer, level: number): Promise<readonly Uint8
   return [header, packed];
 }
 
-function endFrame(total: number): Uint8Array {
+function endFrame(total: number): Buffer {
   const header = headerOf(endMark, 0);
   header.writeBigUInt64LE(BigInt(total), 16);
   return header;

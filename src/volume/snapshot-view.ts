@@ -11,8 +11,29 @@ import type { ViewOf } from "../freeze/port.ts";
 import { fsPath } from "../system/path-bytes.ts";
 import type { OpenPart } from "./port.ts";
 
-/** `parts` as `open` returns them: the one at "" first. */
+/**
+ * `parts` as `open` returns them: the one at "" first. SQLite's `-shm` files are left out: they mean something only to the
+ * processes that share them, and are made anew.
+ */
 export async function viewOfParts(
+  parts: readonly OpenPart[],
+  selection: EntrySelection,
+  viewOf: ViewOf,
+): Promise<View> {
+  const whole = await viewOfWhole(parts, withoutOwn(selection), viewOf);
+  const view: View = {
+    rootEntry: whole.rootEntry,
+    async *entries(signal) {
+      whole.onSkipped = (skipped) => view.onSkipped?.(skipped);
+      for await (const entry of whole.entries(signal)) {
+        if (entry.type !== "file" || !entry.path.endsWith("-shm")) yield entry;
+      }
+    },
+  };
+  return view;
+}
+
+async function viewOfWhole(
   parts: readonly OpenPart[],
   selection: EntrySelection,
   viewOf: ViewOf,
@@ -112,6 +133,18 @@ async function fileEntry({ at, path }: OpenPart): Promise<ViewEntry> {
     source: path,
     guard: "unchanged",
     stat: { ino, size, mtimeNs, ctimeNs },
+  };
+}
+
+/** Directories that this tool keeps in a chainstate that is a mount point. */
+function withoutOwn(selection: EntrySelection): EntrySelection {
+  return {
+    ...selection,
+    leavesOut: (path, isDirectory) =>
+      isDirectory && path.startsWith(".chainstate-snapshot-")
+        ? "scratch"
+        : selection.leavesOut(path, isDirectory),
+    isWriteOnce: (path) => selection.isWriteOnce(path),
   };
 }
 

@@ -107,7 +107,10 @@ export function zfsSnapshotter(host: Host, named: readonly string[] = []): Volum
       const tag = nameFor(request.runId);
       const held: string[] = [];
       const close = async (): Promise<void> => {
-        for (const snapshot of held.splice(0)) await host.do(["zfs", "release", tag, snapshot]);
+        for (let last = held.at(-1); last !== undefined; last = held.at(-1)) {
+          await host.do(["zfs", "release", tag, last]);
+          held.pop();
+        }
       };
       try {
         const parts: OpenPart[] = [];

@@ -32,7 +32,7 @@ export interface Reply {
 
 export class PublishedApi {
   readonly calls: Called[] = [];
-  /** Requests that break what is published. Tests end with this empty. */
+  /** Requests that break what is published. */
   readonly violations: string[] = [];
   readonly #server: Server;
   url = "";
@@ -86,9 +86,11 @@ export class PublishedApi {
     });
   }
 
+  /** Throws where a request broke what is published. */
   close(): void {
     this.#server.closeAllConnections();
     this.#server.close();
+    if (this.violations.length > 0) throw new Error(this.violations.join("\n"));
   }
 }
 

@@ -1,0 +1,48 @@
+import { spawn } from "node:child_process";
+import { access, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { describe, expect, it } from "vitest";
+
+const project = join(import.meta.dirname, "../..");
+const directory = process.env["TESTBED_DIR"] ?? "/var/tmp/testbed";
+
+/** True where `testbed/vm.sh build` has been. */
+async function isBuilt(): Promise<boolean> {
+  try {
+    const release = (await readFile(join(directory, "vm/version"), "utf8")).trim();
+    await access(join(directory, `vm/zfs-${release}`));
+    return process.geteuid?.() === 0;
+  } catch {
+    return false;
+  }
+}
+
+// Emulated in software: minutes on an idle machine, more on a busy one.
+const limitSeconds = 1500;
+
+describe.skipIf(!(await isBuilt()))("LVM and ZFS, for real, in a virtual machine", () => {
+  it.each(["lvm-thick", "lvm-thin", "zfs"])(
+    "%s passes its cases",
+    async (what) => {
+      const lines: string[] = [];
+      const child = spawn(
+        join(project, "testbed/vm.sh"),
+        ["run", join(project, "testbed/vm-volumes.sh"), what],
+        {
+          env: { ...process.env, VM_LIMIT: String(limitSeconds) },
+          stdio: ["ignore", "pipe", "inherit"],
+        },
+      );
+      for await (const line of createInterface({ input: child.stdout })) {
+        lines.push(line);
+        if (/^(not )?ok |^# /.test(line)) console.log(line);
+      }
+      const failed = lines.filter((line) => line.startsWith("not ok"));
+      expect(failed, lines.join("\n")).toEqual([]);
+      expect(lines.join("\n")).toContain("all passed");
+      expect(lines.filter((line) => line.startsWith("ok ")).length).toBeGreaterThanOrEqual(11);
+    },
+    (limitSeconds + 120) * 1000,
+  );
+});
