@@ -16,6 +16,7 @@ import { defaultStateDirectory } from "./recovery/state-directory.ts";
 import type { RunReport } from "./report/open-report.ts";
 import { loadState, saveState } from "./report/state.ts";
 import { openStore } from "./store/registry.ts";
+import { volumeFreezers } from "./volume/registry.ts";
 import { systemClock } from "./system/clock.ts";
 import { privilegeFor, type Privilege } from "./system/privilege.ts";
 
@@ -46,12 +47,10 @@ export async function furnish(report: RunReport, signal: AbortSignal): Promise<R
   const viewOf: ViewOf = async (directory, selection) =>
     await openDirectoryView({ directory, selection, followLink: isBlobs });
   const freezers = (privilege: Privilege): ReturnType<typeof freezersInOrder> =>
-    freezersInOrder({
-      rules: chainstateRules,
-      viewOf,
-      privilege,
-      onWarning: (message) => report.warning(message),
-    });
+    freezersInOrder(
+      { rules: chainstateRules, viewOf, privilege, onWarning: (message) => report.warning(message) },
+      volumeFreezers({ privilege, clock: systemClock, environment, viewOf }),
+    );
   return {
     host: {
       runId,

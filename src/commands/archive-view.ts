@@ -117,7 +117,8 @@ async function send(
   { frozen, rootName, expected, base, signal }: ArchiveSubject,
   target: { readonly key: string; readonly indexFile: string },
 ): Promise<WrittenArchive> {
-  return await rooms.report.phase("archive", `Archive to ${store.urlOf(target.key)}`, async (phase) => {
+  return await rooms.report.phase("archive", "Archive to the store", async (phase) => {
+    rooms.report.info(`To ${store.urlOf(target.key)}`);
     const upload = await store.openUpload(target.key, {
       contentType: "application/zstd",
       ...(base === undefined ? {} : { copyFrom: { key: base.key, etag: base.etag } }),

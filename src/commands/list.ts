@@ -20,7 +20,8 @@ export async function list(config: ListConfig, rooms: Rooms): Promise<void> {
       shown.map(rowOf),
     );
     const filtered = shown.length === all.length ? "" : ` of ${all.length}`;
-    report.headline(`${shown.length}${filtered} snapshots in ${store.url}.`);
+    const noun = shown.length === 1 && filtered === "" ? "snapshot" : "snapshots";
+    report.headline(`${shown.length}${filtered} ${noun} in ${store.url}.`);
   } finally {
     await store.close();
   }

@@ -11,10 +11,12 @@ import { publish } from "../catalog/publish.ts";
 import { assertConsistent, compareWithRpc, inspectChainstate, inspectFrozen } from "../chainstate/inspect.ts";
 import type { Inspection } from "../chainstate/inspect.ts";
 import { selectEntries } from "../chainstate/layout.ts";
+import { assertNoSecrets } from "../chainstate/secrets.ts";
 import type { SnapshotConfig } from "../config.ts";
 import type { FreezeRequest, FrozenView } from "../freeze/port.ts";
 import type { ChosenFreezer } from "../freeze/registry.ts";
 import type { Journal } from "../recovery/journal.ts";
+import { largestPlannedBytes } from "../store/part-sizes.ts";
 import { openFrameSource } from "../store/frame-source.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { formatBytes } from "../system/space.ts";
@@ -91,6 +93,13 @@ async function preflight({ config, rooms, store }: SnapshotRun): Promise<Plan> {
   if (chosen.notice !== undefined) report.notice(chosen.notice);
   const expected = await measure(rooms, request);
   report.info(`To archive: ${expected.entries} entries, ${formatBytes(expected.contentBytes)}.`);
+  const largest = largestPlannedBytes(store.partLimits);
+  if (expected.contentBytes > largest) {
+    report.warning(
+      `Uncompressed this is more than the ${formatBytes(largest)} that ${store.partLimits.maxParts} parts of ${store.url} can hold; ` +
+        "if it does not compress well enough the upload fails and nothing is published.",
+    );
+  }
   const base = config.dryRun ? undefined : await tryFindBase(rooms, store, basename(config.chainstateDir));
   return { node, request, chosen, expected, base };
 }
@@ -139,6 +148,7 @@ async function takeStopped(run: SnapshotRun, plan: Plan, outage: Outage): Promis
   const isCold = freezer.name === "cold";
   const cleanStop = await outage.begin();
   const inspection = await check(run, plan);
+  if (run.config.profile === "share") await scanForSecrets(run, plan, rooms.signal);
   const at = new Date(rooms.clock.now());
   return await whileFrozen(run, plan, true, async (frozen, signal) => {
     if (!isCold) await outage.end({ minStacksHeight: inspection.facts.stacksHeight });
@@ -194,6 +204,7 @@ async function takeLive(run: SnapshotRun, plan: Plan): Promise<Taken> {
       "Check the chainstate inside the frozen moment",
       async () => {
         if (frozen.ask === undefined) throw new RangeError(`${frozen.method} cannot be asked`);
+        if (run.config.profile === "share") await scanForSecrets(run, plan, signal);
         return judged(run, plan, await inspectFrozen(frozen.ask, run.config.chainstateDir));
       },
     );
@@ -222,6 +233,18 @@ async function check(run: SnapshotRun, plan: Plan): Promise<Inspection> {
       await inspectChainstate({ dir: config.chainstateDir, depth: "tips", signal: rooms.signal }),
     ),
   );
+}
+
+/** What is made for others must hold nothing that is private; looked for while nobody writes. */
+async function scanForSecrets(
+  { config, rooms }: SnapshotRun,
+  plan: Plan,
+  signal: AbortSignal,
+): Promise<void> {
+  await rooms.report.phase("check", "Look for what is private", async () => {
+    const { elevate } = rooms.privilege(config.node.sudo);
+    await assertNoSecrets({ dir: config.chainstateDir, selection: plan.request.selection, elevate, signal });
+  });
 }
 
 /** Throws unless the chainstate is consistent and is the one the node told of. */
