@@ -24,7 +24,9 @@ const hash = (n: string, kind: string, digits = 40): string =>
 
 function fill(key: DatabaseKey, statements: readonly string[]): void {
   const database = new DatabaseSync(join(dir, databasePaths[key]));
-  database.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -200000");
+  database.exec(
+    "PRAGMA journal_mode = DELETE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -200000",
+  );
   for (const sql of statements) database.exec(sql);
   database.exec("PRAGMA journal_mode = WAL");
   database.close();
