@@ -135,13 +135,13 @@ function flagOf(bytes: Buffer, at: number): string {
 }
 
 /** Name and prefix fields of a ustar block. */
-function plainName(bytes: Buffer, at: number): string {
+export function plainName(bytes: Buffer, at: number): string {
   const name = cString(bytes.subarray(at, at + 100));
   const prefix = cString(bytes.subarray(at + 345, at + 500));
   return decodePath(prefix.length === 0 ? name : Buffer.concat([prefix, Buffer.from("/"), name]));
 }
 
-function cString(field: Buffer): Buffer {
+export function cString(field: Buffer): Buffer {
   const end = field.indexOf(0);
   return end === -1 ? field : field.subarray(0, end);
 }
@@ -185,7 +185,8 @@ function paxBlocks(records: readonly Buffer[]): Buffer[] {
   return [block, body, Buffer.alloc(paddingAfter(body.length))];
 }
 
-function parsePaxRecords(body: Buffer): Map<string, Buffer> {
+/** Values as bytes, by key. Throws TAR_HEADER_INVALID. */
+export function parsePaxRecords(body: Buffer): Map<string, Buffer> {
   const records = new Map<string, Buffer>();
   for (let at = 0; at < body.length;) {
     const space = body.indexOf(0x20, at);
@@ -221,7 +222,8 @@ function formatTime(ns: bigint): string {
   return `${ns < 0n ? "-" : ""}${size / nsPerSecond}${fraction === "" ? "" : `.${fraction}`}`;
 }
 
-function parseTime(text: string): bigint {
+/** Decimal seconds → nanoseconds, exactly. Throws TAR_HEADER_INVALID. */
+export function parseTime(text: string): bigint {
   const match = /^(-?)(\d{1,15})(?:\.(\d{1,9})\d*)?$/.exec(text);
   if (match === null) throw invalid("its mtime is not a number");
   const size = BigInt(match[2] ?? "0") * nsPerSecond + BigInt((match[3] ?? "").padEnd(9, "0"));

@@ -40,6 +40,8 @@ export interface FrameSink {
 export interface FrameSource {
   /** Exactly `length` bytes at `offset`, or an error; never short. Bound to one version of the object. */
   read(offset: number, length: number, signal: AbortSignal): Promise<Uint8Array>;
+  /** All bytes in one stream, where ranges cannot be had: then `read` fails for most of them. */
+  readonly whole?: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
   readonly size: number;
   /** For messages, without credentials. */
   readonly url: string;

@@ -1,0 +1,263 @@
+/**
+ * Writes the entries of an archive made elsewhere below one directory and nowhere else. The directory is ours alone and
+ * nothing in it is ever replaced: a name that is there twice is refused, and so is one below anything but a real directory,
+ * so no link of the archive is ever followed.
+ */
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  futimesSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  symlinkSync,
+  utimesSync,
+  writeSync,
+} from "node:fs";
+import { open, type FileHandle } from "node:fs/promises";
+import { ActionError, hasCode } from "../errors.ts";
+import { encodePath, fsPath } from "../system/path-bytes.ts";
+import { isPlainPath, parentOf, symlinkStaysInside } from "./entry-paths.ts";
+import type { ForeignBudget } from "./foreign-limits.ts";
+import type { ForeignEntry, TarEvent } from "./foreign-tar.ts";
+import { ownerFor, writeFailed } from "./frame-placer.ts";
+import type { LateAttributes } from "./late-attributes.ts";
+import { show } from "./tree-check.ts";
+import type { OwnerPolicy } from "./worker-protocol.ts";
+
+export interface ForeignTreeOptions {
+  /** Exists and is empty. */
+  readonly directory: string;
+  readonly owner: OwnerPolicy;
+  /** Which files and links are written; the others are looked at only. Directories are made as needed. */
+  readonly select: ((path: string) => boolean) | undefined;
+  readonly budget: ForeignBudget;
+  readonly late: LateAttributes;
+}
+
+/** Permission bits of a stranger's file; setuid and its kin have no business in a chainstate. */
+const permissions = 0o777;
+const creating = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+/** Files up to this size are gathered and written at once, without a turn of the event loop. */
+const smallBytes = 1024 * 1024;
+const knownDirectoriesAtMost = 4096;
+
+export class ForeignTree {
+  readonly #options: ForeignTreeOptions;
+  /** Directories seen lately to be real. Nothing is ever removed here, so they stay so. */
+  readonly #known = new Set<string>();
+  #file: { readonly entry: ForeignEntry; readonly handle: FileHandle | undefined } | undefined;
+  #gathered: Uint8Array[] = [];
+  #contentSize = 0;
+  #entries = 0;
+
+  constructor(options: ForeignTreeOptions) {
+    this.#options = options;
+  }
+
+  get contentSize(): number {
+    return this.#contentSize;
+  }
+
+  get entries(): number {
+    return this.#entries;
+  }
+
+  /** Throws ARCHIVE_UNSAFE, TOO_MANY_ENTRIES, SPACE_MISSING, DISK_FULL, OWNER_DENIED or TARGET_UNWRITABLE. */
+  async handle(event: TarEvent): Promise<void> {
+    if (event.kind === "entry") await this.#begin(event.entry);
+    else if (event.kind === "bytes") await this.#write(event.bytes);
+    else await this.#end();
+  }
+
+  /** Closes a file that a failure left open. */
+  async close(): Promise<void> {
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.handle?.close();
+  }
+
+  /**
+   * Gives directories their attributes. `root`: the directory below the archive's root that is going to be used alone, so
+   * that no link in it may lead out of it.
+   */
+  finish(root: string): void {
+    const { directory, late, owner } = this.#options;
+    const prefix = root === "" ? "" : `${root}/`;
+    for (const { path, target } of late.links()) {
+      if (!path.startsWith(prefix) || symlinkStaysInside(path.slice(prefix.length), target)) continue;
+      throw unsafe(path, `is a symbolic link that leads out of the chainstate (${show(target)})`);
+    }
+    chmodSync(directory, 0o755);
+    for (const entry of late.directories()) {
+      const path = this.#pathOf(entry.path);
+      guarded(entry.path, () => {
+        const owned = ownerFor(entry, owner);
+        if (owned !== undefined) chownSync(path, owned.uid, owned.gid);
+        chmodSync(path, entry.mode & permissions);
+        utimesSync(path, entry.mtimeSeconds, entry.mtimeSeconds);
+      });
+    }
+  }
+
+  async #begin(entry: ForeignEntry): Promise<void> {
+    const { budget, select } = this.#options;
+    const problem = problemOf(entry);
+    if (problem !== undefined) throw unsafe(entry.path, problem);
+    this.#entries += 1;
+    if (select !== undefined && (entry.type === "directory" || !select(entry.path))) {
+      budget.count();
+      return;
+    }
+    await budget.claim(entry.path, entry.size);
+    const path = this.#pathOf(entry.path);
+    if (entry.path !== "") this.#requireDirectory(parentOf(entry.path), entry.path);
+    if (entry.type === "file") this.#file = { entry, handle: await this.#openLarge(path, entry) };
+    else guarded(entry.path, () => this.#make(path, entry));
+  }
+
+  async #openLarge(path: string | Buffer, entry: ForeignEntry): Promise<FileHandle | undefined> {
+    if (entry.size <= smallBytes) return undefined;
+    try {
+      return await open(path, creating, 0o600);
+    } catch (cause) {
+      throw failed(entry.path, cause);
+    }
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    const file = this.#file;
+    if (file === undefined) return;
+    if (file.handle === undefined) {
+      this.#gathered.push(bytes);
+      return;
+    }
+    try {
+      for (let at = 0; at < bytes.length;) at += (await file.handle.write(bytes, at)).bytesWritten;
+    } catch (cause) {
+      throw failed(file.entry.path, cause);
+    }
+  }
+
+  async #end(): Promise<void> {
+    const file = this.#file;
+    if (file === undefined) return;
+    const { entry, handle } = file;
+    const path = this.#pathOf(entry.path);
+    try {
+      if (handle === undefined) this.#writeSmall(path, entry);
+      else dressFile(handle.fd, entry, this.#options.owner);
+      this.#contentSize += entry.size;
+    } catch (cause) {
+      throw failed(entry.path, cause);
+    } finally {
+      this.#gathered = [];
+      await this.close();
+    }
+  }
+
+  #writeSmall(path: string | Buffer, entry: ForeignEntry): void {
+    const descriptor = openSync(path, creating, 0o600);
+    try {
+      for (const bytes of this.#gathered) {
+        for (let at = 0; at < bytes.length;) at += writeSync(descriptor, bytes, at);
+      }
+      dressFile(descriptor, entry, this.#options.owner);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  #make(path: string | Buffer, entry: ForeignEntry): void {
+    const { late } = this.#options;
+    if (entry.type === "directory") {
+      if (!late.addDirectory(entry)) throw unsafe(entry.path, twice);
+      this.#requireDirectory(entry.path, entry.path);
+      // Open until the end, whatever mode it is to have.
+      chmodSync(path, 0o700);
+    } else if (entry.type === "symlink") {
+      symlinkSync(encodePath(entry.linkTarget ?? ""), path);
+      late.addLink(entry.path, entry.linkTarget ?? "");
+      const owner = ownerFor(entry, this.#options.owner);
+      if (owner !== undefined) lchownSync(path, owner.uid, owner.gid);
+      lutimesSync(path, entry.mtimeSeconds, entry.mtimeSeconds);
+    } else {
+      this.#makeHardLink(path, entry);
+    }
+  }
+
+  #makeHardLink(path: string | Buffer, entry: ForeignEntry): void {
+    const target = entry.linkTarget ?? "";
+    this.#requireDirectory(parentOf(target), entry.path);
+    const twin = this.#pathOf(target);
+    if (lstatSync(twin, { throwIfNoEntry: false })?.isFile() !== true) {
+      throw unsafe(entry.path, `is a hard link to no file that came before it (${show(target)})`);
+    }
+    linkSync(twin, path);
+  }
+
+  /** Makes a directory and those above it where they are not there, and refuses what is there and is none. */
+  #requireDirectory(directory: string, forEntry: string): void {
+    if (directory === "" || this.#known.has(directory)) return;
+    this.#requireDirectory(parentOf(directory), forEntry);
+    const path = this.#pathOf(directory);
+    try {
+      mkdirSync(path, { mode: 0o755 });
+    } catch (error) {
+      if (!hasCode(error, "EEXIST")) throw writeFailed(directory, error);
+      if (!lstatSync(path).isDirectory()) throw unsafe(forEntry, "is below something that is no directory");
+    }
+    if (this.#known.size >= knownDirectoriesAtMost) this.#known.clear();
+    this.#known.add(directory);
+  }
+
+  #pathOf(path: string): string | Buffer {
+    return fsPath(path === "" ? this.#options.directory : `${this.#options.directory}/${path}`);
+  }
+}
+
+const twice = "is there twice";
+
+function problemOf({ path, type, size, linkTarget }: ForeignEntry): string | undefined {
+  if (path === "" ? type !== "directory" : !isPlainPath(path)) return "would be written outside";
+  if (type !== "file" && size !== 0) return "has a size and is no file";
+  if (type === "symlink" && !symlinkStaysInside(path, linkTarget ?? "")) {
+    return `is a symbolic link that leads out (${show(linkTarget)})`;
+  }
+  if (type === "hardlink" && !isPlainPath(linkTarget ?? "")) {
+    return `is a hard link that leads out (${show(linkTarget)})`;
+  }
+  return undefined;
+}
+
+function dressFile(descriptor: number, entry: ForeignEntry, policy: OwnerPolicy): void {
+  const owner = ownerFor(entry, policy);
+  if (owner !== undefined) fchownSync(descriptor, owner.uid, owner.gid);
+  fchmodSync(descriptor, entry.mode & permissions);
+  futimesSync(descriptor, entry.mtimeSeconds, entry.mtimeSeconds);
+}
+
+function guarded(path: string, work: () => void): void {
+  try {
+    work();
+  } catch (cause) {
+    throw failed(path, cause);
+  }
+}
+
+function failed(path: string, cause: unknown): ActionError {
+  return hasCode(cause, "EEXIST") ? unsafe(path, twice) : writeFailed(path, cause);
+}
+
+function unsafe(path: string, why: string): ActionError {
+  return new ActionError("ARCHIVE_UNSAFE", `The archive's entry ${show(path)} ${why}.`, {
+    hint: "Such an archive can do harm and is not unpacked. Use one from somebody you trust.",
+  });
+}
