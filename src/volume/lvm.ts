@@ -90,6 +90,17 @@ export function lvmSnapshotter(host: Host, named: readonly string[] = []): Volum
             ["mount", "-t", part?.mount.fsType ?? "ext4", "-o", "ro", device, scratch],
             "to read the snapshot",
           );
+          await host.privilege.require(
+            [
+              "lvchange",
+              "--yes",
+              "--ignoreactivationskip",
+              "--activate",
+              "y",
+              `${target.origin.group}/${name}`,
+            ],
+            "to activate the snapshot",
+          );
           await host.privilege.require(["umount", scratch], "to let go of the snapshot");
           await host.privilege.require(
             ["lvremove", "--yes", `${target.origin.group}/${name}`],
