@@ -63,6 +63,12 @@ for (const entry of entries) {
   }
   rmSync(target, { recursive: true });
 }
+// ncc minifies the entry alone; the parts that are loaded on demand are minified here.
+for (const part of readdirSync(out).filter((file) => file.endsWith(".index.js"))) {
+  const file = join(out, part);
+  const options = { minify: true, format: "esm", target: "node24" } as const;
+  writeFileSync(file, transformSync(readFileSync(file, "utf8"), options).code);
+}
 writeFileSync(
   join(out, "licenses.txt"),
   [...new Set(licenses.flatMap(splitNotices))].toSorted().join("\n\n"),
