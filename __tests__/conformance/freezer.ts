@@ -2,7 +2,15 @@
  * What every freezer promises, run against the real file system: the view is the state at the cut, byte for byte for
  * plain files and row for row for databases, while a writer goes on; and nothing is left after the release.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync, appendFileSync, readdirSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  writeFileSync,
+  appendFileSync,
+  readdirSync,
+} from "node:fs";
 import { cp } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -52,7 +60,8 @@ export function describeFreezer({ name, freezer, place, nodeRunsOn }: FreezerSui
           if (nodeRunsOn) disturbPlainFiles(dir);
           await new Promise((resolve) => setTimeout(resolve, nodeRunsOn ? 400 : 0));
           const paths = await copyView(frozen.view, join(base, "copy"), 1);
-          expect(paths).toEqual([...paths].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))));
+          const names = paths.map((path) => (isDirectory(join(base, "copy", path)) ? `${path}/` : path));
+          expect(names).toEqual(names.toSorted((x, y) => Buffer.compare(Buffer.from(x), Buffer.from(y))));
           const sharedMemory = paths.some((path) => path.endsWith("-shm"));
           expect(sharedMemory).toBe(!nodeRunsOn);
           await frozen.assertHeld();
@@ -71,7 +80,9 @@ export function describeFreezer({ name, freezer, place, nodeRunsOn }: FreezerSui
       for (const [path, bytes] of reference.plainFiles) {
         expect(readFileSync(join(base, "copy", path))).toEqual(bytes);
       }
-      expect(existsSync(join(base, "copy", "later.txt"))).toBe(false);
+      for (const path of ["later.txt", laterBlock, dirname(laterBlock)]) {
+        expect(existsSync(join(base, "copy", path))).toBe(false);
+      }
       expectNothingLeft(base, before, request);
       // The node's own databases are as good as they were, and at another state.
       const own = await examineCopy(dir);
@@ -142,6 +153,10 @@ export function describeFreezer({ name, freezer, place, nodeRunsOn }: FreezerSui
   });
 }
 
+function isDirectory(path: string): boolean {
+  return lstatSync(path).isDirectory();
+}
+
 /** Fails when the writer does not get on: nothing a freezer does may stop a node. */
 async function growsBy(writer: Writer, blocks: number): Promise<void> {
   const { height } = await writer.progress();
@@ -163,12 +178,16 @@ async function coldCopy(dir: string, target: string): Promise<ColdCopy> {
 }
 
 const writeOnce = `chainstate/blocks/abcd/ef01/${"abcdef01".repeat(8)}`;
-const plainPaths: string[] = ["notes.txt", writeOnce, "ünï cödé/empty", "rollback.sqlite"];
+const laterBlock = `chainstate/blocks/abcd/ef02/${"abcdef02".repeat(8)}`;
+const besideBlocks = "chainstate/blocks/abcd-notes";
+const plainPaths: string[] = [besideBlocks, "notes.txt", writeOnce, "ünï cödé/empty", "rollback.sqlite"];
 
 function addPlainFiles(dir: string): void {
   for (const path of plainPaths) mkdirSync(dirname(join(dir, path)), { recursive: true });
   writeFileSync(join(dir, "notes.txt"), "height = 1\n");
   writeFileSync(join(dir, writeOnce), Buffer.alloc(10_000, 7));
+  // Sorts between a directory of blocks and what is in it.
+  writeFileSync(join(dir, besideBlocks), "no block");
   writeFileSync(join(dir, "ünï cödé/empty"), "");
   const database = new DatabaseSync(join(dir, "rollback.sqlite"));
   database.exec("PRAGMA journal_mode = delete; CREATE TABLE t (x); INSERT INTO t VALUES (1)");
@@ -179,6 +198,8 @@ function disturbPlainFiles(dir: string): void {
   writeFileSync(join(dir, "notes.txt"), "height = 2, and more than before\n");
   appendFileSync(join(dir, "ünï cödé/empty"), "no longer");
   writeFileSync(join(dir, "later.txt"), "not part of the cut");
+  mkdirSync(dirname(join(dir, laterBlock)));
+  writeFileSync(join(dir, laterBlock), Buffer.alloc(5000, 8));
   const database = new DatabaseSync(join(dir, "rollback.sqlite"));
   database.exec("INSERT INTO t VALUES (2)");
   database.close();

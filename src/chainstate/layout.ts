@@ -19,6 +19,8 @@ export interface EntrySelection {
   leavesOut(path: string, isDirectory: boolean): "profile" | "exclude" | "scratch" | undefined;
   /** True for files that the node writes once and never touches again (epoch-2 blocks). */
   isWriteOnce(path: string): boolean;
+  /** True for a directory that holds nothing but such files, at any depth: it can be listed at leisure, after the cut. */
+  isWriteOnceDirectory?(path: string): boolean;
 }
 
 /** The databases that checks and facts are about, by path. */
@@ -54,6 +56,8 @@ const privateDirectory = "chainstate/estimates";
 
 const sidecar = /(?:-wal|-shm|-journal|\.blobs)$/;
 const writeOnce = /^chainstate\/blocks\/[0-9a-f]{4}\/[0-9a-f]{4}\/[0-9a-f]{64}$/;
+
+const writeOnceDirectory = /^chainstate\/blocks\/[0-9a-f]{4}(?:\/[0-9a-f]{4})?$/;
 
 /** `x.sqlite` for the database itself and for all that belongs to it, any other path unchanged. */
 export function databaseStem(path: string): string {
@@ -114,6 +118,7 @@ export function selectEntries(profile: Profile, exclude: readonly string[] = [])
       return undefined;
     },
     isWriteOnce,
+    isWriteOnceDirectory: (path) => writeOnceDirectory.test(path),
   };
 }
 

@@ -11,6 +11,7 @@ import type { EntrySelection } from "../chainstate/layout.ts";
 import { throwIfAborted } from "../errors.ts";
 import type { DatabaseRules } from "./port.ts";
 import { journalModeOf } from "./wal.ts";
+import { isDeferred } from "./write-once.ts";
 
 /**
  * What an entry is to a freezer that holds databases: "database" is one in WAL mode, "wal", "shm" and "append" belong to
@@ -100,6 +101,7 @@ export async function listEntries(view: View, options: ListingOptions): Promise<
   try {
     let pending = "";
     view.onSkipped = (skipped) => {
+      if (isDeferred(selection, skipped.path)) return;
       pending += `${toLine({ skipped })}\n`;
     };
     for await (const entry of view.entries(signal)) {

@@ -5,7 +5,7 @@
  */
 import { constants, copyFile, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { View, ViewEntry } from "../archive/view.ts";
+import type { ViewEntry } from "../archive/view.ts";
 import { ActionError, CancelledError, describeError, hasCode, throwIfAborted } from "../errors.ts";
 import { query } from "../system/exec.ts";
 import { mountOf } from "../system/mounts.ts";
@@ -21,6 +21,7 @@ import {
   spoolDirectory,
   withoutScratch,
 } from "./scratch.ts";
+import { withoutWriteOnce, withWriteOnce } from "./write-once.ts";
 
 /** More than libuv's four threads have no use for. */
 const clonesAtOnce = 16;
@@ -33,10 +34,7 @@ export function reflinkFreezer({ viewOf }: { readonly viewOf: ViewOf }): Freezer
       const found = await findPlace(request);
       if (found.place === undefined)
         return { usable: false, reason: `no clones on ${fsType}: ${found.reason}` };
-      const elsewhere = await onOtherFileSystem(
-        await viewOf(request.chainstateDir, request.selection),
-        request,
-      );
+      const elsewhere = await onOtherFileSystem(viewOf, request);
       if (elsewhere !== undefined) {
         return {
           usable: false,
@@ -83,7 +81,7 @@ async function cloneAll(request: FreezeRequest, directory: string, viewOf: ViewO
   try {
     await makeDirectory(spool);
     await makeDirectory(directory);
-    const listing = await listEntries(await viewOf(chainstateDir, selection), {
+    const listing = await listEntries(await viewOf(chainstateDir, withoutWriteOnce(selection)), {
       spoolPath: join(spool, "entries"),
       selection,
       // A clone needs no knowledge of what the files are to each other.
@@ -93,10 +91,14 @@ async function cloneAll(request: FreezeRequest, directory: string, viewOf: ViewO
     });
     await clones.finish();
     const { ino } = await stat(fsPath(directory));
+    const at = new Date();
     return {
-      view: viewOfListing(listing, ({ kind, entry }) => (kind === "shm" ? undefined : entry)),
+      view: withWriteOnce(
+        viewOfListing(listing, ({ kind, entry }) => (kind === "shm" ? undefined : entry)),
+        { chainstateDir, selection, viewOf, at },
+      ),
       method: "reflink",
-      at: new Date(),
+      at,
       directory,
       broken: Promise.withResolvers<never>().promise,
       async assertHeld() {
@@ -209,16 +211,15 @@ async function findPlace(
   return { place: undefined, reason };
 }
 
-/** A file that a symlink or a mount below the chainstate puts elsewhere. */
+/** A file that a symlink or a mount below the chainstate puts elsewhere. Those read where they are may be anywhere. */
 async function onOtherFileSystem(
-  view: View,
+  viewOf: ViewOf,
   { chainstateDir, selection, signal }: FreezeRequest,
 ): Promise<string | undefined> {
   const { dev } = await stat(fsPath(chainstateDir));
+  const view = await viewOf(chainstateDir, withoutWriteOnce(withoutScratch(selection)));
   for await (const { path, source } of view.entries(signal)) {
-    // Those are read where they are.
-    if (source === undefined || selection.isWriteOnce(path)) continue;
-    if ((await stat(fsPath(source))).dev !== dev) return path;
+    if (source !== undefined && (await stat(fsPath(source))).dev !== dev) return path;
   }
   return undefined;
 }

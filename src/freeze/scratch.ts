@@ -22,11 +22,9 @@ export function scratchName(runId: string): string {
 /** The selection without directories that this or another run made below the chainstate. */
 export function withoutScratch(selection: EntrySelection): EntrySelection {
   return {
-    profile: selection.profile,
-    exclude: selection.exclude,
+    ...selection,
     leavesOut: (path, isDirectory) =>
       isDirectory && path.startsWith(prefix) ? "scratch" : selection.leavesOut(path, isDirectory),
-    isWriteOnce: (path) => selection.isWriteOnce(path),
   };
 }
 

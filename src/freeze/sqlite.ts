@@ -23,6 +23,7 @@ import type { DatabaseRules, FreezeRequest, Freezer, FrozenView, Probe, ViewOf }
 import { makeDirectory, removeDirectory, spoolDirectory, withoutScratch } from "./scratch.ts";
 import { defaultLimits, watchHold } from "./watch.ts";
 import type { HoldLimits } from "./watch.ts";
+import { withoutWriteOnce, withWriteOnce } from "./write-once.ts";
 
 export interface SqliteFreezerOptions {
   readonly rules: DatabaseRules;
@@ -99,7 +100,7 @@ async function freeze(
     });
     // It starts while the directory is listed; a failure is heard below.
     starting.catch(() => undefined);
-    const view = await viewOf(chainstateDir, selection);
+    const view = await viewOf(chainstateDir, withoutWriteOnce(selection));
     const list = async (name: string, copies: boolean): Promise<Listing> =>
       whileFilesVanish(nodeDown ? 1 : listTries, () =>
         listEntries(view, {
@@ -133,7 +134,10 @@ async function freeze(
     }
     const watch = watchHold(hold, keeper, limits, options.onWarning ?? (() => undefined));
     return {
-      view: viewOfListing(listing, (listed) => atTheCut(listed, hold)),
+      view: withWriteOnce(
+        viewOfListing(listing, (listed) => atTheCut(listed, hold)),
+        { chainstateDir, selection, viewOf, at: hold.at },
+      ),
       method: "sqlite",
       at: hold.at,
       ask: async (database, sql) => keeper.ask(positionOf(hold, database).source, sql),
