@@ -5,7 +5,8 @@ import { isInputError, loadInputs, type LoadOptions } from "../src/inputs.ts";
 import { inputNames, inputTable, type InputName } from "../src/inputs/table.ts";
 import { createInputs, inputVariables, type InputTexts } from "./inputs-builder.ts";
 
-function refusal(given: InputTexts, options: LoadOptions = {}): InputError {
+/** By default of a version that can do everything the contract names. */
+function refusal(given: InputTexts, options: LoadOptions = { notYet: new Set() }): InputError {
   try {
     createInputs(given as Parameters<typeof createInputs>[0], options);
   } catch (error) {
