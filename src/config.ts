@@ -34,7 +34,12 @@ export type StorageLocation =
       readonly prefix: string;
     }
   | { readonly scheme: "gs"; readonly url: string; readonly bucket: string; readonly prefix: string }
-  | { readonly scheme: "https"; readonly url: string };
+  | {
+      readonly scheme: "https";
+      readonly url: string;
+      /** Keys are parts of a URL as somebody wrote it. */
+      readonly keysAreEncoded?: boolean;
+    };
 
 export interface NodeOptions {
   readonly manager: NodeManager | "auto";

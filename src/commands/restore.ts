@@ -8,17 +8,20 @@ import { basename, dirname, join } from "node:path";
 import type { ChainFacts } from "../catalog/manifest.ts";
 import { checkFits, type Target } from "../chainstate/guards.ts";
 import { assertConsistent, inspectChainstate, readFacts } from "../chainstate/inspect.ts";
-import type { RestoreConfig } from "../config.ts";
+import type { CheckDepth, RestoreConfig } from "../config.ts";
 import { ActionError, hasCode } from "../errors.ts";
 import { fileOperations, type FileOperations } from "../recovery/file-operations.ts";
 import type { Journal } from "../recovery/journal.ts";
 import { finishSwap, ownPrefix, planSwap, prove, swapIn, type SwapPlan } from "../recovery/swap.ts";
 import { formatBytes, spaceAt } from "../system/space.ts";
 import { reportInspection } from "./inspection-report.ts";
+import { openForeignSource } from "./foreign-source.ts";
+import { withCache } from "./cached-source.ts";
 import { withJournal } from "./journaled.ts";
 import { meetNode, type ManagedNode } from "./managed-node.ts";
 import { Outage } from "./outage.ts";
 import { openOwnSource } from "./own-source.ts";
+import { rememberRestored } from "./remove-restored.ts";
 import type { RestoreSource } from "./restore-source.ts";
 import type { Rooms } from "./rooms.ts";
 
@@ -37,8 +40,13 @@ export async function restore(config: RestoreConfig, rooms: Rooms): Promise<void
   });
 }
 
-async function openSource({ storage, snapshot }: RestoreConfig, rooms: Rooms): Promise<RestoreSource> {
-  if (storage === undefined) throw new RangeError("a foreign archive is restored elsewhere");
+async function openSource(config: RestoreConfig, rooms: Rooms): Promise<RestoreSource> {
+  return await withCache(await openUncached(config, rooms), config, rooms);
+}
+
+async function openUncached({ storage, snapshot, s3 }: RestoreConfig, rooms: Rooms): Promise<RestoreSource> {
+  if (snapshot.kind === "foreign") return await openForeignSource(rooms, snapshot.url, s3);
+  if (storage === undefined) throw new RangeError("a snapshot is on a store");
   return await openOwnSource(rooms, storage, snapshot);
 }
 
@@ -134,6 +142,7 @@ class Restore {
       await this.#source.unpack({
         staging: swap.staging,
         owner: this.#rooms.privilege(node.sudo).isRoot && !replaces ? "archived" : "mine",
+        replaces,
         // Read while the node writes to it: a piece that is not what it should be is fetched instead.
         seeds: seedFrom ?? (replaces ? [swap.target] : []),
         scratch,
@@ -161,9 +170,12 @@ class Restore {
   /** Returns what the unpacked chainstate is. Whatever does not pass is removed. */
   async #check({ swap, fits }: Prepared): Promise<ChainFacts> {
     const { report, signal } = this.#rooms;
-    const { check: depth } = this.#config;
-    const { chain, network } = this.#source;
-    if (depth === "none" && chain !== undefined) return chain;
+    const { check: wanted } = this.#config;
+    const { chain, network, proved } = this.#source;
+    if (wanted === "none" && chain !== undefined) return chain;
+    const depth = isProved(wanted, proved) ? "tips" : wanted;
+    if (depth !== wanted)
+      report.info(`check: ${wanted} was made of the cached copy that this is a clone of; not made again.`);
     return await report.phase("check", "Check the restored chainstate", async () => {
       try {
         const inspection = await inspectChainstate({
@@ -212,6 +224,9 @@ class Restore {
       await prove(swapped, record);
       await outage.endSwap();
     });
+    if (this.#config.removeAfterJob) {
+      await rememberRestored(this.#config, node.control.identity.manager !== "none", this.#rooms);
+    }
     const proved = this.#journal.content.swap;
     if (proved === null) return;
     await report.phase(
@@ -235,6 +250,12 @@ class Restore {
     report.fact("Stacks height", String(chain.stacksHeight));
     report.headline(`${name} is restored to ${chainstateDir}.`);
   }
+}
+
+/** A clone of what was read whole once, and cannot have changed since, need not be read whole again. */
+function isProved(wanted: CheckDepth, proved: CheckDepth | undefined): boolean {
+  if (proved === undefined || wanted === "none") return false;
+  return proved === "full" || proved === wanted;
 }
 
 async function isAbsentOrEmpty(path: string): Promise<boolean> {

@@ -1,5 +1,4 @@
 /** Which command a configuration asks for. */
-import { InputError } from "../errors.ts";
 import type { Config } from "../config.ts";
 import type { Rooms } from "./rooms.ts";
 
@@ -14,7 +13,7 @@ export async function runCommand(config: Config, rooms: Rooms): Promise<void> {
     case "prune":
       return await (await import("./prune.ts")).prune(config, rooms);
     case "import":
-      throw new InputError("snapshot-from", "This version cannot import archives made elsewhere yet.");
+      return await (await import("./import.ts")).importArchive(config, rooms);
     case "list":
       return await (await import("./list.ts")).list(config, rooms);
   }

@@ -3,10 +3,8 @@
  * from the stop until the moment is held still (or, `cold`, until the archive stands in the store); nothing is published
  * that was not checked, and `latest` moves last.
  */
-import { writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import type { ChainFacts, CheckResult, Manifest } from "../catalog/manifest.ts";
-import { commandsByHand } from "../catalog/by-hand.ts";
 import { publish } from "../catalog/publish.ts";
 import { assertConsistent, compareWithRpc, inspectChainstate, inspectFrozen } from "../chainstate/inspect.ts";
 import type { Inspection } from "../chainstate/inspect.ts";
@@ -28,6 +26,7 @@ import { Outage, type CleanStop } from "./outage.ts";
 import { reportInspection } from "./inspection-report.ts";
 import { proveArchive } from "./prove-archive.ts";
 import { applyRetention } from "./prune.ts";
+import { reportPublished } from "./report-published.ts";
 import type { Rooms } from "./rooms.ts";
 import { writePage } from "./write-page.ts";
 
@@ -44,7 +43,7 @@ export async function snapshot(config: SnapshotConfig, rooms: Rooms): Promise<vo
       );
       if (config.dryRun) return reportPlan(run, plan);
       const manifest = await take(run, plan).finally(() => plan.base?.withdraw());
-      await reportResult(run, manifest);
+      await reportPublished(rooms, store, manifest);
     } finally {
       await store.close();
     }
@@ -319,50 +318,4 @@ function manifestOf(
     excluded: [...config.exclude],
     ...(config.pin ? { pinned: true } : {}),
   };
-}
-
-async function reportResult({ rooms, store }: SnapshotRun, manifest: Manifest): Promise<void> {
-  const { report, host } = rooms;
-  const { archive, chain, id } = manifest;
-  const local = join(host.tempDir, `${id}.manifest.json`);
-  await writeFile(local, `${JSON.stringify(manifest, undefined, 2)}\n`);
-  report.output("snapshot-id", id);
-  report.output("manifest-url", store.urlOf(`snapshots/${id}/manifest.json`));
-  report.output("manifest-path", local);
-  report.output("downtime-seconds", String(manifest.cut.downtimeSeconds));
-  report.fact("Snapshot", id);
-  report.fact("Cut", `${manifest.cut.method}, held by ${manifest.cut.freezer}, at ${manifest.cut.at}`);
-  if (archive !== undefined) {
-    const url = store.urlOf(archive.key);
-    report.output("archive-url", url);
-    report.output("size-bytes", String(archive.size));
-    report.output("uploaded-bytes", String(archive.uploadedBytes));
-    report.fact(
-      "Archive",
-      `${archive.files} files, ${formatBytes(archive.tarSize)} in ${formatBytes(archive.size)}`,
-    );
-    const { reused } = archive;
-    if (reused !== undefined) {
-      const share = Math.round((100 * reused.bytes) / archive.size);
-      report.fact(
-        "Reused",
-        `${reused.frames} of ${archive.frames} frames, ${share} % of the bytes, from ${reused.from}`,
-      );
-    }
-    report.fact("Sent", formatBytes(archive.uploadedBytes));
-    report.link("Archive", url);
-    report.commands(
-      "Restore it by hand",
-      Object.values(
-        commandsByHand({
-          storageUrl: store.url,
-          key: archive.key,
-          hasSha256: archive.sha256 !== undefined,
-        }),
-      ).flat(),
-    );
-  }
-  report.headline(
-    `Snapshot ${id} at Stacks height ${chain.stacksHeight} is published; downtime ${manifest.cut.downtimeSeconds} s.`,
-  );
 }

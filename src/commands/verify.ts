@@ -7,8 +7,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { verifyArchive } from "../archive/reader.ts";
 import { assertConsistent, inspectChainstate } from "../chainstate/inspect.ts";
+import { findModeDirectory, mayBeNeededForChecks } from "../chainstate/mode-directory.ts";
 import type { VerifyConfig } from "../config.ts";
 import { ActionError } from "../errors.ts";
+import { openForeignArchive, unpackForeignArchive } from "./foreign-archive.ts";
 import { proveArchive } from "./prove-archive.ts";
 import { reportInspection } from "./inspection-report.ts";
 import { openArchive, openSnapshot, type OpenSnapshot } from "./open-snapshot.ts";
@@ -19,6 +21,10 @@ export async function verify(config: VerifyConfig, rooms: Rooms): Promise<void> 
   if (chainstateDir !== undefined) {
     await verifyDirectory(chainstateDir, config, rooms);
     rooms.report.headline(`${chainstateDir} is one consistent chainstate.`);
+    return;
+  }
+  if (config.snapshot.kind === "foreign") {
+    await verifyForeign(config.snapshot.url, config, rooms);
     return;
   }
   if (storage === undefined) throw new RangeError("nothing to verify");
@@ -44,6 +50,33 @@ async function verifyDirectory(dir: string, config: VerifyConfig, rooms: Rooms):
     reportInspection(rooms.report, inspection);
     assertConsistent(inspection);
   });
+}
+
+/** There is no index to check frames against: it is read through once, and its databases are looked at. */
+async function verifyForeign(url: string, config: VerifyConfig, rooms: Rooms): Promise<void> {
+  const { report, host } = rooms;
+  const { check: depth } = config;
+  const archive = await openForeignArchive(rooms, url, config.s3, "snapshot");
+  const scratch = await mkdtemp(join(host.tempDir, "verify-"));
+  try {
+    const target = join(scratch, "databases");
+    const { root } = await report.phase("verify", `Read ${archive.source.url} through`, (phase) =>
+      unpackForeignArchive(rooms, archive, phase, {
+        target,
+        owner: "mine",
+        select: (path) => depth !== "none" && mayBeNeededForChecks(path, depth),
+        locateRoot: async (directory, signal) =>
+          depth === "none" ? "" : await findModeDirectory(directory, signal),
+        durable: false,
+      }),
+    );
+    if (depth !== "none") await verifyDirectory(join(target, root), config, rooms);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+    await archive.close();
+  }
+  const is = archive.sha256 === undefined ? "can be unpacked" : "is what its checksum says";
+  report.headline(`${archive.name} ${is}${depth === "none" ? "" : " and its chainstate is consistent"}.`);
 }
 
 async function verifySnapshot(

@@ -2,8 +2,8 @@
  * URLs of stores and of archives, and the words that choose a snapshot. A location is taken apart once, here, so that
  * no store ever parses text and no error text ever has to guess what was meant.
  */
-import { fileURLToPath } from "node:url";
-import { resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { basename, dirname, posix, resolve } from "node:path";
 import * as v from "valibot";
 import { snapshotIdSchema } from "../catalog/manifest.ts";
 import type { S3Options, SnapshotSelector, StorageLocation } from "../config.ts";
@@ -66,10 +66,42 @@ export function parseSelector(text: string, input: string): SnapshotSelector {
   throw refuse(input, text, "Valid are: latest, a snapshot's id, height<=N, or the URL of an archive.");
 }
 
+/** The store that an archive (as `archiveUrl` gives it) is in, and its key there. */
+export function locateArchive(
+  url: string,
+  s3: S3Options,
+  input: string,
+): { readonly location: StorageLocation; readonly key: string } {
+  const scheme = schemeOf(url);
+  if (scheme === "https") {
+    const { origin, pathname, search } = new URL(url);
+    const slash = pathname.lastIndexOf("/");
+    const location = { scheme, url: origin + pathname.slice(0, slash) + search, keysAreEncoded: true };
+    return { location, key: pathname.slice(slash + 1) };
+  }
+  const found = parseLocation(url, input);
+  if (found.scheme === "file") {
+    const location = {
+      ...found,
+      url: pathToFileURL(dirname(found.directory)).href,
+      directory: dirname(found.directory),
+    };
+    return { location, key: basename(found.directory) };
+  }
+  if (found.scheme === "https") throw new RangeError("seen above");
+  const prefix = posix.dirname(found.prefix);
+  const parent = { ...found, url: found.url.replace(/\/[^/]*$/, ""), prefix: prefix === "." ? "" : prefix };
+  return { location: withS3(parent, s3), key: posix.basename(found.prefix) };
+}
+
 /** The URL of one archive on any store; a signed URL keeps its query. */
 export function archiveUrl(text: string, input: string): string {
   const scheme = schemeOf(text);
-  if (scheme === "https") return webUrl(text, input);
+  if (scheme === "https") {
+    const url = webUrl(text, input);
+    if (new URL(url).pathname === "/") throw refuse(input, text, "This names a host, not an archive on it.");
+    return url;
+  }
   const location = parseLocation(text, input);
   const names = location.scheme === "file" ? location.directory : "prefix" in location ? location.prefix : "";
   if (names === "" || names === "/")
@@ -99,5 +131,9 @@ function webUrl(text: string, input: string): string {
       "Plain http:// is allowed for localhost only: anybody on the way could change the bytes.",
     );
   }
-  return text.replace(/\/+$/, "");
+  if (url.username !== "" || url.password !== "") {
+    throw refuse(input, text, "A name and password in a URL are not sent. Use a signed URL.");
+  }
+  // A signature may end in a slash.
+  return url.search === "" ? text.replace(/\/+$/, "") : text;
 }

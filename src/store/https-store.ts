@@ -18,11 +18,20 @@ import { systemClock } from "../system/clock.ts";
 /** A server that ignores ranges may be made to send so much for nothing, and no more. */
 const skippedAtMostBytes = 64 * 1024 * 1024;
 
-export function openHttpsStore(baseUrl: string, limits: RequestLimits = defaultLimits): ObjectStore {
-  const base = baseUrl.replace(/\/+$/u, "");
+/** `baseUrl` may have a query: it goes with every request and into no message. */
+export function openHttpsStore(
+  baseUrl: string,
+  limits: RequestLimits = defaultLimits,
+  options: { readonly keysAreEncoded?: boolean } = {},
+): ObjectStore {
+  const [place = ""] = baseUrl.split("?", 1);
+  const base = place.replace(/\/+$/u, "");
+  /** A signature that is good for all below the prefix, or for the one object that is read. */
+  const query = baseUrl.slice(place.length);
   const urlOf = (key: string): string => {
     assertKey(key);
-    return `${base}/${key.split("/").map(encodeURIComponent).join("/")}`;
+    const encode = options.keysAreEncoded === true ? (part: string) => part : encodeURIComponent;
+    return `${base}/${key.split("/").map(encode).join("/")}`;
   };
   const request = async (
     key: string,
@@ -30,13 +39,14 @@ export function openHttpsStore(baseUrl: string, limits: RequestLimits = defaultL
     signal: AbortSignal,
   ): Promise<RangedAnswer> => {
     const url = urlOf(key);
-    const answer = await send(url, range, limits, signal);
+    const answer = await send({ url, query }, range, limits, signal);
     const body = answer.body === null ? Readable.from([]) : Readable.fromWeb(answer.body);
     // Its end, good or bad, is the reader's to see; before there is a reader it must not end the process.
     body.on("error", () => undefined);
     const size = wholeSize(header(answer, "content-range"), lengthOf(answer));
-    const info = infoOf(key, size, answer);
-    if (range === undefined || answer.status === 206) return { info, body };
+    const found = infoOf(key, size, answer);
+    if (range === undefined || answer.status === 206) return { info: found, body };
+    const info: ObjectInfo = { ...found, ranged: false };
     if (range.offset + range.length > size) return { info, body };
     if (range.offset <= skippedAtMostBytes) return { info, body: Readable.from(skip(body, range)) };
     body.destroy();
@@ -88,7 +98,7 @@ export function openHttpsStore(baseUrl: string, limits: RequestLimits = defaultL
 }
 
 async function send(
-  url: string,
+  { url, query }: { readonly url: string; readonly query: string },
   range: GetOptions["range"],
   limits: RequestLimits,
   signal: AbortSignal,
@@ -102,12 +112,13 @@ async function send(
     let failure: unknown;
     try {
       const limit = { idleTimeoutMs: limits.idleTimeoutMs, signal, url };
-      const answer = await withProgressLimit(limit, (stop) => fetch(url, { headers, signal: stop }));
+      const answer = await withProgressLimit(limit, (stop) => fetch(url + query, { headers, signal: stop }));
       if (answer.ok) return answer;
       await answer.body?.cancel();
       failure = refusalOf(url, answer.status);
-      // 408, 429 and 5xx pass; the rest is what the server means.
-      if (answer.status !== 408 && answer.status !== 429 && answer.status < 500) throw failure;
+      // 408, 429 and 5xx pass, and so does a signed address that expired on the way; the rest is what the server means.
+      const passes = [408, 429].includes(answer.status) || answer.status >= 500;
+      if (!passes && !(answer.redirected && answer.status === 403)) throw failure;
     } catch (error) {
       throwIfAborted(signal);
       if (isPortError(error) && !hasCode(error, "STORE_STALLED")) throw error;

@@ -9,6 +9,8 @@ export interface ObjectInfo {
   /** Opaque; equal etags mean equal bytes. Absent where the store gives none worth trusting. */
   readonly etag?: string;
   readonly modifiedAt?: Date;
+  /** False where the store was asked for a part and gave all: then only a whole `stream` makes sense. */
+  readonly ranged?: false;
 }
 
 export interface GetOptions {

@@ -52,5 +52,5 @@ export async function openStore(
     return openAzureStore({ ...location, access, limits });
   }
   const { openHttpsStore } = await import("./https-store.ts");
-  return openHttpsStore(location.url, limits);
+  return openHttpsStore(location.url, limits, location);
 }
