@@ -64,6 +64,7 @@ export async function furnish(report: RunReport, signal: AbortSignal): Promise<R
     signal,
     environment,
     rememberJournal: async (journalPath) => await saveState(environment, { journalPath }),
+    rememberRemoval: async (removeDirectory) => await saveState(environment, { removeDirectory }),
     privilege: privilegeFor,
     nodes: nodeReviver,
     viewOf,

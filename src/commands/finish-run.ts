@@ -1,12 +1,17 @@
-/** What the post step does: whatever the journal of this job's run says is still open, the node first. */
+/** What the post step does: whatever the journal of this job's run says is still open, the node first; then what the job no longer needs. */
 import { ActionError } from "../errors.ts";
 import { takeJournal } from "../recovery/journal.ts";
 import type { RunState } from "../report/state.ts";
 import type { Rooms } from "./rooms.ts";
+import { tryRemoveRestored } from "./remove-restored.ts";
 import { settle } from "./settle.ts";
 
 export async function finishRun(state: RunState, rooms: Rooms): Promise<void> {
-  const { journalPath, runId } = state;
+  await finishWhatIsOpen(state, rooms);
+  if (state.removeDirectory !== undefined) await tryRemoveRestored(state.removeDirectory, rooms);
+}
+
+async function finishWhatIsOpen({ journalPath, runId }: RunState, rooms: Rooms): Promise<void> {
   if (journalPath === undefined) return;
   const journal = await takeJournal(journalPath, { role: "post", signal: rooms.signal, clock: rooms.clock });
   if (journal === undefined) return;

@@ -1,7 +1,10 @@
 /** A snapshot of our own to restore: fetched frame by frame, resumed where an interrupted run stopped. */
+import { createHash } from "node:crypto";
 import { lstat, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
+import { claimAllFrames } from "../archive/claim.ts";
 import { unpackArchive } from "../archive/reader.ts";
+import type { Manifest } from "../catalog/manifest.ts";
 import { tryAnnounceRestore } from "../catalog/readers.ts";
 import type { SnapshotSelector, StorageLocation } from "../config.ts";
 import { hasCode } from "../errors.ts";
@@ -21,6 +24,7 @@ export async function openOwnSource(
     id: manifest.id,
     name: manifest.id,
     chain: manifest.chain,
+    ...cacheableOf(manifest),
     neededBytes: manifest.archive?.tarSize ?? 0,
     introduce() {
       const { chain, cut } = manifest;
@@ -44,9 +48,14 @@ async function unpackFrom(rooms: Rooms, opened: OpenSnapshot, request: UnpackReq
   const { report, signal, host } = rooms;
   const { staging, phase } = request;
   const archive = await openArchive(opened, request.scratch, signal);
-  const journalFile = join(host.stateDir, `${basename(staging).slice(1)}.frames`);
+  const journalFile = join(host.stateDir, `unpack-${sha256(staging).slice(0, 16)}.frames`);
+  if (request.claimed === true) {
+    await rm(journalFile, { force: true });
+    await claimAllFrames({ indexFile: archive.indexFile, expect: archive.record.index, journalFile, signal });
+  }
   // Without its list of frames what stands there is of no use: a run ended between the unpacking and the swap.
-  if (!(await exists(journalFile))) await request.files.removeTree(staging);
+  const isOfNoUse = !(await exists(journalFile)) && (await request.files.names(staging)).length > 0;
+  if (isOfNoUse) await request.files.removeTree(staging);
   const totalBytes = archive.record.tarSize;
   const unpacked = await unpackArchive({
     source: archive.source,
@@ -64,6 +73,16 @@ async function unpackFrom(rooms: Rooms, opened: OpenSnapshot, request: UnpackReq
   await rm(journalFile, { force: true });
   phase.bytes(unpacked.contentSize);
   report.fact("Fetched", `${formatBytes(unpacked.fetchedBytes)} of ${formatBytes(archive.record.size)}`);
+}
+
+function cacheableOf({ id, profile, archive }: Manifest): Pick<RestoreSource, "cacheable"> {
+  if (archive === undefined) return {};
+  const key = `${id.slice(0, 120)}-${profile}-${archive.treeSha256.slice(0, 32)}`;
+  return { cacheable: { key, archiveBytes: archive.size, entries: archive.files } };
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }
 
 async function exists(path: string): Promise<boolean> {

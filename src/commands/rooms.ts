@@ -23,6 +23,8 @@ export interface Rooms {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Tells the post step where this run's journal is. */
   readonly rememberJournal: (path: string) => Promise<void>;
+  /** Tells the post step what to remove at the end of the job; see `remove-restored.ts`. */
+  readonly rememberRemoval: (restored: string) => Promise<void>;
   readonly privilege: (mode: SudoMode) => Privilege;
   readonly nodes: NodeReviver;
   readonly openStore: (location: StorageLocation) => Promise<ObjectStore>;

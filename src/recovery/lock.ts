@@ -16,12 +16,17 @@ export interface HeldLock {
 
 const sqliteBusy = 5;
 
-/** Takes the lock if it is free; undefined when another process (or another holder in this one) has it. */
-export function tryLock(path: string): HeldLock | undefined {
+/**
+ * Takes the lock if it is free; undefined when another process (or another holder in this one) has it. Any number may
+ * share it as long as nobody has it alone.
+ */
+export function tryLock(path: string, mode: "alone" | "shared" = "alone"): HeldLock | undefined {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(path, { timeout: 0 });
-    database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
+    // A transaction that has read shares the lock until it ends.
+    const begin = mode === "alone" ? "BEGIN EXCLUSIVE" : "BEGIN; SELECT count(*) FROM sqlite_schema";
+    database.exec(`PRAGMA journal_mode = MEMORY; ${begin}`);
   } catch (cause) {
     database?.close();
     if (isBusy(cause)) return undefined;

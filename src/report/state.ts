@@ -11,7 +11,7 @@ export interface RunState {
   readonly journalPath?: string;
   /** "failed" and "succeeded" are said at the end of `main`; absent: it never got there. */
   readonly outcome?: "succeeded" | "failed";
-  /** A restored directory that the post step removes (`remove-after-job`). */
+  /** The restored directory that the post step removes (`remove-after-job`), as `commands/remove-restored.ts` tells it. */
   readonly removeDirectory?: string;
 }
 
