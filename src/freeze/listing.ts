@@ -147,8 +147,18 @@ async function* readSpool(path: string, signal: AbortSignal): AsyncIterable<Line
 }
 
 /** JSON has no bigint: the nanosecond times and inodes go as strings of digits with an "n". */
-function toLine(listed: Line): string {
-  return JSON.stringify(listed, (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value));
+function toLine(line: Line): string {
+  if ("skipped" in line) return JSON.stringify(line);
+  const { mtimeNs, stat, ...rest } = line.entry;
+  const times = { mtimeNs: `${mtimeNs}n` };
+  if (stat === undefined) return JSON.stringify({ ...line, entry: { ...rest, ...times } });
+  const looks = {
+    ino: `${stat.ino}n`,
+    size: stat.size,
+    mtimeNs: `${stat.mtimeNs}n`,
+    ctimeNs: `${stat.ctimeNs}n`,
+  };
+  return JSON.stringify({ ...line, entry: { ...rest, ...times, stat: looks } });
 }
 
 const bigintKeys = new Set(["mtimeNs", "ctimeNs", "ino"]);

@@ -203,7 +203,8 @@ async function findPlace(
       return { place, reason: "" };
     } catch (error) {
       if (error instanceof CancelledError) throw error;
-      reason = describeError(error);
+      // libuv's words for ENOTSUP speak of sockets.
+      reason = hasCode(error, "ENOTSUP") ? "it cannot share blocks between files" : describeError(error);
     } finally {
       await removeDirectory(directory);
     }
