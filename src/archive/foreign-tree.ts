@@ -37,7 +37,7 @@ export interface ForeignTreeOptions {
   readonly directory: string;
   readonly owner: OwnerPolicy;
   /** Which files and links are written; the others are looked at only. Directories are made as needed. */
-  readonly select: ((path: string) => boolean) | undefined;
+  readonly select: ((path: string, size: number) => boolean) | undefined;
   readonly budget: ForeignBudget;
   readonly late: LateAttributes;
 }
@@ -112,7 +112,7 @@ export class ForeignTree {
     const problem = problemOf(entry);
     if (problem !== undefined) throw unsafe(entry.path, problem);
     this.#entries += 1;
-    if (select !== undefined && (entry.type === "directory" || !select(entry.path))) {
+    if (select !== undefined && (entry.type === "directory" || !select(entry.path, entry.size))) {
       budget.count();
       return;
     }

@@ -24,7 +24,7 @@ export interface ForeignOptions {
   readonly target: string;
   readonly owner: OwnerPolicy;
   /** Which files are written, by their path below the archive's root; the others are read and checked only. Default: all. */
-  readonly select?: (path: string) => boolean;
+  readonly select?: (path: string, size: number) => boolean;
   /** Finds the directory that is wanted, below `target`; "" for `target` itself. */
   readonly locateRoot: (target: string, signal: AbortSignal) => Promise<string>;
   /** A file that does not exist, for what has to wait; removed again. */

@@ -6,7 +6,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { verifyArchive } from "../archive/reader.ts";
-import { assertConsistent, inspectChainstate } from "../chainstate/inspect.ts";
+import { assertConsistent, inspectChainstate, type InspectOptions } from "../chainstate/inspect.ts";
+import { isBlobs } from "../chainstate/layout.ts";
 import { findModeDirectory, mayBeNeededForChecks } from "../chainstate/mode-directory.ts";
 import type { VerifyConfig } from "../config.ts";
 import { ActionError } from "../errors.ts";
@@ -38,10 +39,16 @@ export async function verify(config: VerifyConfig, rooms: Rooms): Promise<void> 
   }
 }
 
-async function verifyDirectory(dir: string, config: VerifyConfig, rooms: Rooms): Promise<void> {
+async function verifyDirectory(
+  dir: string,
+  config: VerifyConfig,
+  rooms: Rooms,
+  options: Pick<InspectOptions, "blobs"> = {},
+): Promise<void> {
   const depth = config.check === "none" ? "tips" : config.check;
   await rooms.report.phase("check", `Check ${dir} in place`, async (phase) => {
     const inspection = await inspectChainstate({
+      ...options,
       dir,
       depth,
       signal: rooms.signal,
@@ -60,17 +67,26 @@ async function verifyForeign(url: string, config: VerifyConfig, rooms: Rooms): P
   const scratch = await mkdtemp(join(host.tempDir, "verify-"));
   try {
     const target = join(scratch, "databases");
+    const blobs = new Map<string, number>();
     const { root } = await report.phase("verify", `Read ${archive.source.url} through`, (phase) =>
       unpackForeignArchive(rooms, archive, phase, {
         target,
         owner: "mine",
-        select: (path) => depth !== "none" && mayBeNeededForChecks(path, depth),
+        select: (path, size) => {
+          if (isBlobs(path)) blobs.set(path, size);
+          return depth !== "none" && mayBeNeededForChecks(path, depth);
+        },
         locateRoot: async (directory, signal) =>
           depth === "none" ? "" : await findModeDirectory(directory, signal),
         durable: false,
       }),
     );
-    if (depth !== "none") await verifyDirectory(join(target, root), config, rooms);
+    const sizeOf = async (path: string): Promise<number | undefined> =>
+      blobs.get(root === "" ? path : `${root}/${path}`);
+    if (depth !== "none") {
+      const sizesAlone = depth === "full" ? {} : { blobs: { sizeOf } };
+      await verifyDirectory(join(target, root), config, rooms, sizesAlone);
+    }
   } finally {
     await rm(scratch, { recursive: true, force: true });
     await archive.close();
