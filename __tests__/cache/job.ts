@@ -4,7 +4,7 @@
  *
  *   node job.ts CACHE KEY CLONE
  */
-import { appendFileSync } from "node:fs";
+import { appendFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { cloneInto, makeTree, open } from "./support.ts";
@@ -15,6 +15,8 @@ const { seed, filledHere } = await cache.fill(key, {
   neededBytes: 1_000_000,
   async make(tree) {
     process.stdout.write("filling\n");
+    // What a dead one left, as a source does that cannot go on with it.
+    rmSync(tree, { recursive: true, force: true });
     // In pieces and slowly, so that there is a time to die at.
     for (const part of ["a", "b", "c"]) {
       makeTree(join(tree, part), key);

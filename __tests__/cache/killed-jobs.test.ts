@@ -34,9 +34,12 @@ function startJob(at: number): RunningJob {
   return job;
 }
 
-async function until(what: string, look: () => boolean): Promise<void> {
+/** Ends at once when a job fails that nobody killed. */
+async function until(what: string, jobs: readonly RunningJob[], look: () => boolean): Promise<void> {
   const deadline = Date.now() + 120_000;
   while (!look()) {
+    const failed = jobs.find(({ child }) => (child.exitCode ?? 0) !== 0);
+    if (failed !== undefined) throw new Error(failed.said);
     if (Date.now() > deadline) throw new Error(`not within two minutes: ${what}`);
     await new Promise((done) => setTimeout(done, 5));
   }
@@ -56,14 +59,14 @@ test("every survivor of sixteen jobs has a correct clone of its own, and the cac
     };
     // Two that fill, in the middle of it, one after the other.
     for (const nth of [1, 2]) {
-      await until(`filler ${nth}`, () => fillers(jobs).length === nth);
+      await until(`filler ${nth}`, jobs, () => fillers(jobs).length === nth);
       await new Promise((done) => setTimeout(done, 350));
       kill(fillers(jobs).find((job) => !killed.has(job)));
     }
     // One that waits, and one that clones.
     kill(jobs.find((job) => !job.said.includes("filling") && !killed.has(job)));
     const isFound = ({ said }: RunningJob): boolean => said.includes("found") && !said.includes("cloned");
-    await until("one that clones", () => jobs.some(isFound));
+    await until("one that clones", jobs, () => jobs.some(isFound));
     kill(jobs.find((job) => isFound(job) && !killed.has(job)));
 
     const model = join(base, "model");
