@@ -29,6 +29,7 @@ export async function importArchive(config: ImportConfig, rooms: Rooms): Promise
   const directory = join(rooms.host.tempDir, "import");
   const run = { chainstateDir: directory, command: "snapshot", sudo: "never" } as const;
   await withJournal(rooms, run, async (journal) => {
+    await journal.update({ staging: [directory] });
     const store = await rooms.openStore(config.storage);
     try {
       const archive = await openForeignArchive(rooms, config.from, config.s3, "snapshot-from");
