@@ -75,7 +75,7 @@ export async function setUp(options: SetupOptions = {}): Promise<Setup> {
     },
     pids: () => pidsOf(executable.binary),
     async height() {
-      return Number((await waitForInfo(port))["stacks_tip_height"]);
+      return Number((await waitForInfo(port, 30_000))["stacks_tip_height"]);
     },
     async remove() {
       for (const pid of setup.pids()) process.kill(pid, "SIGTERM");
@@ -94,7 +94,7 @@ export async function setUp(options: SetupOptions = {}): Promise<Setup> {
       "5",
       ...(options.nodeArguments ?? []),
     ]);
-    await waitForInfo(port);
+    await waitForInfo(port, 60_000);
   }
   return setup;
 }
