@@ -57,7 +57,7 @@ for (const [type, method] of [
       const ms = performance.now() - startedAt;
       // A quarter of what a copy takes at the very least, even on a busy machine.
       expect(before - freeBytes() > (megabytes * 2 ** 20) / 4).toBe(type === "ext4");
-      if (type !== "ext4") expect(ms).toBeLessThan(10_000);
+      expect(type === "ext4" || ms < 10_000).toBe(true);
 
       const pristine = describeTree(seed.tree);
       appendFileSync(join(at("clone"), "chainstate/vm/marf.sqlite.blobs"), "a trie");

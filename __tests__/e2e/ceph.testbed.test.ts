@@ -1,7 +1,7 @@
 /** The bundled action against three generations of Ceph's S3 gateway: what goes up comes back, and what fails is said. */
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { createServer } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -134,10 +134,9 @@ for (const suite of cephSuites) {
 
 /** Passes connections through until it is told to stall: then bytes go nowhere, and nobody is told. */
 async function startGate(to: number): Promise<{ readonly port: number; stall(): void; close(): void }> {
-  const { connect } = await import("node:net");
   const port = await freePort();
   let stalled = false;
-  const sockets = new Set<import("node:net").Socket>();
+  const sockets = new Set<Socket>();
   const server = createServer((client) => {
     const upstream = connect(to, "127.0.0.1");
     for (const socket of [client, upstream]) {

@@ -147,7 +147,14 @@ describe("a damaged snapshot", () => {
       writeFileSync(file, bytes);
       cpSync(setup.chainstate, join(setup.directory, "copy"), { recursive: true });
       const pids = setup.pids();
-      const restore = await setup.job({ ...setup.snapshotInputs, command: "restore" }).run();
+      const restore = await setup
+        .job({
+          ...setup.snapshotInputs,
+          command: "restore",
+          // Nothing to take the damaged frame from instead.
+          "seed-from": setup.store,
+        })
+        .run();
       expect(restore.main.exitCode, restore.main.log).toBe(1);
       expect(setup.pids()).toEqual(pids);
       expect(existsSync(join(setup.chainstate, "chainstate/vm/index.sqlite"))).toBe(true);

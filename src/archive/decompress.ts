@@ -9,6 +9,8 @@ import { ActionError } from "../errors.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { maxWindowLog, ZstdFrameScanner, zstdMagic } from "./zstd-scan.ts";
 
+/** The decoder works ahead of whoever writes what it gives, by so much. (Streams' own options, unknown to zlib's types.) */
+const streaming: object = { readableHighWaterMark: 4 * 1024 * 1024 };
 const outputBytes = 256 * 1024;
 
 /** Formats that people use and that this program does not read, by their first bytes in hex. */
@@ -61,6 +63,7 @@ async function* decompressZstd(reader: ByteReader): AsyncGenerator<Uint8Array, v
       if (head.length < 8 || (await reader.skip(8 + head.readUInt32LE(4))) > 0) throw truncated();
     } else if (head.readUInt32LE(0) === zstdMagic) {
       const decoder = createZstdDecompress({
+        ...streaming,
         chunkSize: outputBytes,
         params: { [constants.ZSTD_d_windowLogMax]: maxWindowLog },
       });
@@ -85,7 +88,7 @@ async function* frameOf(reader: ByteReader): AsyncGenerator<Uint8Array, void, un
 
 async function* decompressGzip(reader: ByteReader): AsyncGenerator<Uint8Array, void, undefined> {
   // Goes on by itself from one member to the next.
-  yield* through(reader.rest(), createGunzip({ chunkSize: outputBytes }));
+  yield* through(reader.rest(), createGunzip({ ...streaming, chunkSize: outputBytes }));
 }
 
 /** What a decoder makes of an input, which it has to take to its last byte. */

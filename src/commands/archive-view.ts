@@ -146,7 +146,7 @@ async function send(
         // Beside a node that runs on, the archive steps back.
         gentle: frozen.method !== "cold",
         ...(readBytesPerSecond === undefined ? {} : { readRate: limitRate(readBytesPerSecond) }),
-        ...(base === undefined ? {} : { known: base.known }),
+        ...(base === undefined ? {} : { known: (sha256: string) => base.known(sha256) }),
         signal,
         onProgress: ({ doneBytes }) =>
           phase.progress({ doneBytes, totalBytes: Math.max(doneBytes, expected.contentBytes) }),

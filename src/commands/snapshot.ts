@@ -42,8 +42,11 @@ export async function snapshot(config: SnapshotConfig, rooms: Rooms): Promise<vo
         () => preflight(run),
       );
       if (config.dryRun) return reportPlan(run, plan);
-      const manifest = await take(run, plan).finally(() => plan.base?.withdraw());
-      await reportPublished(rooms, store, manifest);
+      try {
+        await reportPublished(rooms, store, await take(run, plan));
+      } finally {
+        await plan.base?.withdraw();
+      }
     } finally {
       await store.close();
     }
@@ -241,8 +244,13 @@ async function scanForSecrets(
   signal: AbortSignal,
 ): Promise<void> {
   await rooms.report.phase("check", "Look for what is private", async () => {
-    const { elevate } = rooms.privilege(config.node.sudo);
-    await assertNoSecrets({ dir: config.chainstateDir, selection: plan.request.selection, elevate, signal });
+    const privilege = rooms.privilege(config.node.sudo);
+    await assertNoSecrets({
+      dir: config.chainstateDir,
+      selection: plan.request.selection,
+      elevate: (argv) => privilege.elevate(argv),
+      signal,
+    });
   });
 }
 
