@@ -81,7 +81,8 @@ export async function sameFileSystem(a: string, b: string): Promise<boolean> {
   return one.dev === other.dev;
 }
 
-const networkTypes = /^(nfs\d?|cifs|smb\d?|smbfs|9p|afs|ceph|glusterfs|lustre|gpfs|ocfs2|gfs2|beegfs|virtiofs|vboxsf)$/;
+const networkTypes =
+  /^(nfs\d?|cifs|smb\d?|smbfs|9p|afs|ceph|glusterfs|lustre|gpfs|ocfs2|gfs2|beegfs|virtiofs|vboxsf)$/;
 const networkFuse = /^fuse\.(sshfs|glusterfs|s3fs|gcsfuse|rclone|ceph|juicefs|blobfuse2?|nfs.*)$/;
 
 /** File systems that other machines (a hypervisor's host included) can write at the same time, so that locks seen here prove nothing. */
