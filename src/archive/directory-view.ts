@@ -1,9 +1,11 @@
 /**
  * A view of a directory that stands still: a stopped node's chainstate, a clone of it, a mounted volume snapshot. Walks
- * one directory at a time, so memory depends on the largest directory and the depth, not on the tree.
+ * one directory at a time, so memory depends on the largest directory and the depth, not on the tree. Looks are
+ * synchronous, a few at a time: through libuv's threads each would cost six times the CPU, which compression needs.
  */
-import { lstat, readdir, readlink, stat } from "node:fs/promises";
+import { lstatSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import type { BigIntStats } from "node:fs";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { ActionError, hasCode, throwIfAborted } from "../errors.ts";
 import { comparePaths, decodePath, fsPath } from "../system/path-bytes.ts";
 import { show } from "./tree-check.ts";
@@ -24,12 +26,12 @@ export interface DirectoryViewOptions {
   readonly guard?: "unchanged" | "prefix";
 }
 
-/** Stats asked for at once; libuv has four threads for them. */
-const lookAhead = 64;
+/** Entries after which other work gets its turn. */
+const entriesPerTurn = 64;
 
 /** Throws DIRECTORY_UNREADABLE where there is no directory to read. */
 export async function openDirectoryView(options: DirectoryViewOptions): Promise<View> {
-  const root = await readable(options.directory, stat(fsPath(options.directory), { bigint: true }));
+  const root = readable(options.directory, () => statSync(fsPath(options.directory), { bigint: true }));
   if (!root.isDirectory()) {
     throw new ActionError("DIRECTORY_UNREADABLE", `${show(options.directory)} is no directory.`);
   }
@@ -46,9 +48,6 @@ interface Level {
   readonly path: string;
   readonly names: readonly string[];
   at: number;
-  /** Stats of `names[statsFrom …]`, asked for ahead. */
-  stats: readonly BigIntStats[];
-  statsFrom: number;
   readonly waiting: { readonly name: string; readonly stats: BigIntStats }[];
 }
 
@@ -58,9 +57,12 @@ async function* walk(
   signal: AbortSignal,
 ): AsyncGenerator<ViewEntry> {
   const hardLinks = new Map<string, string>();
-  const levels = [await openLevel(options.directory, "")];
+  const levels = [openLevel(options.directory, "")];
+  let seen = 0;
   for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+    if (seen % entriesPerTurn === 0) await nextTurn();
     throwIfAborted(signal);
+    seen += 1;
     const name = level.names[level.at];
     const waiting = level.waiting.at(-1);
     // The directory "a" sorts as "a/", and siblings such as "a-b" come before that.
@@ -68,7 +70,7 @@ async function* walk(
       level.waiting.pop();
       const path = below(level.path, waiting.name);
       yield { path, type: "directory", size: 0, ...ownerOf(waiting.stats) };
-      levels.push(await openLevel(options.directory, path));
+      levels.push(openLevel(options.directory, path));
       continue;
     }
     if (name === undefined) {
@@ -76,55 +78,40 @@ async function* walk(
       continue;
     }
     const path = below(level.path, name);
-    const stats = await statsOf(options.directory, level);
+    const absolute = absoluteOf(options.directory, path);
+    const stats = readable(absolute, () => lstatSync(fsPath(absolute), { bigint: true }));
     level.at += 1;
     const leftOut = kindLeftOut(stats) ?? options.selection?.leavesOut(path, stats.isDirectory());
     if (leftOut !== undefined) onSkipped({ path, reason: leftOut });
     else if (stats.isDirectory()) level.waiting.push({ name, stats });
-    else yield await entryOf(options, path, stats, hardLinks);
+    else yield entryOf(options, path, stats, hardLinks);
   }
 }
 
-async function openLevel(root: string, path: string): Promise<Level> {
+function openLevel(root: string, path: string): Level {
   const absolute = absoluteOf(root, path);
-  const raw = await readable(absolute, readdir(fsPath(absolute), { encoding: "buffer" }));
+  const raw = readable(absolute, () => readdirSync(fsPath(absolute), { encoding: "buffer" }));
   const names = raw.map(decodePath);
   // Code units order like bytes as long as none is a surrogate or beyond one.
   const simple = names.every((name) => !/[\ud800-\uffff]/.test(name));
   if (simple) names.sort();
   else names.sort(comparePaths);
-  return { path, names, at: 0, stats: [], statsFrom: 0, waiting: [] };
+  return { path, names, at: 0, waiting: [] };
 }
 
-async function statsOf(root: string, level: Level): Promise<BigIntStats> {
-  if (level.at >= level.statsFrom + level.stats.length) {
-    const names = level.names.slice(level.at, level.at + lookAhead);
-    level.statsFrom = level.at;
-    level.stats = await Promise.all(
-      names.map(async (name) => {
-        const absolute = absoluteOf(root, below(level.path, name));
-        return readable(absolute, lstat(fsPath(absolute), { bigint: true }));
-      }),
-    );
-  }
-  const stats = level.stats[level.at - level.statsFrom];
-  if (stats === undefined) throw new RangeError("The walk lost its place.");
-  return stats;
-}
-
-async function entryOf(
+function entryOf(
   options: DirectoryViewOptions,
   path: string,
   stats: BigIntStats,
   hardLinks: Map<string, string>,
-): Promise<ViewEntry> {
+): ViewEntry {
   const absolute = absoluteOf(options.directory, path);
   if (stats.isSymbolicLink()) {
     if (options.followLink?.(path) !== true) {
-      const target = await readable(absolute, readlink(fsPath(absolute), { encoding: "buffer" }));
+      const target = readable(absolute, () => readlinkSync(fsPath(absolute), { encoding: "buffer" }));
       return { path, type: "symlink", size: 0, ...ownerOf(stats), linkTarget: decodePath(target) };
     }
-    const target = await readable(absolute, stat(fsPath(absolute), { bigint: true }));
+    const target = readable(absolute, () => statSync(fsPath(absolute), { bigint: true }));
     if (!target.isFile()) {
       throw new ActionError("LINK_NOT_A_FILE", `${show(absolute)} is a link to something that is no file.`, {
         hint: "Point it at a file, or leave it out with the input `exclude`.",
@@ -183,9 +170,9 @@ function absoluteOf(root: string, path: string): string {
   return path === "" ? root : `${root}/${path}`;
 }
 
-async function readable<T>(path: string, look: Promise<T>): Promise<T> {
+function readable<T>(path: string, look: () => T): T {
   try {
-    return await look;
+    return look();
   } catch (cause) {
     if (hasCode(cause, "ENOENT")) {
       throw new ActionError("FILE_VANISHED", `${show(path)} vanished while the directory was listed.`, {

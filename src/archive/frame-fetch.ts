@@ -12,7 +12,7 @@ import type { FrameSource } from "./transport.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 import type { UnpackTarget } from "./worker-protocol.ts";
 
-const maxBytesInFlight = 128 * 1024 * 1024;
+const maxBytesInFlight = 80 * 1024 * 1024;
 /** Requests at once, at least: a store with latency is read fast only by many. */
 const minRequests = 8;
 

@@ -51,19 +51,19 @@ export function encodeTarHeader(entry: TarEntry): Buffer {
   const tarPath = entry.type === "directory" ? `${entry.path}/` : entry.path;
   const seconds = entry.mtimeNs / nsPerSecond;
   const inOctal = entry.mtimeNs >= 0n && seconds <= BigInt(maxOctal11);
-  const header = new Header({
-    path: printable(tarPath),
-    mode: entry.mode,
-    // What octal cannot hold stands in the pax record; the field itself stays harmless for old readers.
-    uid: entry.uid > maxOctal7 ? 0 : entry.uid,
-    gid: entry.gid > maxOctal7 ? 0 : entry.gid,
-    size: entry.size > maxOctal11 ? 0 : entry.size,
-    mtime: new Date(inOctal ? Number(seconds) * 1000 : 0),
-    type: typeNames[entry.type],
-    uname: "",
-    gname: "",
-    ...(entry.linkTarget === undefined ? {} : { linkpath: printable(entry.linkTarget) }),
-  });
+  // Fields are set one by one: the constructor would go through an object's entries, half a million times.
+  const header = new Header();
+  header.path = printable(tarPath);
+  header.mode = entry.mode;
+  // What octal cannot hold stands in the pax record; the field itself stays harmless for old readers.
+  header.uid = entry.uid > maxOctal7 ? 0 : entry.uid;
+  header.gid = entry.gid > maxOctal7 ? 0 : entry.gid;
+  header.size = entry.size > maxOctal11 ? 0 : entry.size;
+  header.mtime = new Date(inOctal ? Number(seconds) * 1000 : 0);
+  header.type = typeNames[entry.type];
+  header.uname = "";
+  header.gname = "";
+  if (entry.linkTarget !== undefined) header.linkpath = printable(entry.linkTarget);
   const block = Buffer.alloc(tarBlockSize);
   header.encode(block);
 
@@ -153,8 +153,13 @@ function printable(path: string): string {
 
 /** True when the ustar fields alone give `path` back. */
 function fitsHeader(block: Buffer, path: string): boolean {
-  // eslint-disable-next-line no-control-regex
-  return /^[\x01-\x7f]*$/.test(path) && plainName(block, 0) === path;
+  if (path.length <= 100 && block[345] === 0)
+    return block.toString("latin1", 0, path.length) === path && isAscii(path);
+  return isAscii(path) && plainName(block, 0) === path;
+}
+
+function isAscii(text: string): boolean {
+  return Buffer.byteLength(text) === text.length;
 }
 
 function isShortAscii(text: string): boolean {
@@ -171,21 +176,24 @@ function paxRecord(key: string, value: Buffer): Buffer {
 
 function paxBlocks(records: readonly Buffer[]): Buffer[] {
   const body = Buffer.concat(records);
-  const header = new Header({
-    path: "PaxHeader",
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    size: body.length,
-    mtime: new Date(0),
-    type: "ExtendedHeader",
-  });
-  const block = Buffer.alloc(tarBlockSize);
-  header.encode(block);
-  return [block, body, Buffer.alloc(paddingAfter(body.length))];
+  return [paxHeaderFor(body.length), body, Buffer.alloc(paddingAfter(body.length))];
 }
 
-/** Values as bytes, by key. Throws TAR_HEADER_INVALID. */
+/** The block before pax records: it depends on their length alone. */
+const paxHeaders = new Map<number, Buffer>();
+
+function paxHeaderFor(size: number): Buffer {
+  const made = paxHeaders.get(size);
+  if (made !== undefined) return made;
+  const block = Buffer.alloc(tarBlockSize);
+  const mtime = new Date(0);
+  new Header({ path: "PaxHeader", mode: 0o644, uid: 0, gid: 0, size, mtime, type: "ExtendedHeader" }).encode(
+    block,
+  );
+  paxHeaders.set(size, block);
+  return block;
+}
+
 export function parsePaxRecords(body: Buffer): Map<string, Buffer> {
   const records = new Map<string, Buffer>();
   for (let at = 0; at < body.length;) {

@@ -20,6 +20,9 @@ export interface WorkerLease {
   ): Promise<WorkerReplies[K]>;
 }
 
+/** A worker's buffers are not on its heap; what is there is small and short-lived, and must not wait for a large heap to fill. */
+const resourceLimits = { maxYoungGenerationSizeMb: 6, maxOldGenerationSizeMb: 512 };
+
 interface Waiting {
   readonly resolve: (thread: Thread) => void;
   readonly reject: (reason: unknown) => void;
@@ -83,7 +86,7 @@ class Thread implements WorkerLease {
   #failure: unknown;
 
   constructor(options: WorkerOptions) {
-    this.#worker = new Worker(entryPath("archive-worker"), { workerData: options });
+    this.#worker = new Worker(entryPath("archive-worker"), { workerData: options, resourceLimits });
     this.#worker.unref();
     this.#worker.on("message", (message: WorkerMessage) => {
       const call = this.#call;
