@@ -58,7 +58,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     bytes: fc.integer({ min: 1, max: 2000 }),
   }),
   fc.record({ do: fc.constant("swap blobs") }),
-) as fc.Arbitrary<Step>;
+);
 
 /** Steps that a running node takes. */
 const byNode: ReadonlySet<Step["do"]> = new Set(["grow", "fork", "tear"] as const);

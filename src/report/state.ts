@@ -41,7 +41,7 @@ export function loadState(environment: Environment): RunState {
   const found = Object.entries(names).map(
     ([key, name]) => [key, environment[`STATE_${name}`] ?? ""] as const,
   );
-  return Object.fromEntries(found.filter(([, value]) => value !== "")) as RunState;
+  return Object.fromEntries(found.filter(([, value]) => value !== ""));
 }
 
 async function save(
