@@ -6,6 +6,8 @@ export default defineConfig({
   test: {
     include: ["__tests__/**/*.testbed.test.ts"],
     pool: "forks",
+    // Real processes on a busy machine: a second chance, which the report shows.
+    retry: 1,
     maxWorkers: 1,
     fileParallelism: false,
     testTimeout: 300_000,
