@@ -19,8 +19,8 @@ import { openLocalSink, openLocalSource } from "../archive/local-archive.ts";
 
 const { signal } = new AbortController();
 const selection = selectEntries("backup");
-const viewOf = (directory: string): Promise<View> =>
-  openDirectoryView({ directory, selection, followLink: isBlobs });
+const viewOf = (directory: string, selected = selection): Promise<View> =>
+  openDirectoryView({ directory, selection: selected, followLink: isBlobs });
 
 async function scratch(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "proof-test-"));

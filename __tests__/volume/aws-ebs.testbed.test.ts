@@ -17,7 +17,7 @@ const moto = await motoEndpoint();
 const base = hostOf(privilegeFor("auto"), systemClock);
 const signal = new AbortController().signal;
 
-const root = await mkdtemp(join(tmpdir(), "ebs-"));
+const root = moto === undefined ? "/nowhere" : await mkdtemp(join(tmpdir(), "ebs-"));
 const stateDir = join(root, "state");
 const chainstateDir = join(root, "mount/mainnet");
 const opened = moto === undefined ? undefined : await AwsWorld.open(root, moto, base);

@@ -20,6 +20,8 @@ const schema = v.object({
   path: v.string(),
   device: v.string(),
   inode: v.string(),
+  /** Inodes are used again; with the time of birth it is this directory and no later one. */
+  bornNs: v.string(),
   sudo: v.picklist(["auto", "always", "never"]),
   hasNode: v.boolean(),
 });
@@ -33,8 +35,9 @@ export async function rememberRestored(
   rooms: Rooms,
 ): Promise<void> {
   const path = await canonicalPath(chainstateDir);
-  const { dev, ino } = await lstat(path, { bigint: true });
-  const restored: Restored = { path, device: String(dev), inode: String(ino), sudo: node.sudo, hasNode };
+  const { dev, ino, birthtimeNs } = await lstat(path, { bigint: true });
+  const identity = { device: String(dev), inode: String(ino), bornNs: String(birthtimeNs) };
+  const restored: Restored = { path, ...identity, sudo: node.sudo, hasNode };
   await rooms.rememberRemoval(JSON.stringify(restored));
 }
 
@@ -61,10 +64,10 @@ export async function tryRemoveRestored(remembered: string, rooms: Rooms): Promi
   }
 }
 
-async function isStillThere({ path, device, inode }: Restored): Promise<boolean> {
+async function isStillThere({ path, device, inode, bornNs }: Restored): Promise<boolean> {
   try {
-    const { dev, ino } = await lstat(path, { bigint: true });
-    return String(dev) === device && String(ino) === inode;
+    const { dev, ino, birthtimeNs } = await lstat(path, { bigint: true });
+    return String(dev) === device && String(ino) === inode && String(birthtimeNs) === bornNs;
   } catch (error) {
     if (hasCode(error, "ENOENT")) return false;
     throw error;
