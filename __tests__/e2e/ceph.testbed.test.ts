@@ -75,7 +75,8 @@ for (const suite of cephSuites) {
     );
 
     it("sends the second night only what changed, and the first can go", async () => {
-      const setup = await fresh({ height: 300, extraBytes: 60_000 });
+      // Blobs of more than two segments: what is appended changes the last one.
+      const setup = await fresh({ height: 300, extraBytes: 250_000 });
       const inputs = { ...setup.snapshotInputs, ...s3, storage: `s3://${bucket}/two-nights` };
       const first = await setup.job(inputs).run();
       expect(first.main.exitCode, first.main.log).toBe(0);
@@ -101,7 +102,8 @@ for (const suite of cephSuites) {
         expect(main.exitCode, main.log).toBe(1);
         expect(setup.pids()).toEqual(before);
         expect(main.log).toMatch(/What to do/);
-        expect(main.log).not.toContain(cephCredentials.secretAccessKey);
+        // The runner is told what to mask; nothing else may say it.
+        expect(main.log.replaceAll(/^::add-mask::.*$/gm, "")).not.toContain(cephCredentials.secretAccessKey);
       },
     );
 

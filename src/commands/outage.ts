@@ -4,7 +4,7 @@
  * call it, the journal and the dead man's switch, both set up before the stop is asked for, do.
  */
 import type { NodeOptions } from "../config.ts";
-import { ActionError, describeError } from "../errors.ts";
+import { ActionError, describeError, throwIfAborted } from "../errors.ts";
 import { waitHealthy, type ExpectedChain } from "../node/health.ts";
 import type { Evidence, StopReport } from "../node/port.ts";
 import { proveDown } from "../node/shutdown-proof.ts";
@@ -77,6 +77,11 @@ export class Outage {
     rooms.report.info(`Dead man's switch: ${this.#armed.detail}`);
     const stop = await rooms.report.phase("stop", `Stop ${this.#name}`, async () => {
       await noteStopRequested(this.#journal, rooms.clock);
+      if (rooms.signal.aborted) {
+        // Cancelled before anything was asked of the node: nobody has to wait for it to end.
+        await noteStarted(this.#journal);
+        throwIfAborted(rooms.signal);
+      }
       this.#requestedAt = new Date(rooms.clock.now());
       rooms.report.downtime(this.#requestedAt, undefined);
       this.#stands("down");
