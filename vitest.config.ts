@@ -6,8 +6,6 @@ export default defineConfig({
     include: ["__tests__/**/*.test.ts"],
     exclude: ["__tests__/e2e/**", "__tests__/**/*.testbed.test.ts"],
     pool: "forks",
-    // Real processes on a busy machine: a second chance, which the report shows.
-    retry: 1,
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
