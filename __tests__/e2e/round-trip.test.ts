@@ -34,6 +34,8 @@ describe("a snapshot of a running node", () => {
       expect.arrayContaining(["process-gone", "rpc-closed", "no-open-files", "files-stable"]),
     );
     expect(manifest.checks.filter(({ result }: { result: string }) => result === "failed")).toEqual([]);
+    // Its executable, Node itself, answers no `version`; its RPC does.
+    expect(manifest.node).toMatchObject({ version: "4.0.2", commit: "0123abc" });
     expect(main.outputs["node-running"]).toBe("true");
     expect(Number(main.outputs["downtime-seconds"])).toBeGreaterThan(0);
     expect(Number(main.outputs["stacks-height"])).toBe(manifest.chain.stacksHeight);

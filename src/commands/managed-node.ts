@@ -10,7 +10,7 @@ import {
   type NodeInfo,
   type TenureInfo,
 } from "../node/rpc.ts";
-import { askVersion, type NodeVersion } from "../node/version.ts";
+import { askVersion, parseVersion, type NodeVersion } from "../node/version.ts";
 import type { Rooms } from "./rooms.ts";
 
 export interface ManagedNode {
@@ -42,11 +42,14 @@ export async function meetNode(
     report.output("node-running", String(before.running));
   }
   for (const adjustment of await control.preflight(options.stopTimeoutMs, signal)) report.info(adjustment);
-  const version = await askVersion(await control.versionCommand(signal));
-  if (version !== undefined) report.fact("Node version", version.line);
+  const asked = await askVersion(await control.versionCommand(signal));
   const rpcUrl = before.running && manager !== "none" ? options.rpcUrl : undefined;
-  if (rpcUrl === undefined) return { control, before, version, info: undefined, tenure: undefined };
-  const info = await answeringInfo(rpcUrl, signal);
+  const info = rpcUrl === undefined ? undefined : await answeringInfo(rpcUrl, signal);
+  // A wrapper in front of the node answers no `version`; what it runs says the same line itself.
+  const version = asked ?? parseVersion(info?.server_version ?? "");
+  if (version !== undefined) report.fact("Node version", version.line);
+  if (rpcUrl === undefined || info === undefined)
+    return { control, before, version, info, tenure: undefined };
   report.info(`Before: Stacks height ${info.stacks_tip_height}, burn height ${info.burn_block_height}.`);
   const tenure = await askTenureInfo(rpcUrl, signal);
   if (tenure.kind !== "answer") report.info(`/v3/tenures/info: ${describeOutcome(tenure)}.`);
