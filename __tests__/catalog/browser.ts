@@ -100,8 +100,18 @@ export class Browser {
     return result.value;
   }
 
-  async screenshot(): Promise<Buffer> {
-    const { data } = await this.send("Page.captureScreenshot", { format: "png" });
+  /** From the top of the page, as far down as it goes but `mostPixels` at most. */
+  async screenshot(mostPixels: number): Promise<Buffer> {
+    const { cssContentSize } = (await this.send("Page.getLayoutMetrics")) as {
+      cssContentSize: { width: number; height: number };
+    };
+    const { width, height } = cssContentSize;
+    const clip = { x: 0, y: 0, width, height: Math.min(height, mostPixels), scale: 1 };
+    const { data } = await this.send("Page.captureScreenshot", {
+      format: "png",
+      captureBeyondViewport: true,
+      clip,
+    });
     return Buffer.from(String(data), "base64");
   }
 

@@ -1,5 +1,5 @@
 /** Catalogues for looking at the page: made up, but shaped like years of nights. */
-import type { PageEntry } from "../../src/catalog/page.ts";
+import type { PageEntry } from "../../src/catalog/page-entry.ts";
 
 const dayMs = 86_400_000;
 const newest = Date.UTC(2026, 10, 22, 2, 0, 14);
@@ -9,7 +9,8 @@ export function sampleEntry(nightsAgo = 0, change: Partial<PageEntry> = {}): Pag
   const stacksHeight = 8_112_233 - nightsAgo * 5200 + ((nightsAgo * 7919) % 400);
   const stamp = at.toISOString().replaceAll(/[-:]|\.\d+/g, "");
   const id = `mainnet-${stacksHeight}-${stamp}`;
-  const size = Math.round((208 - nightsAgo * 0.11) * 2 ** 30);
+  // Pruned once, half a year ago.
+  const size = Math.round((208 - nightsAgo * 0.11 + (nightsAgo > 180 ? 60 : 0)) * 2 ** 30);
   const full = nightsAgo % 30 === 29;
   return {
     id,
@@ -24,7 +25,10 @@ export function sampleEntry(nightsAgo = 0, change: Partial<PageEntry> = {}): Pag
     pruned: false,
     cut: { method: "frozen", downtimeSeconds: 4 + (nightsAgo % 9) },
     verified: "database",
-    checks: ["A", "B", "C", "D", "E", "F", "G"].map((check) => ({ id: check, result: "passed" })),
+    checks: ["files", "A", "B", "C", "D", "E", "F", "G", "H"].map((check) => ({
+      id: check,
+      result: "passed",
+    })),
     manifest: `snapshots/${id}/manifest.json`,
     archive: {
       key: `snapshots/${id}/mainnet-4.0.2-${stamp}.tar.zst`,
@@ -41,6 +45,29 @@ export function sampleEntry(nightsAgo = 0, change: Partial<PageEntry> = {}): Pag
 
 export function manyEntries(count: number): readonly PageEntry[] {
   return Array.from({ length: count }, (_, nightsAgo) => sampleEntry(nightsAgo));
+}
+
+/** Two networks, snapshots of volumes with and without an archive, a failed check, one that was never made. */
+export function mixedEntries(): readonly PageEntry[] {
+  const volumes = [{ driver: "aws-ebs", snapshot: "snap-0a1b2c3d4e5f60718" }];
+  const results = { D: "not-made", F: "failed" } as Readonly<Record<string, string>>;
+  const checks = ["files", "A", "B", "C", "D", "E", "F", "G", "H"];
+  const testnet = { network: "testnet", profile: "share" };
+  return [
+    sampleEntry(0, { kind: "both", volumes }),
+    sampleEntry(1, { kind: "volume", volumes, archive: null, verified: "none" }),
+    sampleEntry(2, { checks: checks.map((id) => ({ id, result: results[id] ?? "passed" })) }),
+    sampleEntry(4, { cut: { method: "live", downtimeSeconds: 0 }, nodeVersion: null, burnHeight: null }),
+    ...[0.5, 7, 14].map((nightsAgo) =>
+      sampleEntry(nightsAgo, {
+        ...testnet,
+        id: `testnet-${210_000 - nightsAgo * 100}-x`,
+        stacksHeight: 210_000 - nightsAgo * 100,
+        verified: "checksum",
+        checks: [],
+      }),
+    ),
+  ];
 }
 
 export const markupText = `"><img src=x onerror="window.stolen=1"><script>window.stolen=1</script></pre>'\`\${1}&lt;`;

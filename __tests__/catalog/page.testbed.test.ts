@@ -13,21 +13,22 @@ import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { renderPage } from "../../src/catalog/page.ts";
 import { Browser, chromiumPath, type View } from "./browser.ts";
-import { hostileEntry, manyEntries, markupText, sampleEntry } from "./page-samples.ts";
+import { hostileEntry, manyEntries, markupText, mixedEntries, sampleEntry } from "./page-samples.ts";
 
 const storageUrl = "s3://my-stacks-snapshots/mainnet";
 const pages = {
   none: [],
   one: manyEntries(1),
   many: manyEntries(400),
+  mixed: mixedEntries(),
   hostile: [hostileEntry(), sampleEntry(1), sampleEntry(2)],
 } as const;
 const views: Readonly<Record<string, View>> = {
-  wide: { width: 1200, height: 1400 },
-  phone: { width: 390, height: 1400, phone: true },
-  dark: { width: 1200, height: 1400, dark: true },
-  "phone-dark": { width: 390, height: 1400, phone: true, dark: true },
-  plain: { width: 1200, height: 1400, javascript: false },
+  wide: { width: 1200, height: 900 },
+  phone: { width: 390, height: 900, phone: true },
+  dark: { width: 1200, height: 900, dark: true },
+  "phone-dark": { width: 390, height: 900, phone: true, dark: true },
+  plain: { width: 1200, height: 900, javascript: false },
 };
 
 const artifacts = join(
@@ -53,7 +54,7 @@ describe.skipIf(chromiumPath === undefined)("the catalogue page in Chromium (nee
     mkdirSync(artifacts, { recursive: true });
     directory = mkdtempSync(join(tmpdir(), "catalogue-"));
     for (const [name, entries] of Object.entries(pages)) {
-      writeFileSync(join(directory, `${name}.html`), renderPage({ storageUrl, entries }));
+      writeFileSync(join(directory, `${name}.html`), renderPage({ storage: { url: storageUrl }, entries }));
     }
     server = createServer((request, response) => {
       response.setHeader("content-type", "text/html");
@@ -71,15 +72,15 @@ describe.skipIf(chromiumPath === undefined)("the catalogue page in Chromium (nee
 
   const cases = Object.keys(pages).flatMap((page) => Object.keys(views).map((view) => [page, view] as const));
   test.each(cases)("%s, %s: fits, and axe finds nothing", async (page, viewName) => {
-    const view = views[viewName] ?? { width: 1200, height: 1400 };
+    const view = views[viewName] ?? { width: 1200, height: 900 };
     await browser.open(fileUrl(page), view);
-    writeFileSync(join(artifacts, `${page}-${viewName}.png`), await browser.screenshot());
+    writeFileSync(join(artifacts, `${page}-${viewName}.png`), await browser.screenshot(2800));
     await browser.send("Emulation.setScriptExecutionDisabled", { value: false });
     const overflow = await browser.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
     expect(overflow).toBeLessThanOrEqual(0);
     // Four hundred of the same need not be looked at one by one.
     await browser.evaluate(
-      "document.querySelectorAll('li:nth-child(n + 12)').forEach((one) => one.remove())",
+      "document.querySelectorAll('.entries > li:nth-child(n + 12)').forEach((one) => one.remove())",
     );
     await browser.evaluate(`${axe}; undefined`);
     const faults = await browser.evaluate<Fault[]>(`axe.run().then(({ violations }) => violations)`);
@@ -87,7 +88,7 @@ describe.skipIf(chromiumPath === undefined)("the catalogue page in Chromium (nee
   });
 
   test("markup from a manifest runs nowhere and is seen as text", async () => {
-    await browser.open(fileUrl("hostile"), views["wide"] ?? { width: 1200, height: 1400 });
+    await browser.open(fileUrl("hostile"), views["wide"] ?? { width: 1200, height: 900 });
     expect(
       await browser.evaluate("[typeof window.stolen, document.images.length, document.scripts.length]"),
     ).toEqual(["undefined", 0, 1]);
@@ -98,7 +99,7 @@ describe.skipIf(chromiumPath === undefined)("the catalogue page in Chromium (nee
   });
 
   test("even a script that got in would not run", async () => {
-    const broken = renderPage({ storageUrl, entries: [] }).replace(
+    const broken = renderPage({ storage: { url: storageUrl }, entries: [] }).replace(
       "</main>",
       "<script>window.stolen = 1</script></main>",
     );
@@ -122,7 +123,7 @@ describe.skipIf(chromiumPath === undefined)("the catalogue page in Chromium (nee
       const input = document.querySelector("input");
       input.value = "2026-11 mainnet";
       input.dispatchEvent(new Event("input"));
-      return document.querySelectorAll("li:not([hidden])").length;
+      return document.querySelectorAll(".entries > li:not([hidden])").length;
     })()`);
     expect(shown).toBe(22);
     expect(await browser.evaluate("document.querySelector('[role=status]').textContent")).toBe("22 of 400");

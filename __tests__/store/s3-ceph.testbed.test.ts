@@ -101,7 +101,8 @@ for (const suite of cephSuites) {
       setTimeout(() => cancel.abort(), 5);
       await settled;
       await upload.abort();
-      for await (const { token } of store.listUploads("", signal)) expect(token.key).toBe("none");
+      // Its own uploads only: on Ceph 16 one whose part was cut above is seldom still listed after its completion.
+      for await (const { token } of store.listUploads("cancelled", signal)) expect(token.key).toBe("none");
     });
 
     test("credentials, rights and names that are wrong have their own errors", async () => {

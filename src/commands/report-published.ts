@@ -1,7 +1,7 @@
 /** What is said of a snapshot that has been published, made here or imported. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { commandsByHand } from "../catalog/by-hand.ts";
+import { commandsByHand, placeOf } from "../catalog/by-hand.ts";
 import type { Manifest } from "../catalog/manifest.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { formatBytes } from "../system/space.ts";
@@ -42,7 +42,7 @@ export async function reportPublished(rooms: Rooms, store: ObjectStore, manifest
       "Restore it by hand",
       Object.values(
         commandsByHand({
-          storageUrl: store.url,
+          storage: placeOf(store),
           key: archive.key,
           hasSha256: archive.sha256 !== undefined,
         }),

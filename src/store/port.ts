@@ -48,9 +48,18 @@ export interface PartLimits {
   readonly maxParts: number;
 }
 
+/** How an S3-compatible store is reached that is not AWS. */
+export interface S3Endpoint {
+  readonly url: string;
+  /** The bucket stands in the path and not in the host's name. */
+  readonly isPathStyle: boolean;
+}
+
 export interface ObjectStore {
   /** For people: scheme, bucket, prefix, never credentials. */
   readonly url: string;
+  /** What people's own tools need to be told besides the URL. */
+  readonly s3Endpoint?: S3Endpoint;
   readonly capabilities: StoreCapabilities;
   readonly partLimits: PartLimits;
   /** Undefined where there is no such object. */

@@ -39,7 +39,7 @@ export async function openStore(
       import("./s3-client.ts"),
       import("./s3-store.ts"),
     ]);
-    const s3 = scheme === "s3" ? location.s3 : googleOptions;
+    const s3 = scheme === "s3" ? withEndpoint(location.s3, process.env) : googleOptions;
     const client = await (options.s3ClientFactory ?? createS3Client)(s3, limits);
     return openS3Store(client, { ...location, s3, limits });
   }
@@ -53,4 +53,10 @@ export async function openStore(
   }
   const { openHttpsStore } = await import("./https-store.ts");
   return openHttpsStore(location.url, limits, location);
+}
+
+/** The SDK would find it there too, but the commands that people are given must name it. */
+function withEndpoint(options: S3Options, env: NodeJS.ProcessEnv): S3Options {
+  const endpoint = options.endpoint ?? (env["AWS_ENDPOINT_URL_S3"] || env["AWS_ENDPOINT_URL"]);
+  return endpoint === undefined || endpoint === "" ? options : { ...options, endpoint };
 }

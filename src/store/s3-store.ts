@@ -87,8 +87,12 @@ export function openS3Store(client: S3Client, options: S3StoreOptions): ObjectSt
     } while (token !== undefined);
   };
 
+  const { endpoint, forcePathStyle } = options.s3;
   return {
     url: bucket.url,
+    ...(options.scheme === "s3" && endpoint !== undefined
+      ? { s3Endpoint: { url: endpoint, isPathStyle: forcePathStyle } }
+      : {}),
     get capabilities() {
       return {
         conditionalWrites: conditions?.ifAbsent === true && conditions.ifMatch,
