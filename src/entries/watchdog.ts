@@ -7,21 +7,13 @@
  */
 import { parseArgs } from "node:util";
 import { ActionError, describeError } from "../errors.ts";
-import { scanHolders } from "../node/holders.ts";
-import { startFromRecipe } from "../node/registry.ts";
+import { nodeReviver } from "../node/reviver.ts";
 import { stopTimer } from "../recovery/dead-mans-switch.ts";
-import type { NodeReviver } from "../recovery/recover.ts";
 import { describeReplayed, replay } from "../recovery/replay.ts";
 import { watch, watchTimings } from "../recovery/watch.ts";
 import { systemClock } from "../system/clock.ts";
 import { query } from "../system/exec.ts";
 import { privilegeFor } from "../system/privilege.ts";
-
-const nodes: NodeReviver = {
-  start: async (recipe, privilege, signal) => await startFromRecipe(recipe, privilege, signal),
-  isInUse: async (directory, privilege, signal) =>
-    (await scanHolders(directory, privilege, signal)).holders.length > 0,
-};
 
 function log(line: string): void {
   process.stdout.write(`${new Date().toISOString()} ${line}\n`);
@@ -40,7 +32,7 @@ async function main(argv: readonly string[], signal: AbortSignal): Promise<numbe
     },
   });
   const [mode, path, runId] = positionals;
-  const common = { nodes, clock: systemClock, signal, privilege: privilegeFor };
+  const common = { nodes: nodeReviver, clock: systemClock, signal, privilege: privilegeFor };
   if (mode === "watch" && path !== undefined && runId !== undefined) {
     const timings = { graceMs: Number(values["grace-ms"]), intervalMs: Number(values["interval-ms"]) };
     const end = await watch({ ...common, journalPath: path, runId, once: values.once, timings, log });
