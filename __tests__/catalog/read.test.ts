@@ -122,6 +122,16 @@ describe("a manifest", () => {
     expect(written).toThrow("no manifest");
   });
 
+  test("is believed in whatever order its writer put the fields", () => {
+    const reused = { frames: 1, from: "mainnet-1-20261121T020014Z", bytes: 10 };
+    const volume = { zebra: 1, createdAt: sample.createdAt, snapshot: "s", source: "v", driver: "zfs" };
+    const { archive = undefined, ...rest } = { ...sample, volumes: [volume] };
+    if (archive === undefined) throw new Error("the sample has an archive");
+    const unusual = { archive: { uploadedBytes: 0, ...archive, reused }, ...rest } as Manifest;
+    const { bytes, manifest } = writeManifest(unusual);
+    expect(readManifest(bytes, sample.id, "here")).toEqual(manifest);
+  });
+
   test("without its digest is not believed, and one of the future is named as such", () => {
     const { digest: _, ...rest } = writeManifest(sample).manifest;
     expect(() => readManifest(Buffer.from(JSON.stringify(rest)), sample.id, "here")).toThrow("digest");

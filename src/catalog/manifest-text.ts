@@ -38,7 +38,8 @@ export function readManifest(bytes: Uint8Array, id: string, where: string): Mani
     );
   }
   const manifest = checkManifest(value, id, where);
-  const { digest, ...content } = manifest;
+  // Of the text as it stands, since the schema's output has its fields in the schema's order.
+  const { digest, ...content } = value as Manifest;
   if (digest !== digestOf(content)) throw invalid(where, "its digest does not fit its content");
   return manifest;
 }
@@ -61,7 +62,7 @@ function checkManifest(value: unknown, id: string, where: string): Manifest {
   return manifest;
 }
 
-/** Parsing keeps the order of names, so reader and writer make the same text of the same manifest. */
+/** `JSON.parse` keeps the order of names, so reader and writer make the same text of the same manifest. */
 function digestOf(content: Omit<Manifest, "digest">): string {
   return createHash("sha256").update(JSON.stringify(content)).digest("hex");
 }
