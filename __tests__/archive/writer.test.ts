@@ -149,33 +149,6 @@ describe("writing", () => {
       execFileSync("diff", ["-r", tree, join(scratch, "back")]);
       expect(await verify(second)).toMatchObject({ treeSha256: second.written.treeSha256 });
     }));
-
-  test("asks for trusted digests before it reads, and records those it found", async () =>
-    useScratch(async (scratch) => {
-      const tree = join(scratch, "tree");
-      makeTree(tree);
-      const recorded = new Map<number, string>();
-      const recording = {
-        trusted: () => undefined,
-        record: (segment: { number: number }, sha256: string) => void recorded.set(segment.number, sha256),
-      };
-      const first = await archiveOf(tree, scratch, { segmentSizeOf, digests: recording }, "first");
-      expect(recorded.size).toBe(first.written.frames - 1);
-      const known = await framesBySha256(first);
-      let read = 0;
-      const trusting = {
-        trusted: (segment: { number: number }) => recorded.get(segment.number),
-        record: () => (read += 1),
-      };
-      const again = await archiveOf(
-        tree,
-        scratch,
-        { segmentSizeOf, digests: trusting, known: (sha256) => known.get(sha256), base: first.file },
-        "again",
-      );
-      expect(read).toBe(0);
-      expect(readFileSync(again.file).equals(readFileSync(first.file))).toBe(true);
-    }));
 });
 
 describe("unpacking", () => {

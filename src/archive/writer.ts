@@ -36,11 +36,10 @@ export interface KnownFrame {
   readonly compressedSize: number;
 }
 
-/** Where digests of segments come from without reading them (`trust-timestamps`), and where they are kept for the next run. */
-export interface SegmentDigests {
-  /** The digest of a segment all of whose files are as recorded; undefined: read it. */
+/** Digests of segments that need not be read (`trust-timestamps`). */
+export interface TrustedSegments {
+  /** Asked once for each segment, in order. The digest where all of its files are as recorded; undefined: read it. */
   trusted(segment: Segment<PackEntry>): string | undefined;
-  record(segment: Segment<PackEntry>, sha256: string): void;
 }
 
 export interface ArchiveProgress {
@@ -64,7 +63,7 @@ export interface WriteArchiveOptions {
   readonly segmentSizeOf?: (entry: ViewEntry) => number;
   /** A frame of the base archive that holds the bytes with this SHA-256. */
   readonly known?: (sha256: string) => KnownFrame | undefined;
-  readonly digests?: SegmentDigests;
+  readonly digests?: TrustedSegments;
   /** Of the bytes that are read. */
   readonly readRate?: RateLimit;
   /** Worker threads step behind others, because a node runs beside them. */
@@ -249,7 +248,6 @@ class ArchiveWriting {
     return this.#pool.use(async (lease) => {
       // With a base archive the digest decides whether compressing is worth it; without one a question less is asked.
       const loaded = await lease.call(loadRequest(segment, known === undefined ? level : undefined));
-      digests?.record(segment, loaded.sha256);
       if (loaded.bytes !== undefined) return { segment, ...loaded, known: undefined };
       const frame = known?.(loaded.sha256);
       if (frame !== undefined) return { segment, sha256: loaded.sha256, bytes: undefined, known: frame };

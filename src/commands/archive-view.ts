@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
+import type { SegmentRecord } from "../archive/segment-record.ts";
 import { writeArchive, type WrittenArchive } from "../archive/writer.ts";
 import { decompressFrame } from "../archive/zstd-frame.ts";
 import { checksumFile } from "../catalog/checksum-file.ts";
@@ -47,6 +48,8 @@ export interface ArchiveSubject {
   readonly expected: ExpectedArchive;
   /** Whose frames are taken over where they are the same. */
   readonly base: BaseSnapshot | undefined;
+  /** What need not be read, and what the next run need not. */
+  readonly segments?: SegmentRecord | undefined;
   readonly at: Date;
   readonly signal: AbortSignal;
 }
@@ -114,7 +117,7 @@ export async function archiveView(request: ArchiveRequest, subject: ArchiveSubje
 
 async function send(
   { config, rooms, journal, store }: ArchiveRequest,
-  { frozen, rootName, expected, base, signal }: ArchiveSubject,
+  { frozen, rootName, expected, base, segments, signal }: ArchiveSubject,
   target: { readonly key: string; readonly indexFile: string },
 ): Promise<WrittenArchive> {
   return await rooms.report.phase("archive", "Archive to the store", async (phase) => {
@@ -147,6 +150,7 @@ async function send(
         gentle: frozen.method !== "cold",
         ...(readBytesPerSecond === undefined ? {} : { readRate: limitRate(readBytesPerSecond) }),
         ...(base === undefined ? {} : { known: (sha256: string) => base.known(sha256) }),
+        ...(segments === undefined ? {} : { digests: segments }),
         signal,
         onProgress: ({ doneBytes }) =>
           phase.progress({ doneBytes, totalBytes: Math.max(doneBytes, expected.contentBytes) }),

@@ -5,6 +5,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { openIndex } from "../archive/index-reader.ts";
+import type { BaseFrames } from "../archive/segment-record.ts";
 import type { KnownFrame } from "../archive/writer.ts";
 import { listSnapshots, loadManifest } from "../catalog/read.ts";
 import { tryAnnounceRestore, type Announcement } from "../catalog/readers.ts";
@@ -13,12 +14,10 @@ import type { ObjectStore } from "../store/port.ts";
 import { openArchive } from "./open-snapshot.ts";
 import type { Rooms } from "./rooms.ts";
 
-export interface BaseSnapshot {
-  readonly id: string;
+export interface BaseSnapshot extends BaseFrames {
   /** Of its archive. */
   readonly key: string;
   readonly etag: string;
-  readonly frames: number;
   known(sha256: string): KnownFrame | undefined;
   /** Retention may remove it from now on. */
   withdraw(): Promise<void>;
@@ -65,7 +64,9 @@ export async function tryFindBase(
       id: chosen.id,
       key: record.key,
       etag: source.etag,
+      indexSha256: record.index.sha256,
       frames: frames.count,
+      sha256Of: (frame) => frames.sha256Of(frame),
       known(sha256) {
         const frame = bySha256.get(sha256);
         if (frame === undefined) return undefined;

@@ -18,7 +18,13 @@ import { largestPlannedBytes } from "../store/part-sizes.ts";
 import { openFrameSource } from "../store/frame-source.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { formatBytes } from "../system/space.ts";
-import { archiveView, measure, type ExpectedArchive, type StoredArchive } from "./archive-view.ts";
+import {
+  archiveView,
+  measure,
+  type ArchiveSubject,
+  type ExpectedArchive,
+  type StoredArchive,
+} from "./archive-view.ts";
 import { tryFindBase, type BaseSnapshot } from "./base-snapshot.ts";
 import { withJournal } from "./journaled.ts";
 import { meetNode, type ManagedNode } from "./managed-node.ts";
@@ -28,6 +34,7 @@ import { proveArchive } from "./prove-archive.ts";
 import { applyRetention } from "./prune.ts";
 import { reportPublished } from "./report-published.ts";
 import type { Rooms } from "./rooms.ts";
+import { openTrust, type Trust } from "./trusted-segments.ts";
 import { writePage } from "./write-page.ts";
 
 export async function snapshot(config: SnapshotConfig, rooms: Rooms): Promise<void> {
@@ -75,6 +82,7 @@ interface Taken {
   readonly checks: readonly CheckResult[];
   readonly cleanStop: CleanStop | undefined;
   readonly archive: StoredArchive;
+  readonly trust: Trust | undefined;
 }
 
 async function preflight({ config, rooms, store }: SnapshotRun): Promise<Plan> {
@@ -136,6 +144,7 @@ async function take(run: SnapshotRun, plan: Plan): Promise<Manifest> {
   const manifest = manifestOf(run, plan, { ...taken, checks: deep ?? taken.checks }, outage.downtimeSeconds);
   await rooms.report.phase("publish", "Publish", async () => {
     await publish(run.store, manifest, rooms.signal);
+    await taken.trust?.tryRemember(manifest.id, taken.archive.record);
     await writePage(run.store, rooms.signal);
   });
   await outage.sync({ minStacksHeight: taken.facts.stacksHeight });
@@ -154,18 +163,10 @@ async function takeStopped(run: SnapshotRun, plan: Plan, outage: Outage): Promis
   const at = new Date(rooms.clock.now());
   return await whileFrozen(run, plan, true, async (frozen, signal) => {
     if (!isCold) await outage.end({ minStacksHeight: inspection.facts.stacksHeight });
-    const archive = await archiveView(run, {
-      frozen,
-      facts: inspection.facts,
-      rootName: basename(run.config.chainstateDir),
-      nodeVersion: plan.node.version?.fileNamePart,
-      expected: plan.expected,
-      base: plan.base,
-      at,
-      signal,
-    });
+    const { facts, checks } = inspection;
+    const archived = await archive(run, plan, { frozen, facts, at, signal });
     if (isCold) await outage.proveStillDown();
-    return { at, facts: inspection.facts, checks: inspection.checks, cleanStop, archive };
+    return { at, facts, checks, cleanStop, ...archived };
   });
 }
 
@@ -211,18 +212,28 @@ async function takeLive(run: SnapshotRun, plan: Plan): Promise<Taken> {
       },
     );
     const { facts, checks } = inspection;
-    const archive = await archiveView(run, {
-      frozen,
-      facts,
-      rootName: basename(run.config.chainstateDir),
-      nodeVersion: plan.node.version?.fileNamePart,
-      expected: plan.expected,
-      base: plan.base,
-      at: frozen.at,
-      signal,
-    });
-    return { at: frozen.at, facts, checks, cleanStop: undefined, archive };
+    const { at } = frozen;
+    const archived = await archive(run, plan, { frozen, facts, at, signal });
+    return { at, facts, checks, cleanStop: undefined, ...archived };
   });
+}
+
+async function archive(
+  run: SnapshotRun,
+  { node, expected, base }: Plan,
+  cut: Pick<ArchiveSubject, "frozen" | "facts" | "at" | "signal">,
+): Promise<Pick<Taken, "archive" | "trust">> {
+  const { config, rooms, store } = run;
+  const trust = await openTrust(rooms, store, config, base, cut.at);
+  const subject: ArchiveSubject = {
+    ...cut,
+    rootName: basename(config.chainstateDir),
+    nodeVersion: node.version?.fileNamePart,
+    expected,
+    base,
+    segments: trust?.segments,
+  };
+  return { archive: await archiveView(run, subject), trust };
 }
 
 /** The quick ones: what takes longer is asked of the archive, when the node is back. */

@@ -41,7 +41,6 @@ export const notYet: ReadonlySet<string> = new Set<string>([
   "method=both",
   "volume-driver",
   "volume",
-  "trust-timestamps",
 ]);
 
 export interface InputSpec<T = unknown, D extends string = string> {
