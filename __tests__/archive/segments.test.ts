@@ -76,11 +76,11 @@ describe("planSegments", () => {
   });
 
   test("cuts a large file at multiples of its segment size, alone", async () => {
-    const segments = await plan([entryOf("a", 10), entryOf("b", 70 * MiB), entryOf("c", 10)]);
+    const segments = await plan([entryOf("a", 10), entryOf("b", 22 * MiB), entryOf("c", 10)]);
     expect(segments.map((segment) => segment.size)).toEqual([
       512 + 512 + 512,
-      32 * MiB,
-      32 * MiB,
+      8 * MiB,
+      8 * MiB,
       6 * MiB,
       1024,
     ]);

@@ -36,7 +36,7 @@ async function writeBase(frames: readonly Buffer[]): Promise<{ key: string; etag
 }
 
 describe("part sink", () => {
-  test("writes what it is given, tells where each frame stands, and hashes it", async () => {
+  test("writes what it is given, and tells where each frame stands", async () => {
     const frames = Array.from({ length: 40 }, (_, index) => randomBytes(1 + ((index * 977) % 30_000)));
     const upload = await store.openUpload("a.tar.zst", { signal });
     const progress: number[] = [];
@@ -63,7 +63,6 @@ describe("part sink", () => {
       sentBytes: whole.length,
       copiedBytes: 0,
       reusedFrames: 0,
-      sha256: sha256(whole),
       seams: [],
     });
     expect(progress.at(-1)).toBe(whole.length);
@@ -110,7 +109,6 @@ describe("part sink", () => {
     expect(result.sentBytes).toBe(2_500 + 3_000 + 4);
     expect(result.copiedBytes).toBe(28 * 3_000);
     expect(result.reusedFrames).toBe(28);
-    expect(result.sha256).toBeUndefined();
     expect(placed.filter(({ reused }) => reused).length).toBe(28);
 
     const source = await openFrameSource(store, "b.tar.zst", signal);
@@ -139,7 +137,7 @@ describe("part sink", () => {
     );
     await sink.finish(() => new Uint8Array());
     await upload.complete();
-    expect(sink.result().sha256).toBe(sha256(bytes));
+    expect(sha256((await store.get("c.tar.zst", { signal })).bytes)).toBe(sha256(bytes));
   });
 
   test("keeps few parts and bytes on their way", async () => {

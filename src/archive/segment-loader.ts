@@ -2,13 +2,16 @@
  * Reads a segment's bytes from its files into one buffer that lives as long as the worker, and hashes it. A file that is
  * gone, shorter than the cut says, or (where the view says it must not change) different is an error that names it.
  */
-import { hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { ActionError, hasCode } from "../errors.ts";
 import { fsPath } from "../system/path-bytes.ts";
 import { show } from "./tree-check.ts";
 import type { SourceStat } from "./view.ts";
 import type { PackItem, WorkerRequest } from "./worker-protocol.ts";
+
+/** What is read is hashed in slices of this size, while the core still has them in its cache. */
+const sliceBytes = 256 * 1024;
 
 export class SegmentLoader {
   #buffer: Buffer<ArrayBuffer> = Buffer.allocUnsafeSlow(1);
@@ -22,22 +25,33 @@ export class SegmentLoader {
   /** Returns the SHA-256 of the segment, hex. */
   load(segment: Extract<WorkerRequest, { kind: "load" }>): string {
     this.#makeRoom(segment.size);
+    const hash = createHash("sha256");
     let at = 0;
+    let hashedTo = 0;
     let headersAt = 0;
+    const hashTo = (end: number): void => {
+      hash.update(this.#buffer.subarray(hashedTo, end));
+      hashedTo = end;
+    };
     for (const item of segment.items) {
       this.#buffer.set(segment.headers.subarray(headersAt, headersAt + item.headerSize), at);
       headersAt += item.headerSize;
       at += item.headerSize;
-      if (item.size > 0) readContent(item, this.#buffer, at);
+      if (item.size > 0) {
+        readContent(item, this.#buffer, at, (end) => {
+          if (end - hashedTo >= sliceBytes) hashTo(end);
+        });
+      }
       at += item.size;
       this.#buffer.fill(0, at, at + item.padding);
       at += item.padding;
     }
     if (at !== segment.size) throw new RangeError(`A segment of ${segment.size} bytes came out with ${at}.`);
-    return hash("sha256", this.bytes, "hex");
+    hashTo(at);
+    return hash.digest("hex");
   }
 
-  /** Keeps the buffer as long as it fits: new pages cost time, but 32 MiB held for half a million small files cost memory. */
+  /** Keeps the buffer as long as it fits: new pages cost time, but a full segment held for half a million small files costs memory. */
   #makeRoom(size: number): void {
     this.#size = size;
     const { length } = this.#buffer;
@@ -47,14 +61,17 @@ export class SegmentLoader {
   }
 }
 
-function readContent(item: PackItem, buffer: Buffer, at: number): void {
+/** `onRead` is told how far the buffer is filled. */
+function readContent(item: PackItem, buffer: Buffer, at: number, onRead: (end: number) => void): void {
   const descriptor = openSource(item.source);
   try {
     let done = 0;
     while (done < item.size) {
-      const read = readSync(descriptor, buffer, at + done, item.size - done, item.fileOffset + done);
+      const wanted = Math.min(sliceBytes, item.size - done);
+      const read = readSync(descriptor, buffer, at + done, wanted, item.fileOffset + done);
       if (read === 0) throw changed(item.source, "is shorter than when it was listed");
       done += read;
+      onRead(at + done);
     }
     // One look after the read is enough: the facts compared with are those of the cut, before it.
     if (item.expect !== undefined) assertUnchanged(descriptor, item.source, item.expect);

@@ -6,10 +6,13 @@
 import { encodePath } from "../system/path-bytes.ts";
 import { paddingAfter } from "./tar-header.ts";
 
-/** Source bytes of a segment, and the largest any file kind may ask for. A constant of the format. */
-export const segmentSizeBytes = 32 * 1024 * 1024;
-/** No frame is larger once decompressed: a full segment, and room for the one header that may stand before its file. */
-export const maxFrameSizeBytes = segmentSizeBytes + 1024 * 1024;
+/**
+ * Source bytes of a segment, and the largest any file kind may ask for. Small enough that a core hashes what it has just
+ * read, and compresses what it has just hashed, out of its caches: docs/decisions/0006.
+ */
+export const segmentSizeBytes = 8 * 1024 * 1024;
+/** No frame a reader takes is larger once decompressed: the largest segment the format allows, and room for a header. */
+export const maxFrameSizeBytes = 33 * 1024 * 1024;
 /** One entry in so many begins a segment, whatever came before. */
 const entriesPerBoundary = 512;
 

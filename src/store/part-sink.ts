@@ -2,7 +2,6 @@
  * Takes an archive's frames and puts them into an upload, in parts the store accepts: several on their way at once,
  * memory bounded, reused frames copied by the store. Nothing is visible until the caller completes the upload.
  */
-import { createHash } from "node:crypto";
 import type { FrameSink, OutgoingFrame, PlacedFrame } from "../archive/transport.ts";
 import { throwIfAborted } from "../errors.ts";
 import { createByteQueue } from "./byte-queue.ts";
@@ -33,8 +32,6 @@ export interface PartSinkResult extends SinkProgress {
   readonly sizeBytes: number;
   readonly parts: number;
   readonly reusedFrames: number;
-  /** Of the whole archive, in hex; only where every byte passed through here. */
-  readonly sha256?: string;
   readonly seams: readonly Seam[];
 }
 
@@ -65,7 +62,6 @@ export function openPartSink(options: PartSinkOptions): PartSink {
   const writes = createLane(writesAtOnce, bytesOnTheWay);
   const copies = createLane(copiesAtOnce, Infinity);
   const seams = createSeamFinder();
-  const hash = createHash("sha256");
   let sentBytes = 0;
   let copiedBytes = 0;
   let parts = 0;
@@ -119,7 +115,6 @@ export function openPartSink(options: PartSinkOptions): PartSink {
     } else {
       const bytes = frame.kind === "bytes" ? frame.bytes : await frame.materialize();
       size = bytes.length;
-      hash.update(bytes);
       gathered.add(bytes);
     }
     settledFrames += 1;
@@ -156,7 +151,6 @@ export function openPartSink(options: PartSinkOptions): PartSink {
       planner.end();
       await settleAll();
       const bytes = tail();
-      hash.update(bytes);
       gathered.add(bytes);
       planner.offer({ kind: "bytes", size: bytes.length });
       for (const part of planner.settle("write", bytes.length)) await start(part);
@@ -173,7 +167,6 @@ export function openPartSink(options: PartSinkOptions): PartSink {
         sentBytes,
         copiedBytes,
         reusedFrames,
-        ...(reusedFrames === 0 ? { sha256: hash.copy().digest("hex") } : {}),
         seams: seams.found,
       };
     },
