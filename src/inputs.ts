@@ -86,6 +86,14 @@ function readRestore(given: GivenInputs, common: Common, s3: S3Options): Restore
   if (snapshot.kind === "foreign" && given.read("method") !== "archive") {
     throw given.conflict("method", "snapshot", "an archive made elsewhere has no volume snapshot");
   }
+  const method = given.read("method");
+  if (method === "both") {
+    throw given.conflict("method", "command", "a restore takes one of the two, `archive` or `volume`");
+  }
+  const forArchives = (["cache", "seed-from"] as const).find((name) => given.isSet(name));
+  if (method === "volume" && forArchives !== undefined) {
+    throw given.conflict(forArchives, "method", "a volume snapshot is not fetched");
+  }
   return {
     command: "restore",
     ...common,
@@ -158,6 +166,7 @@ function readSnapshot(given: GivenInputs, shared: SharedBySnapshots): SnapshotCo
       cut === "cold" ? "a cold snapshot freezes nothing" : "a live snapshot is always held by sqlite",
     );
   }
+  refuseForVolumes(given);
   const readBytesPerSecond = given.read("rate-limit-read");
   const sendBytesPerSecond = given.read("rate-limit-send");
   return {
@@ -175,6 +184,24 @@ function readSnapshot(given: GivenInputs, shared: SharedBySnapshots): SnapshotCo
       ...optional("sendBytesPerSecond", sendBytesPerSecond),
     },
   };
+}
+
+/** What has no meaning, or another one than it says, where a volume is snapshotted whole. */
+function refuseForVolumes(given: GivenInputs): void {
+  const method = given.read("method");
+  if (method === "archive") return;
+  if (given.read("cut") === "live") {
+    throw given.conflict("cut", "method", "a volume snapshot of a running node may hold half of a block");
+  }
+  if (given.read("profile") === "share") {
+    throw given.conflict("profile", "method", "a volume snapshot holds what is private too");
+  }
+  const forArchives = (
+    ["freeze-with", "exclude", "trust-timestamps", "rate-limit-read", "rate-limit-send"] as const
+  ).find((name) => given.isSet(name));
+  if (method === "volume" && forArchives !== undefined) {
+    throw given.conflict(forArchives, "method", "no archive is made");
+  }
 }
 
 /** Everything about a node or a directory of one's own has no meaning for an archive made elsewhere. */
@@ -246,10 +273,12 @@ function readNode(given: GivenInputs): NodeOptions {
 
 function readVolumes(given: GivenInputs): Pick<SnapshotConfig, "method" | "volumeDriver" | "volumes"> {
   const method = given.read("method");
-  if (method === "archive" && given.isSet("volume-driver")) {
-    throw given.conflict("volume-driver", "method", "no volume snapshot is made or restored");
+  const [volumeDriver, volumes] = [given.read("volume-driver"), given.read("volume") ?? []];
+  const forVolumes = (["volume-driver", "volume"] as const).find((name) => given.isSet(name));
+  if (method === "archive" && forVolumes !== undefined) {
+    throw given.conflict(forVolumes, "method", "no volume snapshot is made or restored");
   }
-  return { method, volumeDriver: given.read("volume-driver"), volumes: given.read("volume") ?? [] };
+  return { method, volumeDriver, volumes };
 }
 
 function readCache(given: GivenInputs): RestoreConfig["cache"] {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { openDirectoryView } from "./archive/directory-view.ts";
 import { chainstateRules } from "./chainstate/freeze-rules.ts";
 import { isBlobs } from "./chainstate/layout.ts";
-import type { Rooms } from "./commands/rooms.ts";
+import type { Rooms, VolumeAccess, VolumeRoom } from "./commands/rooms.ts";
 import { CancelledError } from "./errors.ts";
 import type { ViewOf } from "./freeze/port.ts";
 import { chooseFreezer, freezersInOrder } from "./freeze/registry.ts";
@@ -16,7 +16,15 @@ import { defaultStateDirectory } from "./recovery/state-directory.ts";
 import type { RunReport } from "./report/open-report.ts";
 import { loadState, saveState } from "./report/state.ts";
 import { openStore } from "./store/registry.ts";
-import { volumeFreezers } from "./volume/registry.ts";
+import { uploadStream } from "./store/upload-file.ts";
+import {
+  chooseVolumeSnapshotter,
+  volumeFreezers,
+  volumeSnapshotter,
+  volumeViewer,
+  type VolumeDeps,
+} from "./volume/registry.ts";
+import { volumeReviver } from "./volume/reviver.ts";
 import { systemClock } from "./system/clock.ts";
 import { privilegeFor, type Privilege } from "./system/privilege.ts";
 
@@ -74,6 +82,31 @@ export async function furnish(report: RunReport, signal: AbortSignal): Promise<R
     chooseFreezer: async (config, request, privilege) =>
       await chooseFreezer(config, request, freezers(privilege)),
     freezers,
+    volumes: volumeRoom(environment, viewOf),
+  };
+}
+
+function volumeRoom(environment: VolumeDeps["environment"], viewOf: ViewOf): VolumeRoom {
+  const deps = ({ privilege, store }: VolumeAccess, compressionLevel?: number): VolumeDeps => ({
+    privilege,
+    clock: systemClock,
+    environment,
+    ...(compressionLevel === undefined ? {} : { compressionLevel }),
+    ...(store === undefined
+      ? {}
+      : {
+          dumps: {
+            store,
+            send: async (key, chunks, options) => (await uploadStream(store, key, chunks, options)).info.size,
+          },
+        }),
+  });
+  return {
+    ...volumeReviver,
+    choose: async ({ volumeDriver, volumes, compressionLevel }, request, access) =>
+      await chooseVolumeSnapshotter(volumeDriver, volumes, request, deps(access, compressionLevel)),
+    snapshotter: (driver, named, access) => volumeSnapshotter(driver, named, deps(access)),
+    viewer: (snapshotter) => volumeViewer(snapshotter, { viewOf, clock: systemClock }),
   };
 }
 

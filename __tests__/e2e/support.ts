@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { createChainstate } from "../../simulator/chainstate.ts";
 import {
   freePort,
@@ -34,15 +34,23 @@ export interface SetupOptions {
   readonly extraBytes?: number;
   /** Default true. */
   readonly running?: boolean;
+  /** Where everything of it is made; default: the directory for temporary files. */
+  readonly parent?: string;
+  /** Makes the chainstate's directory, where it has to be something special. */
+  readonly makeDirectory?: (path: string) => void;
   /** For every job. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
 export async function setUp(options: SetupOptions = {}): Promise<Setup> {
-  const directory = mkdtempSync(join(tmpdir(), "e2e-"));
+  const directory = mkdtempSync(join(options.parent ?? tmpdir(), "e2e-"));
   const chainstate = join(directory, "node", "mainnet");
   const store = join(directory, "store");
   mkdirSync(store);
+  if (options.makeDirectory !== undefined) {
+    mkdirSync(dirname(chainstate));
+    options.makeDirectory(chainstate);
+  }
   createChainstate(chainstate, {
     era: "nakamoto",
     height: options.height ?? 60,

@@ -14,6 +14,7 @@ import { isAlive } from "../../src/system/proc.ts";
 import { startFromRecipe } from "../../src/node/registry.ts";
 import { scanHolders } from "../../src/node/holders.ts";
 import { type DoomedRun, type Step } from "./doomed-run.ts";
+import { volumeReviver } from "../../src/volume/reviver.ts";
 
 const signal = AbortSignal.timeout(300_000);
 const privilege = privilegeFor("never");
@@ -197,7 +198,13 @@ describe("the watcher", { timeout: 120_000 }, () => {
     const { run, journalPath } = await doom("swap-in", { graceMs: 20_000 });
     await killJob(run);
     const journal = await takeJournal(journalPath, { role: "post", signal });
-    const recovery = await recoverFully(journal!, { privilege, clock: systemClock, signal, nodes });
+    const recovery = await recoverFully(journal!, {
+      privilege,
+      clock: systemClock,
+      signal,
+      nodes,
+      volumes: volumeReviver,
+    });
     expect(recovery).toEqual({ swap: "rolled-back", node: "started" });
     expect(database()).toBe("old");
     expect(watchersRunning()).toHaveLength(1);

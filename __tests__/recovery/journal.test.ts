@@ -176,7 +176,7 @@ describe("a journal that cannot be read", () => {
   test("because a newer version wrote it says so", async () => {
     const { journal } = await openHere("one");
     journal.release();
-    writeFileSync(journal.path, '{"version":2,"somethingNew":true}');
+    writeFileSync(journal.path, '{"version":3,"somethingNew":true}');
     await expect(openHere("two")).rejects.toMatchObject({ code: "JOURNAL_NEWER" });
   });
 

@@ -20,6 +20,7 @@ import { recoverFully } from "../../src/recovery/recover.ts";
 import { finishSwap, planSwap, prove, rollBack, swapIn } from "../../src/recovery/swap.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { privilegeFor } from "../../src/system/privilege.ts";
+import { volumeReviver } from "../../src/volume/reviver.ts";
 
 const signal = AbortSignal.timeout(60_000);
 const privilege = privilegeFor("never");
@@ -105,7 +106,8 @@ describe.skipIf(process.geteuid?.() !== 0)("on real mounts", () => {
       start: async () => await Promise.resolve(((starts += 1), "started" as const)),
       isInUse: async () => await Promise.resolve(false),
     };
-    await recoverFully(taken!, { privilege, clock: systemClock, signal, nodes }).catch(() => undefined);
+    const options = { privilege, clock: systemClock, signal, nodes, volumes: volumeReviver };
+    await recoverFully(taken!, options).catch(() => undefined);
     expect(starts).toBe(1);
     taken!.release();
   });

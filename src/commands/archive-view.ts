@@ -9,8 +9,7 @@ import { writeArchive, type WrittenArchive } from "../archive/writer.ts";
 import { decompressFrame } from "../archive/zstd-frame.ts";
 import { checksumFile } from "../catalog/checksum-file.ts";
 import { archiveName, snapshotFolder } from "../catalog/ids.ts";
-import type { ArchiveRecord, ChainFacts } from "../catalog/manifest.ts";
-import { claimSnapshotId } from "../catalog/publish.ts";
+import type { ArchiveRecord } from "../catalog/manifest.ts";
 import type { SnapshotConfig } from "../config.ts";
 import { ActionError } from "../errors.ts";
 import type { FreezeRequest, FrozenView } from "../freeze/port.ts";
@@ -40,7 +39,6 @@ export interface ArchiveRequest {
 
 export interface ArchiveSubject {
   readonly frozen: FrozenView;
-  readonly facts: ChainFacts;
   /** The directory that the archive unpacks to. */
   readonly rootName: string;
   /** Of the node that wrote the chainstate, fit for a file name. */
@@ -50,7 +48,8 @@ export interface ArchiveSubject {
   readonly base: BaseSnapshot | undefined;
   /** What need not be read, and what the next run need not. */
   readonly segments?: SegmentRecord | undefined;
-  readonly at: Date;
+  /** From `claimSnapshotId`: the snapshot's id, and the time it was made with. */
+  readonly claimed: { readonly id: string; readonly at: Date };
   readonly signal: AbortSignal;
 }
 
@@ -83,8 +82,8 @@ function upperBound({ entries, contentBytes }: ExpectedArchive): number {
 /** Writes archive, index and checksum file; what makes them a snapshot, the manifest, comes later. */
 export async function archiveView(request: ArchiveRequest, subject: ArchiveSubject): Promise<StoredArchive> {
   const { rooms, store } = request;
-  const { facts, rootName, signal } = subject;
-  const { id, at } = await claimSnapshotId(store, facts, subject.at, rooms.host.runId, signal);
+  const { rootName, signal } = subject;
+  const { id, at } = subject.claimed;
   const key = `${snapshotFolder(id)}/${archiveName(rootName, subject.nodeVersion ?? "unknown", at)}`;
   const indexKey = `${snapshotFolder(id)}/index.json.zst`;
   const indexFile = join(rooms.host.tempDir, `${id}.index.json.zst`);

@@ -6,7 +6,7 @@
 import { rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { ChainFacts, Manifest } from "../catalog/manifest.ts";
-import { publish } from "../catalog/publish.ts";
+import { claimSnapshotId, publish } from "../catalog/publish.ts";
 import { assertConsistent, inspectChainstate, type Inspection } from "../chainstate/inspect.ts";
 import { selectEntries } from "../chainstate/layout.ts";
 import { findModeDirectory } from "../chainstate/mode-directory.ts";
@@ -151,12 +151,11 @@ class Import {
     try {
       const subject = {
         frozen,
-        facts,
         rootName: facts.network,
         nodeVersion: undefined,
         expected,
         base,
-        at,
+        claimed: await claimSnapshotId(this.#store, facts, at, this.#rooms.host.runId, signal),
         signal,
       };
       return await archiveView(request, subject);

@@ -44,12 +44,7 @@ export async function openArchive(
   directory: string,
   signal: AbortSignal,
 ): Promise<OpenArchive> {
-  const record = manifest.archive;
-  if (record === undefined) {
-    throw new ActionError("NO_ARCHIVE", `Snapshot ${manifest.id} is a volume snapshot and has no archive.`, {
-      hint: "Set `method: volume`, or choose another snapshot.",
-    });
-  }
+  const record = archiveOf(manifest);
   const indexFile = join(directory, "index.json.zst");
   const { chunks, info } = await store.stream(record.index.key, { signal });
   if (info.size !== record.index.size)
@@ -58,6 +53,14 @@ export async function openArchive(
   const source = await openFrameSource(store, record.key, signal);
   if (source.size !== record.size) throw differs(source.url, record.size, source.size);
   return { record, source, indexFile };
+}
+
+/** NO_ARCHIVE where it has none. */
+export function archiveOf({ id, archive }: Manifest): ArchiveRecord {
+  if (archive !== undefined) return archive;
+  throw new ActionError("NO_ARCHIVE", `Snapshot ${id} is a volume snapshot and has no archive.`, {
+    hint: "Set `method: volume`, or choose another snapshot.",
+  });
 }
 
 function differs(url: string, expected: number, found: number): ActionError {

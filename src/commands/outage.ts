@@ -170,6 +170,7 @@ export class Outage {
         clock,
         signal: limit,
         nodes: this.#rooms.nodes,
+        volumes: this.#rooms.volumes,
       });
       this.#swapping = false;
       if (recovery.swap === "rolled-back") report.info("The old chainstate is back in its place.");

@@ -9,7 +9,7 @@ import { tryAnnounceRestore } from "../catalog/readers.ts";
 import type { SnapshotSelector, StorageLocation } from "../config.ts";
 import { hasCode } from "../errors.ts";
 import { formatBytes } from "../system/space.ts";
-import { openArchive, openSnapshot, type OpenSnapshot } from "./open-snapshot.ts";
+import { archiveOf, openArchive, openSnapshot, type OpenSnapshot } from "./open-snapshot.ts";
 import type { RestoreSource, UnpackRequest } from "./restore-source.ts";
 import type { Rooms } from "./rooms.ts";
 
@@ -20,12 +20,14 @@ export async function openOwnSource(
 ): Promise<RestoreSource> {
   const opened = await openSnapshot(rooms, storage, selector);
   const { manifest, store } = opened;
+  if (manifest.archive === undefined) await store.close();
+  const { tarSize } = archiveOf(manifest);
   return {
     id: manifest.id,
     name: manifest.id,
     chain: manifest.chain,
     ...cacheableOf(manifest),
-    neededBytes: manifest.archive?.tarSize ?? 0,
+    neededBytes: tarSize,
     introduce() {
       const { chain, cut } = manifest;
       rooms.report.info(`Snapshot ${manifest.id}: Stacks height ${chain.stacksHeight}, taken ${cut.at}.`);

@@ -9,7 +9,7 @@ import type { Rooms } from "./rooms.ts";
 
 export async function reportPublished(rooms: Rooms, store: ObjectStore, manifest: Manifest): Promise<void> {
   const { report, host } = rooms;
-  const { archive, chain, cut, id } = manifest;
+  const { archive, chain, cut, id, volumes } = manifest;
   const local = join(host.tempDir, `${id}.manifest.json`);
   await writeFile(local, `${JSON.stringify(manifest, undefined, 2)}\n`);
   report.output("snapshot-id", id);
@@ -48,6 +48,10 @@ export async function reportPublished(rooms: Rooms, store: ObjectStore, manifest
         }),
       ).flat(),
     );
+  }
+  if (volumes.length > 0) {
+    report.output("volume-snapshots", JSON.stringify(volumes));
+    report.fact("Volume snapshot", volumes.map(({ driver, snapshot }) => `${driver} ${snapshot}`).join(", "));
   }
   const downtime = isImport ? "no node was touched" : `downtime ${cut.downtimeSeconds} s`;
   report.headline(`Snapshot ${id} at Stacks height ${chain.stacksHeight} is published; ${downtime}.`);

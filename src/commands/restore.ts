@@ -1,7 +1,7 @@
 /**
- * `command: restore`. Everything is fetched, verified and unpacked beside the target while the node runs; only a
- * chainstate that has passed its checks takes the place of the old one, by renames that can be taken back; and the old
- * one is dropped only when the node has proved healthy on the new.
+ * `command: restore`. An archive is unpacked, or a volume made of its snapshot, beside the target while the node runs;
+ * only a chainstate that has passed its checks takes the place of the old one, in steps that can be taken back; and the
+ * old one is dropped only when the node has proved healthy on the new.
  */
 import { lstat, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -12,42 +12,31 @@ import type { CheckDepth, RestoreConfig } from "../config.ts";
 import { ActionError, hasCode } from "../errors.ts";
 import { fileOperations, type FileOperations } from "../recovery/file-operations.ts";
 import type { Journal } from "../recovery/journal.ts";
-import { finishSwap, ownPrefix, planSwap, prove, swapIn, type SwapPlan } from "../recovery/swap.ts";
-import { formatBytes, spaceAt } from "../system/space.ts";
+import { planSwap, type SwapPlan } from "../recovery/swap.ts";
 import { reportInspection } from "./inspection-report.ts";
-import { openForeignSource } from "./foreign-source.ts";
-import { withCache } from "./cached-source.ts";
 import { withJournal } from "./journaled.ts";
 import { meetNode, type ManagedNode } from "./managed-node.ts";
 import { Outage } from "./outage.ts";
-import { openOwnSource } from "./own-source.ts";
 import { rememberRestored } from "./remove-restored.ts";
-import type { RestoreSource } from "./restore-source.ts";
+import { openArchiveOrigin } from "./restore-archive.ts";
+import type { Origin, Staged } from "./restore-origin.ts";
+import { openVolumeOrigin } from "./restore-volume.ts";
 import type { Rooms } from "./rooms.ts";
 
 export async function restore(config: RestoreConfig, rooms: Rooms): Promise<void> {
   const { chainstateDir, node } = config;
   await withJournal(rooms, { chainstateDir, command: "restore", sudo: node.sudo }, async (journal) => {
     const scratch = await mkdtemp(join(rooms.host.tempDir, "restore-"));
-    const source = await openSource(config, rooms);
+    const open = config.method === "volume" ? openVolumeOrigin : openArchiveOrigin;
+    const origin = await open(config, rooms);
     try {
       const files = fileOperations(rooms.privilege(node.sudo), rooms.signal);
-      await new Restore(config, rooms, journal, files, source).run(scratch);
+      await new Restore(config, rooms, journal, files, origin).run(scratch);
     } finally {
-      await source.close();
+      await origin.close();
       await rm(scratch, { recursive: true, force: true });
     }
   });
-}
-
-async function openSource(config: RestoreConfig, rooms: Rooms): Promise<RestoreSource> {
-  return await withCache(await openUncached(config, rooms), config, rooms);
-}
-
-async function openUncached({ storage, snapshot, s3 }: RestoreConfig, rooms: Rooms): Promise<RestoreSource> {
-  if (snapshot.kind === "foreign") return await openForeignSource(rooms, snapshot.url, s3);
-  if (storage === undefined) throw new RangeError("a snapshot is on a store");
-  return await openOwnSource(rooms, storage, snapshot);
 }
 
 interface Prepared {
@@ -64,20 +53,14 @@ class Restore {
   readonly #rooms: Rooms;
   readonly #journal: Journal;
   readonly #files: FileOperations;
-  readonly #source: RestoreSource;
+  readonly #origin: Origin;
 
-  constructor(
-    config: RestoreConfig,
-    rooms: Rooms,
-    journal: Journal,
-    files: FileOperations,
-    source: RestoreSource,
-  ) {
+  constructor(config: RestoreConfig, rooms: Rooms, journal: Journal, files: FileOperations, origin: Origin) {
     this.#config = config;
     this.#rooms = rooms;
     this.#journal = journal;
     this.#files = files;
-    this.#source = source;
+    this.#origin = origin;
   }
 
   async run(scratch: string): Promise<void> {
@@ -86,21 +69,27 @@ class Restore {
       this.#preflight(),
     );
     if (this.#config.dryRun) {
-      const { name, chain } = this.#source;
+      const { name, chain } = this.#origin;
       const fits = chain === undefined ? "can be unpacked beside" : "fits";
       report.headline(`Dry run: ${name} ${fits} ${this.#config.chainstateDir}; nothing was touched.`);
       return;
     }
-    await this.#unpack(prepared, scratch);
-    const chain = await this.#check(prepared);
-    await this.#putInPlace(prepared, chain);
+    const staged = await this.#origin.stage({
+      swap: prepared.swap,
+      replaces: prepared.replaces,
+      scratch,
+      files: this.#files,
+      journal: this.#journal,
+    });
+    const chain = await this.#check(prepared, staged);
+    await this.#putInPlace(prepared, staged, chain);
     this.#reportResult(chain);
   }
 
   async #preflight(): Promise<Prepared> {
     const { signal } = this.#rooms;
     const { chainstateDir, node: options, allowNewerSchema, dryRun } = this.#config;
-    this.#source.introduce();
+    this.#origin.introduce();
     const node = await meetNode(this.#rooms, options, chainstateDir);
     const replaces = !(await isAbsentOrEmpty(chainstateDir));
     if (replaces && node.control.identity.manager === "none") {
@@ -114,64 +103,19 @@ class Restore {
       node: node.info,
       allowNewerSchema,
     };
-    if (this.#source.chain !== undefined) checkFits(this.#source.chain, fits);
+    if (this.#origin.chain !== undefined) checkFits(this.#origin.chain, fits);
     // An ephemeral runner has nothing yet; what is made here is an empty directory at most.
     if (!dryRun) await mkdir(dirname(chainstateDir), { recursive: true });
-    const swap = await planSwap(chainstateDir, this.#source.id);
-    await this.#requireSpace(dirname(swap.staging));
+    const swap = await planSwap(chainstateDir, this.#origin.id);
+    await this.#origin.preflight(swap);
     return { node, swap, fits, replaces };
   }
 
-  async #requireSpace(directory: string): Promise<void> {
-    const needed = this.#source.neededBytes;
-    const { freeBytes } = await spaceAt(directory);
-    if (freeBytes >= needed * 1.01) return;
-    throw new ActionError(
-      "SPACE_MISSING",
-      `${directory} has ${formatBytes(freeBytes)} free; the chainstate needs ${formatBytes(needed)} beside the old one.`,
-      { hint: "Free some space. The old chainstate is only dropped when the node runs on the new one." },
-    );
-  }
-
-  /** Into a directory named by the snapshot, so that a restore that was interrupted goes on where it stopped. */
-  async #unpack({ swap, replaces }: Prepared, scratch: string): Promise<void> {
-    const { report } = this.#rooms;
-    const { seedFrom, concurrency, node } = this.#config;
-    await this.#removeOtherStaging(swap);
-    await report.phase("download", `Fetch and unpack beside ${swap.target}`, async (phase) => {
-      await this.#source.unpack({
-        staging: swap.staging,
-        owner: this.#rooms.privilege(node.sudo).isRoot && !replaces ? "archived" : "mine",
-        replaces,
-        // Read while the node writes to it: a piece that is not what it should be is fetched instead.
-        seeds: seedFrom ?? (replaces ? [swap.target] : []),
-        scratch,
-        concurrency,
-        files: this.#files,
-        journal: this.#journal,
-        phase,
-      });
-      if (replaces) await this.#files.copyOwnerToTree(swap.target, swap.staging);
-    });
-  }
-
-  /** What an interrupted restore of another snapshot left beside this target is of no use any more. */
-  async #removeOtherStaging(swap: SwapPlan): Promise<void> {
-    const container = dirname(swap.staging);
-    const ours = `${ownPrefix}${swap.layout === "contents" ? "" : `${basename(swap.target)}-`}`;
-    for (const name of await this.#files.names(container)) {
-      const path = join(container, name);
-      if (!name.startsWith(ours) || !name.endsWith("-new") || path === swap.staging) continue;
-      this.#rooms.report.info(`Removing ${path}, left by an interrupted restore of another snapshot.`);
-      await this.#files.removeTree(path);
-    }
-  }
-
   /** Returns what the unpacked chainstate is. Whatever does not pass is removed. */
-  async #check({ swap, fits }: Prepared): Promise<ChainFacts> {
+  async #check({ swap, fits }: Prepared, staged: Staged): Promise<ChainFacts> {
     const { report, signal } = this.#rooms;
     const { check: wanted } = this.#config;
-    const { chain, network, proved } = this.#source;
+    const { chain, network, proved } = this.#origin;
     if (wanted === "none" && chain !== undefined) return chain;
     const depth = isProved(wanted, proved) ? "tips" : wanted;
     if (depth !== wanted)
@@ -179,7 +123,7 @@ class Restore {
     return await report.phase("check", "Check the restored chainstate", async () => {
       try {
         const inspection = await inspectChainstate({
-          dir: swap.staging,
+          dir: staged.directory,
           depth,
           network: chain?.network ?? network ?? basename(swap.target),
           signal,
@@ -197,23 +141,21 @@ class Restore {
         }
         return chain ?? facts;
       } catch (error) {
-        if (!signal.aborted) await this.#files.removeTree(swap.staging);
+        if (!signal.aborted) await staged.discard();
         throw error;
       }
     });
   }
 
-  async #putInPlace({ node, swap }: Prepared, chain: ChainFacts): Promise<void> {
+  async #putInPlace({ node, swap }: Prepared, staged: Staged, chain: ChainFacts): Promise<void> {
     const { report } = this.#rooms;
     const { keepPrevious, node: options } = this.#config;
-    const record = async (next: Parameters<typeof finishSwap>[0] | null): Promise<void> =>
-      await this.#journal.update({ swap: next });
     const outage = new Outage(this.#rooms, node, options, this.#journal, swap.target);
     await outage.guard(async () => {
       await outage.begin();
-      const swapped = await report.phase("swap", `Put it in the place of ${swap.target}`, async () => {
+      await report.phase("swap", `Put it in the place of ${swap.target}`, async () => {
         outage.beginSwap();
-        return await swapIn(swap, record, this.#files);
+        await staged.swap();
       });
       const expected = {
         minStacksHeight: chain.stacksHeight,
@@ -221,27 +163,20 @@ class Restore {
       };
       await outage.end(expected);
       await outage.sync(expected);
-      await prove(swapped, record);
+      await staged.prove();
       await outage.endSwap();
     });
     if (this.#config.removeAfterJob) {
       await rememberRestored(this.#config, node.control.identity.manager !== "none", this.#rooms);
     }
-    const proved = this.#journal.content.swap;
-    if (proved === null) return;
-    await report.phase(
-      "clean-up",
-      keepPrevious ? "Keep the old chainstate" : "Drop the old chainstate",
-      async () => {
-        await finishSwap(proved, keepPrevious, record, this.#files);
-      },
-    );
-    if (keepPrevious && proved.hadTarget) report.fact("Previous chainstate", proved.aside);
+    const title = keepPrevious ? "Keep the old chainstate" : "Drop the old chainstate";
+    const kept = await report.phase("clean-up", title, () => staged.finish(keepPrevious));
+    for (const what of kept) report.fact("Previous chainstate", what);
   }
 
   #reportResult(chain: ChainFacts): void {
     const { report } = this.#rooms;
-    const { name } = this.#source;
+    const { name } = this.#origin;
     const { chainstateDir } = this.#config;
     report.output("restored-dir", chainstateDir);
     report.output("stacks-height", String(chain.stacksHeight));

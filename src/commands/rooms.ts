@@ -3,15 +3,17 @@
  * the node or a store comes in through here, made once by `wiring.ts` (or by a test).
  */
 import type { NodeOptions, SnapshotConfig, StorageLocation } from "../config.ts";
-import type { FreezeRequest, Freezer, ViewOf } from "../freeze/port.ts";
+import type { FreezeRequest, Freezer, FrozenView, ViewOf } from "../freeze/port.ts";
 import type { ChosenFreezer } from "../freeze/registry.ts";
 import type { NodeControl } from "../node/port.ts";
-import type { NodeReviver } from "../recovery/recover.ts";
+import type { NodeReviver, VolumeReviver } from "../recovery/recover.ts";
 import type { Reporter } from "../report/port.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Host } from "../system/host.ts";
 import type { Privilege, SudoMode } from "../system/privilege.ts";
+import type { FixRequest, VolumeRecord, VolumeSnapshotter } from "../volume/port.ts";
+import type { ChosenSnapshotter } from "../volume/registry.ts";
 
 export interface Rooms {
   readonly host: Host;
@@ -42,4 +44,26 @@ export interface Rooms {
   ) => Promise<ChosenFreezer>;
   /** Every freezer there is, to clean up after a dead run by name. */
   readonly freezers: (privilege: Privilege) => readonly Freezer[];
+  readonly volumes: VolumeRoom;
+}
+
+export interface VolumeRoom extends VolumeReviver {
+  /** For a snapshot; asked before the node is stopped. */
+  readonly choose: (
+    config: Pick<SnapshotConfig, "volumeDriver" | "volumes" | "compressionLevel">,
+    request: FixRequest,
+    access: VolumeAccess,
+  ) => Promise<ChosenSnapshotter>;
+  /** The one of that name, for the records of a manifest or of a journal. */
+  readonly snapshotter: (driver: string, named: readonly string[], access: VolumeAccess) => VolumeSnapshotter;
+  /** Opens snapshots as a view to archive; undefined where this driver's cannot be looked into at once. */
+  readonly viewer: (
+    snapshotter: VolumeSnapshotter,
+  ) => ((records: readonly VolumeRecord[], request: FreezeRequest) => Promise<FrozenView>) | undefined;
+}
+
+export interface VolumeAccess {
+  readonly privilege: Privilege;
+  /** For drivers that keep their snapshots there. */
+  readonly store: ObjectStore | undefined;
 }

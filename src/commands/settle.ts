@@ -1,15 +1,19 @@
 /**
- * Finishes what a journal says is open: the node first, then the uploads, frozen views and directories of the run. The
- * same for a run that failed, for the post step and for the next run on the host. Each thing done is struck from the
+ * Finishes what a journal says is open: the node first, then the uploads, frozen views, volumes and directories of the
+ * run. The same for a run that failed, for the post step and for the next run on the host. Each thing done is struck from the
  * journal, so it can be called again.
  */
+import { loadManifest } from "../catalog/read.ts";
 import type { StorageLocation } from "../config.ts";
-import { describeError } from "../errors.ts";
+import { describeError, hasCode } from "../errors.ts";
+import type { JournalVolumes } from "../recovery/content.ts";
 import { disarm } from "../recovery/dead-mans-switch.ts";
 import { fileOperations } from "../recovery/file-operations.ts";
 import type { Journal } from "../recovery/journal.ts";
 import { recoverFully } from "../recovery/recover.ts";
 import { finishSwap, prove } from "../recovery/swap.ts";
+import type { ObjectStore } from "../store/port.ts";
+import type { Privilege } from "../system/privilege.ts";
 import type { Rooms } from "./rooms.ts";
 
 /** Cleaning up listens to no cancellation, but has to end before a runner loses patience. */
@@ -20,7 +24,8 @@ export async function settle(rooms: Rooms, journal: Journal): Promise<readonly s
   const signal = AbortSignal.timeout(limitMs);
   const { sudo } = journal.content;
   const privilege = rooms.privilege(sudo);
-  const recovery = await recoverFully(journal, { privilege, clock: rooms.clock, signal, nodes: rooms.nodes });
+  const { clock, nodes, volumes } = rooms;
+  const recovery = await recoverFully(journal, { privilege, clock, signal, nodes, volumes });
   if (recovery.node === "started")
     rooms.report.info("The node was down on our account and has been started.");
   if (recovery.node === "started" || recovery.node === "running") {
@@ -34,6 +39,7 @@ export async function settle(rooms: Rooms, journal: Journal): Promise<readonly s
   }
   const files = fileOperations(privilege, signal);
   await closeSwap(rooms, journal, recovery.swap, signal);
+  await closeVolumeSwap(rooms, journal, recovery.swap);
   const left: string[] = [];
   const attempt = async (what: string, work: () => Promise<void>): Promise<void> => {
     await work().catch((error: unknown) => {
@@ -59,6 +65,12 @@ export async function settle(rooms: Rooms, journal: Journal): Promise<readonly s
       await journal.update((now) => ({ ...now, frozen: now.frozen.filter((other) => other !== frozen) }));
     });
   }
+  for (const entry of journal.content.volumes) {
+    await attempt(`volume (${entry.driver})`, async () => {
+      await cleanUpVolumes(rooms, { chainstateDir, privilege, signal }, entry);
+      await journal.update((now) => ({ ...now, volumes: now.volumes.filter((other) => other !== entry) }));
+    });
+  }
   for (const directory of journal.content.staging) {
     await attempt(`directory ${directory}`, async () => {
       await files.removeTree(directory);
@@ -70,6 +82,54 @@ export async function settle(rooms: Rooms, journal: Journal): Promise<readonly s
   }
   for (const line of left) rooms.report.warning(`Could not be cleaned up: ${line}`);
   return left;
+}
+
+/** What a driver left, but for snapshots that a manifest names: a run may have died right after it had published. */
+async function cleanUpVolumes(
+  rooms: Rooms,
+  request: { readonly chainstateDir: string; readonly privilege: Privilege; readonly signal: AbortSignal },
+  { driver, runId, named, location, snapshotId }: JournalVolumes,
+): Promise<void> {
+  const { chainstateDir, privilege, signal } = request;
+  const store = await rooms.openStore(location as StorageLocation);
+  try {
+    const published = snapshotId === null ? [] : await publishedVolumes(store, snapshotId, signal);
+    const snapshotter = rooms.volumes.snapshotter(driver, named, { privilege, store });
+    const keep = (snapshot: string): boolean => published.includes(snapshot);
+    await snapshotter.cleanUp(runId, { chainstateDir, stateDir: rooms.host.stateDir, signal, keep });
+  } finally {
+    await store.close();
+  }
+}
+
+async function publishedVolumes(
+  store: ObjectStore,
+  id: string,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  try {
+    return (await loadManifest(store, id, signal)).volumes.map(({ snapshot }) => snapshot);
+  } catch (error) {
+    if (hasCode(error, "SNAPSHOT_NOT_FOUND")) return [];
+    throw error;
+  }
+}
+
+/** The same for volumes, whose old one is never removed here: what has been kept, and where, is said. */
+async function closeVolumeSwap(
+  rooms: Rooms,
+  journal: Journal,
+  outcome: "none" | "rolled-back" | "kept" | "completed",
+): Promise<void> {
+  const { volumeSwap } = journal.content;
+  if (volumeSwap === null) return;
+  const state = outcome === "kept" ? "before that was proved healthy" : "before the old volume was put away";
+  const old = volumeSwap.undo.map((step) => JSON.stringify(step["kept"] ?? step["device"])).join(", ");
+  rooms.report.warning(
+    `The restored volume is in place at ${volumeSwap.target}, but the run ended ${state}. The old one is kept (${old}): ` +
+      "remove it when you are content.",
+  );
+  await journal.update({ volumeSwap: null });
 }
 
 /**

@@ -14,6 +14,7 @@ import { watch, watchTimings } from "../recovery/watch.ts";
 import { systemClock } from "../system/clock.ts";
 import { query } from "../system/exec.ts";
 import { privilegeFor } from "../system/privilege.ts";
+import { volumeReviver } from "../volume/reviver.ts";
 
 function log(line: string): void {
   process.stdout.write(`${new Date().toISOString()} ${line}\n`);
@@ -32,7 +33,13 @@ async function main(argv: readonly string[], signal: AbortSignal): Promise<numbe
     },
   });
   const [mode, path, runId] = positionals;
-  const common = { nodes: nodeReviver, clock: systemClock, signal, privilege: privilegeFor };
+  const common = {
+    nodes: nodeReviver,
+    volumes: volumeReviver,
+    clock: systemClock,
+    signal,
+    privilege: privilegeFor,
+  };
   if (mode === "watch" && path !== undefined && runId !== undefined) {
     const timings = { graceMs: Number(values["grace-ms"]), intervalMs: Number(values["interval-ms"]) };
     const end = await watch({ ...common, journalPath: path, runId, once: values.once, timings, log });

@@ -6,7 +6,7 @@ import * as v from "valibot";
 import { ActionError } from "../errors.ts";
 import type { StartRecipe } from "../node/recipe.ts";
 
-export const journalVersion = 1;
+export const journalVersion = 2;
 
 const text = v.pipe(v.string(), v.minLength(1));
 const absolutePath = v.pipe(v.string(), v.startsWith("/"));
@@ -53,13 +53,30 @@ const swapSchema = v.object({
   step: v.picklist(["out", "in", "swapped", "proved"]),
 });
 
+/** The volume room owns the steps; here only that each is one. */
+const undoSteps = v.array(v.looseObject({ do: text }));
+
+const volumeSwapSchema = v.object({
+  /** The chainstate directory on it, for people. */
+  target: absolutePath,
+  driver: text,
+  /**
+   * "begun": the volumes are being exchanged. "swapped": the new one is in place, and has not been proved healthy.
+   * "proved": it has; the exchange is never taken back.
+   */
+  step: v.picklist(["begun", "swapped", "proved"]),
+  /** What puts the old volume back from any point; see `volume/undo.ts`. */
+  undo: undoSteps,
+});
+
 const switchSchema = v.variant("kind", [
   v.object({ kind: v.literal("systemd"), unit: text }),
   v.object({ kind: v.literal("detached"), process: processSchema }),
 ]);
 
 export const journalSchema = v.object({
-  version: v.literal(journalVersion),
+  /** 1 had nothing of volumes, which is what the defaults say. */
+  version: v.picklist([1, journalVersion]),
   runId: text,
   command: text,
   /** The input `sudo` of the run: whoever recovers for it uses the same rights. */
@@ -77,11 +94,31 @@ export const journalSchema = v.object({
   phase: v.string(),
   node: v.nullable(nodeSchema),
   swap: v.nullable(swapSchema),
+  /** To be done at once whatever the node does: file systems to thaw. */
+  undo: v.optional(undoSteps, []),
+  volumeSwap: v.optional(v.nullable(volumeSwapSchema), null),
   switch: v.nullable(switchSchema),
   /** Uploads to take back; `location` is the storage as URL and options, without credentials. */
   uploads: v.array(v.object({ location: v.unknown(), key: text, id: text })),
   /** Views to release: freezer and the run that made them. */
   frozen: v.array(v.object({ freezer: text, runId: text })),
+  /**
+   * Drivers that may have left snapshots, clones, mounts or disks, and the run that made them. What the manifest of
+   * `snapshotId` names has been published and stays.
+   */
+  volumes: v.optional(
+    v.array(
+      v.object({
+        driver: text,
+        runId: text,
+        /** The input `volume`. */
+        named: v.array(v.string()),
+        location: v.unknown(),
+        snapshotId: v.nullable(v.string()),
+      }),
+    ),
+    [],
+  ),
   /** Directories of this run that are to be removed. */
   staging: v.array(absolutePath),
   /** What a recovery did, for the report of whoever comes next. */
@@ -91,6 +128,9 @@ export const journalSchema = v.object({
 export type JournalContent = v.InferOutput<typeof journalSchema>;
 export type JournalNode = v.InferOutput<typeof nodeSchema>;
 export type SwapRecord = v.InferOutput<typeof swapSchema>;
+export type VolumeSwapRecord = v.InferOutput<typeof volumeSwapSchema>;
+export type JournalUndoStep = v.InferOutput<typeof undoSteps>[number];
+export type JournalVolumes = JournalContent["volumes"][number];
 export type SwitchRecord = v.InferOutput<typeof switchSchema>;
 export type JournalRole = JournalContent["owner"]["role"];
 

@@ -232,9 +232,12 @@ function freshContent(run: Run, chainstateDir: string): Unowned {
     phase: "preflight",
     node: null,
     swap: null,
+    undo: [],
+    volumeSwap: null,
     switch: null,
     uploads: [],
     frozen: [],
+    volumes: [],
     staging: [],
     recovered: [],
   };

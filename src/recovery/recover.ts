@@ -1,15 +1,21 @@
 /**
  * Brings back what a dead or failed run left: first the directory, then the node. The one mechanism behind the run's own
  * `finally`, the post step, the dead man's switch, the hook and the next run; safe to repeat, and each call does as much
- * as can be done at that moment. It removes nothing: uploads, frozen views and old directories are cleaned by the action
- * afterwards, when the node runs.
+ * as can be done at that moment. It removes nothing: uploads, frozen views, volumes and old directories are cleaned by the
+ * action afterwards, when the node runs.
  */
 import { ActionError } from "../errors.ts";
 import type { StartRecipe } from "../node/recipe.ts";
 import type { Clock } from "../system/clock.ts";
 import { isAlive } from "../system/proc.ts";
 import type { Privilege } from "../system/privilege.ts";
-import type { JournalContent, JournalNode, SwapRecord } from "./content.ts";
+import type {
+  JournalContent,
+  JournalNode,
+  JournalUndoStep,
+  SwapRecord,
+  VolumeSwapRecord,
+} from "./content.ts";
 import { fileOperations } from "./file-operations.ts";
 import { toleratesFullDisk, type Journal } from "./journal.ts";
 import { noteStartRequested, noteStarted } from "./node-account.ts";
@@ -27,11 +33,18 @@ export interface NodeReviver {
   isInUse(chainstateDir: string, privilege: Privilege, signal: AbortSignal): Promise<boolean>;
 }
 
+/** What recovery needs of the volume room. */
+export interface VolumeReviver {
+  /** Does the steps from whatever point; twice is no error. Returns what was done, in words. */
+  undo(steps: readonly JournalUndoStep[], privilege: Privilege): Promise<readonly string[]>;
+}
+
 export interface RecoverOptions {
   readonly privilege: Privilege;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly nodes: NodeReviver;
+  readonly volumes: VolumeReviver;
   /** Only directories are seen to: at boot, where the supervisor itself starts the node right after. */
   readonly swapOnly?: boolean;
 }
@@ -48,8 +61,9 @@ export interface Recovery {
 
 /** True when `recover` would change something: half a swap, or a node that was running and has not been started again. */
 export function needsRecovery(content: JournalContent): boolean {
-  const swapOpen = content.swap !== null && content.swap.step !== "proved";
-  return swapOpen || (content.node?.mustStart === true && content.node.wasRunning);
+  const swaps = [content.swap, content.volumeSwap];
+  const swapOpen = swaps.some((swap) => swap !== null && swap.step !== "proved");
+  return content.undo.length > 0 || swapOpen || (content.node?.mustStart === true && content.node.wasRunning);
 }
 
 /**
@@ -57,6 +71,7 @@ export function needsRecovery(content: JournalContent): boolean {
  * up to date after each thing done, so a later attempt goes on from there.
  */
 export async function recover(journal: Journal, options: RecoverOptions): Promise<Recovery> {
+  await undoAtOnce(journal, options);
   const swap = await recoverSwap(journal, options);
   return { swap, node: options.swapOnly === true ? "left" : await recoverNode(journal, options) };
 }
@@ -70,21 +85,33 @@ export async function recoverFully(journal: Journal, options: RecoverOptions): P
   }
 }
 
+/** A file system that is frozen keeps everybody from writing, the node and whoever proves it down included. */
+async function undoAtOnce(journal: Journal, options: RecoverOptions): Promise<void> {
+  const { undo } = journal.content;
+  if (undo.length === 0) return;
+  const done = await options.volumes.undo(undo, options.privilege);
+  await journal.update({ undo: [] });
+  await note(journal, done.join(", "));
+}
+
 async function recoverSwap(journal: Journal, options: RecoverOptions): Promise<Recovery["swap"]> {
-  const swap = journal.content.swap;
-  if (swap === null) return "none";
-  if (swap.step === "proved") return "completed";
+  const { swap, volumeSwap } = journal.content;
+  const open = swap ?? volumeSwap;
+  if (open === null) return "none";
+  if (open.step === "proved") return "completed";
   if (await runsNow(journal.content, options)) {
-    if (swap.step === "swapped") return "kept";
+    if (open.step === "swapped") return "kept";
+    const old = swap === null ? "on the old volume" : `in ${swap.aside}`;
     throw new ActionError(
       "NODE_RUNS_DURING_SWAP",
-      `The node runs although the swap of ${swap.target} is only half done, so it cannot be taken back.`,
+      `The node runs although the swap of ${open.target} is only half done, so it cannot be taken back.`,
       {
-        hint: `Stop the node; then the old chainstate in ${swap.aside} is put back and the node started on it.`,
+        hint: `Stop the node; then the old chainstate ${old} is put back and the node started on it.`,
       },
     );
   }
-  await rollBackSwap(journal, swap, options);
+  if (swap !== null) await rollBackSwap(journal, swap, options);
+  if (volumeSwap !== null) await putVolumesBack(journal, volumeSwap, options);
   return "rolled-back";
 }
 
@@ -104,6 +131,16 @@ async function rollBackSwap(journal: Journal, swap: SwapRecord, options: Recover
   const files = fileOperations(options.privilege, options.signal);
   await rollBack(swap, async (next) => await journal.update({ swap: next }), files);
   await note(journal, `put the old directory ${swap.target} back`);
+}
+
+async function putVolumesBack(
+  journal: Journal,
+  swap: VolumeSwapRecord,
+  options: RecoverOptions,
+): Promise<void> {
+  const done = await options.volumes.undo(swap.undo, options.privilege);
+  await journal.update({ volumeSwap: null });
+  await note(journal, done.join(", "));
 }
 
 async function recoverNode(journal: Journal, options: RecoverOptions): Promise<Recovery["node"]> {

@@ -173,7 +173,7 @@ export function btrfsSnapshotter(host: Host, named: readonly string[] = []): Vol
 
     async cleanUp(runId, request) {
       const gathered = new Gathered("Snapshots of a dead run could not be removed");
-      for (const folder of new Set((await find(request.chainstateDir)).map((each) => each.folder))) {
+      for (const folder of await foldersOf(request.chainstateDir, host)) {
         for (const name of await namesIn(folder)) {
           const snapshot = join(folder, name);
           if (runOf(name) !== runId || request.keep?.(snapshot) === true) continue;
@@ -225,6 +225,17 @@ async function snapshotsFolderOf(root: string, host: Host): Promise<string> {
   const [own, above] = [mountAt(root, mounts), mountAt(dirname(root), mounts)];
   const isMountPoint = root === "/" || own?.mountPoint === root || own?.device !== above?.device;
   return join(isMountPoint ? root : dirname(root), snapshotsFolder);
+}
+
+/** Where snapshots of the chainstate can be, also while it is no subvolume, or not there at all. */
+async function foldersOf(chainstateDir: string, host: Host): Promise<ReadonlySet<string>> {
+  const parts = await locateChainstate(chainstateDir, host).catch(async (error: unknown) => {
+    if (!hasCode(error, "CHAINSTATE_DIR_MISSING")) throw error;
+    return await locateChainstate(dirname(chainstateDir), host);
+  });
+  const folders = new Set<string>([join(dirname(chainstateDir), snapshotsFolder)]);
+  for (const part of parts) folders.add(await snapshotsFolderOf(await subvolumeOf(part), host));
+  return folders;
 }
 
 async function takeSnapshot(

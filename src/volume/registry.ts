@@ -4,7 +4,7 @@
  */
 import type { VolumeDriver } from "../config.ts";
 import { ActionError } from "../errors.ts";
-import type { Freezer, ViewOf } from "../freeze/port.ts";
+import type { Freezer, FreezeRequest, FrozenView, ViewOf } from "../freeze/port.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Privilege } from "../system/privilege.ts";
 import { awsEbsSnapshotter } from "./aws-ebs.ts";
@@ -13,8 +13,8 @@ import { btrfsSnapshotter } from "./btrfs.ts";
 import { gcpDiskSnapshotter } from "./gcp-disk.ts";
 import { hostOf, type Host } from "./host.ts";
 import { lvmSnapshotter } from "./lvm.ts";
-import type { FixRequest, VolumeProbe, VolumeSnapshotter } from "./port.ts";
-import { volumeFreezer, type ViewSnapshotter } from "./volume-freezer.ts";
+import type { FixRequest, VolumeProbe, VolumeRecord, VolumeSnapshotter } from "./port.ts";
+import { openFrozenView, volumeFreezer, type ViewSnapshotter } from "./volume-freezer.ts";
 import { xfsSnapshotter, type DumpStore } from "./xfs.ts";
 import { zfsSnapshotter } from "./zfs.ts";
 
@@ -44,9 +44,20 @@ function viewSnapshotters(host: Host, volumes: readonly string[]): readonly View
   ];
 }
 
+/** Opens snapshots of such a driver as a view, which leaves them where they are; undefined for every other driver. */
+export function volumeViewer(
+  snapshotter: VolumeSnapshotter,
+  options: { readonly viewOf: ViewOf; readonly clock: Clock },
+): ((records: readonly VolumeRecord[], request: FreezeRequest) => Promise<FrozenView>) | undefined {
+  const { driver } = snapshotter;
+  if (driver !== "zfs" && driver !== "btrfs" && driver !== "lvm") return undefined;
+  return async (records, request) =>
+    await openFrozenView({ ...snapshotter, driver }, records, request, options);
+}
+
 /** The driver of that name, for records of a manifest. */
 export function volumeSnapshotter(
-  driver: VolumeDriver,
+  driver: string,
   volumes: readonly string[],
   deps: VolumeDeps,
 ): VolumeSnapshotter {
@@ -67,7 +78,7 @@ export function volumeSnapshotter(
     case "gcp-disk":
       return gcpDiskSnapshotter(host, deps, volumes);
     default:
-      throw new ActionError("VOLUME_DRIVER_UNKNOWN", `There is no volume driver "${String(driver)}".`, {
+      throw new ActionError("VOLUME_DRIVER_UNKNOWN", `There is no volume driver "${driver}".`, {
         hint: "The manifest may have been written by a newer version of this action.",
       });
   }
