@@ -234,12 +234,14 @@ export class Outage {
 
   async #prove(): Promise<readonly Evidence[]> {
     const { report } = this.#rooms;
+    // Where no node is managed, one that answers on this host works on another directory.
+    const isManaged = this.#node.control.identity.manager !== "none";
     return await report.phase("prove", "Prove that it is down", async () => {
       const evidence = await proveDown({
         control: this.#node.control,
         before: this.#node.before,
         chainstateDir: this.#chainstateDir,
-        rpcUrl: this.#options.rpcUrl,
+        rpcUrl: isManaged ? this.#options.rpcUrl : undefined,
         privilege: this.#rooms.privilege(this.#options.sudo),
         clock: this.#rooms.clock,
         signal: this.#rooms.signal,

@@ -129,6 +129,10 @@ async function runsNow({ node, chainstateDir }: JournalContent, options: Recover
 
 async function rollBackSwap(journal: Journal, swap: SwapRecord, options: RecoverOptions): Promise<void> {
   const files = fileOperations(options.privilege, options.signal);
+  // What was taken out again may have been worked on: of no use to anybody, and as large as a chainstate.
+  await journal
+    .update((now) => ({ ...now, staging: [...new Set([...now.staging, swap.staging])] }))
+    .catch(toleratesFullDisk);
   await rollBack(swap, async (next) => await journal.update({ swap: next }), files);
   await note(journal, `put the old directory ${swap.target} back`);
 }
