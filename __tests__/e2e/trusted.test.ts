@@ -192,7 +192,7 @@ describe("a node that is not well on what was restored", () => {
       expect(main.log).toContain(code);
       expect(existsSync(mark)).toBe(true);
       expect(readdirSync(dirname(setup.chainstate)).filter((name) => name.startsWith("."))).toEqual([]);
-      if (runs) expect(setup.pids()).toHaveLength(1);
+      expect(!runs || setup.pids().length === 1).toBe(true);
     });
   }
 });
