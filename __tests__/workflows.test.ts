@@ -28,6 +28,7 @@ const samples: Readonly<Record<string, string>> = {
   "inputs.network": "mainnet",
   "inputs.storage": "s3://bucket",
   "matrix.host": "node-a",
+  "matrix.snapshot.id": "mainnet-100-20261122T020014Z",
 };
 
 function fill(text: string): string {

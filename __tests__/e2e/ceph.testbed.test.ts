@@ -5,9 +5,16 @@ import { connect, createServer, type Socket } from "node:net";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { freePort } from "../../simulator/launch.ts";
-import { cephCredentials, cephEndpoint, cephNames, cephSuites, makeBucket } from "../store/ceph.ts";
+import {
+  cephCredentials,
+  cephEndpoint,
+  cephNames,
+  cephSuites,
+  emptyBucket,
+  makeBucket,
+} from "../store/ceph.ts";
 import { setUp, treeOf, type Setup, type SetupOptions } from "./support.ts";
 
 const fixture = fileURLToPath(
@@ -44,6 +51,7 @@ for (const suite of cephSuites) {
       "s3-force-path-style": "true",
     };
     beforeAll(async () => await makeBucket(endpoint ?? "", bucket));
+    afterAll(async () => await emptyBucket(endpoint ?? "", bucket));
 
     it.skipIf(!existsSync(fixture))(
       "keeps a real chainstate that a process holds open, and gives it back",

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { basename, join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { serveObjects, type ObjectServer } from "../store/object-server.ts";
-import { setUp, treeOf, until, visibleSnapshots, type Setup } from "./support.ts";
+import { has, setUp, treeOf, until, visibleSnapshots, type Setup } from "./support.ts";
 
 const open: Setup[] = [];
 const servers: ObjectServer[] = [];
@@ -99,6 +99,45 @@ describe("an archive made elsewhere", () => {
     expect(setup.pids()).toHaveLength(1);
     expect(await setup.height()).toBeGreaterThanOrEqual(62);
     expect(leftBeside(setup)).toEqual([]);
+  });
+});
+
+describe.skipIf(!has("zstd"))("an archive on a web server, named and made as Hiro's", () => {
+  const name = "mainnet-stacks-blockchain-latest.tar.zst";
+  const compressed = 'tar -C "$1/mainnet" --format=pax -cf - . | zstd -q -19 --long=31 -o "$2"';
+
+  it("is restored and imported with the checksum beside it, and refused with another", async () => {
+    const setup = await fresh({ running: false });
+    const expected = treeOf(setup.chainstate, isScratch);
+    const file = archive(setup, name, compressed);
+    const server = await serveObjects();
+    servers.push(server);
+    const snapshot = `${server.url}/mainnet/${name}`;
+    server.objects.set(`/mainnet/${name}`, { bytes: readFileSync(file) });
+    server.objects.set(`/mainnet/${name}.sha256`, { bytes: readFileSync(`${file}.sha256`) });
+
+    const target = join(setup.directory, "direct", "mainnet");
+    const into = { command: "restore", "node-manager": "none" };
+    const direct = await setup.job({ ...into, "chainstate-dir": target, snapshot }).run();
+    expect(direct.main.exitCode, direct.main.log).toBe(0);
+    expect(direct.main.log).not.toContain("has no .sha256 beside it");
+    expect(treeOf(target, isScratch)).toEqual(expected);
+
+    const storage = `file://${setup.store}`;
+    const imported = await setup.job({ command: "snapshot", "snapshot-from": snapshot, storage }).run();
+    expect(imported.main.exitCode, imported.main.log).toBe(0);
+    const own = join(setup.directory, "own", "mainnet");
+    const id = imported.main.outputs["snapshot-id"] ?? "";
+    const back = await setup.job({ ...into, "chainstate-dir": own, storage, snapshot: id }).run();
+    expect(back.main.exitCode, back.main.log).toBe(0);
+    expect(treeOf(own, isScratch)).toEqual(expected);
+
+    server.objects.set(`/mainnet/${name}.sha256`, { bytes: Buffer.from(`${"0".repeat(64)}  ${name}\n`) });
+    const wrong = join(setup.directory, "wrong", "mainnet");
+    const refused = await setup.job({ ...into, "chainstate-dir": wrong, snapshot }).run();
+    expect(refused.main.exitCode, refused.main.log).toBe(1);
+    expect(refused.main.log).toMatch(/has the SHA-256/);
+    expect(existsSync(wrong)).toBe(false);
   });
 });
 

@@ -1,32 +1,17 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
-import path from "node:path";
 import { ContainerClient } from "@azure/storage-blob";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openPartSink } from "../../src/store/part-sink.ts";
 import type { ObjectStore } from "../../src/store/port.ts";
 import { openStore } from "../../src/store/registry.ts";
 import { storeConformance } from "../conformance/store.ts";
+import { azurite, azuriteConnection } from "./azurite.ts";
 import { startFaultProxy, type FaultProxy } from "./fault-proxy.ts";
-
-function azuriteEndpoint(): string | undefined {
-  try {
-    const root = process.env["TESTBED_DIR"] ?? "/var/tmp/testbed";
-    return readFileSync(path.join(root, "azurite", "endpoint"), "utf8").trim();
-  } catch {
-    return undefined;
-  }
-}
-
-/** Published in Azurite's documentation. */
-const key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-const connection = (endpoint: string, accountKey = key): string =>
-  `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=${accountKey};BlobEndpoint=${endpoint};`;
 
 const signal = new AbortController().signal;
 const MiB = 1024 * 1024;
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
-const endpoint = azuriteEndpoint();
+const endpoint = azurite?.endpoint;
 
 describe.skipIf(endpoint === undefined)(
   `Azurite${endpoint === undefined ? ", not up: testbed/azurite.sh up" : ""}`,
@@ -45,8 +30,8 @@ describe.skipIf(endpoint === undefined)(
         { limits: { connectTimeoutMs: 2_000, idleTimeoutMs: 2_000, requestTimeoutMs: 20_000, attempts: 3 } },
       );
     beforeAll(async () => {
-      process.env["AZURE_STORAGE_CONNECTION_STRING"] = connection(endpoint ?? "");
-      await new ContainerClient(connection(endpoint ?? ""), container).create();
+      process.env["AZURE_STORAGE_CONNECTION_STRING"] = azuriteConnection(endpoint ?? "");
+      await new ContainerClient(azuriteConnection(endpoint ?? ""), container).create();
     });
     afterAll(() => {
       process.env = before;
@@ -60,12 +45,12 @@ describe.skipIf(endpoint === undefined)(
       beforeAll(async () => {
         proxy = await startFaultProxy(endpoint ?? "");
         const { pathname } = new URL(endpoint ?? "");
-        process.env["AZURE_STORAGE_CONNECTION_STRING"] = connection(proxy.url + pathname);
+        process.env["AZURE_STORAGE_CONNECTION_STRING"] = azuriteConnection(proxy.url + pathname);
         store = await open();
       });
       afterAll(async () => {
         await proxy.close();
-        process.env["AZURE_STORAGE_CONNECTION_STRING"] = connection(endpoint ?? "");
+        process.env["AZURE_STORAGE_CONNECTION_STRING"] = azuriteConnection(endpoint ?? "");
       });
       const bytes = randomBytes(6 * MiB);
 
@@ -104,12 +89,14 @@ describe.skipIf(endpoint === undefined)(
     test("credentials and names that are wrong have their own errors", async () => {
       const missing = await open("no-such-container");
       await expect(missing.probeWritable(signal)).rejects.toMatchObject({ code: "STORE_NOT_FOUND" });
-      process.env["AZURE_STORAGE_CONNECTION_STRING"] = connection(endpoint ?? "", "AAAA");
+      process.env["AZURE_STORAGE_CONNECTION_STRING"] = azuriteConnection(endpoint ?? "", "AAAA");
       // Azure says AuthenticationFailed to a wrong signature; Azurite says AuthorizationFailure.
       await expect((await open()).probeWritable(signal)).rejects.toMatchObject({ code: "STORE_DENIED" });
-      process.env["AZURE_STORAGE_CONNECTION_STRING"] = connection("http://127.0.0.1:9/devstoreaccount1");
+      process.env["AZURE_STORAGE_CONNECTION_STRING"] = azuriteConnection(
+        "http://127.0.0.1:9/devstoreaccount1",
+      );
       await expect((await open()).probeWritable(signal)).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
-      process.env["AZURE_STORAGE_CONNECTION_STRING"] = connection(endpoint ?? "");
+      process.env["AZURE_STORAGE_CONNECTION_STRING"] = azuriteConnection(endpoint ?? "");
     });
 
     test("nights of an archive send exactly what changed, and every night stands alone", async () => {

@@ -1,7 +1,13 @@
 /** The Cephs that `testbed/ceph.sh up` has brought up, and an empty bucket in each. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import {
+  CreateBucketCommand,
+  DeleteBucketPolicyCommand,
+  DeleteObjectCommand,
+  ListObjectsV2Command,
+  S3Client,
+} from "@aws-sdk/client-s3";
 import type { StorageLocation } from "../../src/config.ts";
 
 export const cephSuites = ["sid", "trixie", "bookworm"] as const;
@@ -31,18 +37,31 @@ export function useCephCredentials(): void {
   process.env["AWS_SECRET_ACCESS_KEY"] = cephCredentials.secretAccessKey;
 }
 
-export async function makeBucket(endpoint: string, name: string): Promise<void> {
-  const client = new S3Client({
-    endpoint,
-    region: "us-east-1",
-    forcePathStyle: true,
-    credentials: cephCredentials,
-  });
+/** Runs `work` with the rights of the buckets' owner. */
+export async function asOwner<T>(endpoint: string, work: (client: S3Client) => Promise<T>): Promise<T> {
+  const options = { endpoint, region: "us-east-1", forcePathStyle: true, credentials: cephCredentials };
+  const client = new S3Client(options);
   try {
-    await client.send(new CreateBucketCommand({ Bucket: name }));
+    return await work(client);
   } finally {
     client.destroy();
   }
+}
+
+export async function makeBucket(endpoint: string, Bucket: string): Promise<void> {
+  await asOwner(endpoint, async (client) => await client.send(new CreateBucketCommand({ Bucket })));
+}
+
+/** The testbed keeps every object in memory. */
+export async function emptyBucket(endpoint: string, Bucket: string): Promise<void> {
+  await asOwner(endpoint, async (client) => {
+    await client.send(new DeleteBucketPolicyCommand({ Bucket }));
+    for (;;) {
+      const { Contents = [], IsTruncated } = await client.send(new ListObjectsV2Command({ Bucket }));
+      for (const { Key } of Contents) await client.send(new DeleteObjectCommand({ Bucket, Key }));
+      if (IsTruncated !== true) return;
+    }
+  });
 }
 
 export function s3Location(

@@ -7,7 +7,15 @@ import { openPartSink } from "../../src/store/part-sink.ts";
 import type { ObjectStore } from "../../src/store/port.ts";
 import { openStore } from "../../src/store/registry.ts";
 import type { RequestLimits } from "../../src/store/limits.ts";
-import { cephEndpoint, cephNames, cephSuites, makeBucket, s3Location, useCephCredentials } from "./ceph.ts";
+import {
+  cephEndpoint,
+  cephNames,
+  cephSuites,
+  emptyBucket,
+  makeBucket,
+  s3Location,
+  useCephCredentials,
+} from "./ceph.ts";
 import { startFaultProxy, type FaultProxy } from "./fault-proxy.ts";
 
 const signal = new AbortController().signal;
@@ -35,6 +43,7 @@ for (const suite of cephSuites) {
       store = await openStore(s3Location(proxy.url, bucket, "p"), { limits });
     });
     afterAll(async () => {
+      await emptyBucket(endpoint ?? "", bucket);
       await store.close();
       await proxy.close();
       process.env = before;

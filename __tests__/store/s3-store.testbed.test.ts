@@ -2,7 +2,15 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe } from "vitest";
 import { openStore } from "../../src/store/registry.ts";
 import { storeConformance } from "../conformance/store.ts";
-import { cephEndpoint, cephNames, cephSuites, makeBucket, s3Location, useCephCredentials } from "./ceph.ts";
+import {
+  cephEndpoint,
+  cephNames,
+  cephSuites,
+  emptyBucket,
+  makeBucket,
+  s3Location,
+  useCephCredentials,
+} from "./ceph.ts";
 
 const expected = {
   sid: { copies: "unbound", conditionalWrites: true },
@@ -20,7 +28,8 @@ for (const suite of cephSuites) {
       useCephCredentials();
       await makeBucket(endpoint ?? "", bucket);
     });
-    afterAll(() => {
+    afterAll(async () => {
+      await emptyBucket(endpoint ?? "", bucket);
       process.env = before;
     });
     storeConformance("s3://", {

@@ -171,8 +171,9 @@ async function addToCatalog(
   signal: AbortSignal,
 ): Promise<void> {
   await changeCatalog(store, [entry], [], clock, signal);
-  // Without conditional writes somebody else's change may have lost an entry, so each publisher repairs the whole.
-  if (!store.capabilities.conditionalWrites) await reconcile(store, clock, signal, true);
+  // Somebody else's change may have lost an entry (where writes have no conditions), or somebody's hand: each publisher
+  // repairs the whole.
+  await reconcile(store, clock, signal, true);
 }
 
 /** `latest.json` names this snapshot unless it names a newer one that exists. */

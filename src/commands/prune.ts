@@ -41,7 +41,8 @@ export async function applyRetention(
         report.info(`Left by a dead run${dryRun ? "" : ", removed"}: ${key}`);
       for (const { id, error } of pruned.refused) report.warning(`${id} is left alone: ${error.message}`);
       report.output("pruned", JSON.stringify(dryRun ? going.map(({ id }) => id) : pruned.removed));
-      if (!dryRun && pruned.removed.length > 0) await writePage(store, signal);
+      // Also where nothing went: the catalogue may have been repaired.
+      if (!dryRun) await writePage(store, signal);
       return dryRun ? going.length : pruned.removed.length;
     },
   );

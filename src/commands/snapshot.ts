@@ -143,6 +143,8 @@ async function take(run: SnapshotRun, plan: Plan): Promise<Manifest> {
     await writePage(run.store, rooms.signal);
   });
   await outage.sync({ minStacksHeight: taken.facts.stacksHeight });
+  // Nothing is read from it any more, and retention must not take this run for a reader.
+  await plan.base?.withdraw();
   if (Object.keys(config.retention).length > 0)
     await applyRetention(rooms, run.store, config.retention, false);
   return manifest;
