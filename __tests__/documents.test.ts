@@ -1,6 +1,6 @@
 /** What is said in `action.yml` and the README agrees with the program. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { loadInputs } from "../src/inputs.ts";
 import { variableOf } from "../src/inputs/given.ts";
@@ -14,6 +14,8 @@ import {
   renderAction,
   renderReadme,
 } from "../scripts/generate-readme.ts";
+import { lintOurs } from "../scripts/lint-workflows.ts";
+import { recipe, recipesPath } from "./e2e/recipe.ts";
 
 const root = join(import.meta.dirname, "..");
 const actionText = readFileSync(actionPath, "utf8");
@@ -74,9 +76,50 @@ describe("the README", () => {
     expect(codes.filter((code) => !source.includes(`"${code}"`))).toEqual([]);
   });
 
-  test("links to files that are there", () => {
-    const links = [...readme.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, path = ""]) => path);
-    const missing = links.filter((path) => !existsSync(join(root, path)));
-    expect(missing).toEqual([]);
+  test("asks for the rights of AWS that the recipe asks for", () => {
+    const policy = /```json\n(\{[\s\S]*?)```/.exec(readme)?.[1] ?? "";
+    expect(JSON.parse(policy)).toEqual(recipe("AWS").json("policy: writer"));
+  });
+});
+
+const pages = ["README.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)].filter((path) =>
+  path.endsWith(".md"),
+);
+test.each(pages)("%s links to files and headings that are there", (page) => {
+  const read = (path: string): string => readFileSync(join(root, path), "utf8");
+  const missing = [...read(page).matchAll(/\]\(([^)\s:#]*)(?:#([^)]*))?\)/g)].filter(
+    ([, path = "", heading]) => {
+      const target = path === "" ? page : join(dirname(page), path);
+      if (!existsSync(join(root, target))) return true;
+      return heading !== undefined && !headingsOf(read(target)).includes(heading);
+    },
+  );
+  expect(missing.map(([link]) => link)).toEqual([]);
+});
+
+/** As GitHub names them. */
+function headingsOf(text: string): readonly string[] {
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = ""]) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+describe("the recipes for stores", () => {
+  const text = readFileSync(recipesPath, "utf8");
+  const titles = [...text.matchAll(/^## (.+)$/gm)].map(([, title = ""]) => title);
+
+  test.each(titles)("%s: inputs that the program takes", (title) => {
+    const given = Object.entries(recipe(title).inputs).map(([name, value]) => [variableOf(name), value]);
+    expect(() => loadInputs(Object.fromEntries(given))).not.toThrow();
+  });
+
+  test("pin what they use by commit", () => {
+    const steps = [...text.matchAll(/^ *(- uses:.*)$/gm)].map(([, step]) => `  ${step}`);
+    const faults = lintOurs("docs", ["permissions: {}", "jobs: {}", "steps:", ...steps].join("\n"));
+    expect(faults).toEqual([]);
+    expect(text.match(/@[0-9a-f]{40} # v/g)?.length).toBeGreaterThan(1);
   });
 });

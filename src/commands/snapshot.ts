@@ -144,7 +144,7 @@ async function take(run: SnapshotRun, plan: Plan): Promise<Manifest> {
   });
   await outage.sync({ minStacksHeight: taken.facts.stacksHeight });
   // Nothing is read from it any more, and retention must not take this run for a reader.
-  await plan.base?.withdraw();
+  await plan.archive?.base?.withdraw();
   if (Object.keys(config.retention).length > 0)
     await applyRetention(rooms, run.store, config.retention, false);
   return manifest;

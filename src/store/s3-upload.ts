@@ -143,8 +143,8 @@ export async function probeCopies(
     try {
       return await build(id);
     } catch (error) {
-      // 400, 405 and 501 are what stores say to a request they do not have, or to parts they do not want.
-      if ([400, 405, 501].includes(readFailure(error).status ?? 0)) return "none";
+      // 400, 405, 411 and 501 are what stores say to a request they do not have, or to parts they do not want.
+      if ([400, 405, 411, 501].includes(readFailure(error).status ?? 0)) return "none";
       throw error;
     } finally {
       const limit = AbortSignal.timeout(abortWithinMs);
