@@ -19,6 +19,7 @@ import { openStore } from "./store/registry.ts";
 import { uploadStream } from "./store/upload-file.ts";
 import {
   chooseVolumeSnapshotter,
+  isLocalDriver,
   volumeFreezers,
   volumeSnapshotter,
   volumeViewer,
@@ -103,6 +104,7 @@ function volumeRoom(environment: VolumeDeps["environment"], viewOf: ViewOf): Vol
   });
   return {
     ...volumeReviver,
+    isLocal: isLocalDriver,
     choose: async ({ volumeDriver, volumes, compressionLevel }, request, access) =>
       await chooseVolumeSnapshotter(volumeDriver, volumes, request, deps(access, compressionLevel)),
     snapshotter: (driver, named, access) => volumeSnapshotter(driver, named, deps(access)),

@@ -231,7 +231,12 @@ describe("snapshots of volumes", () => {
     const removeVolume = async (volume: VolumeRecord): Promise<void> => {
       await Promise.resolve(gone.push(volume));
     };
-    expect((await prune(store, { ...options, removeVolume })).removed.toSorted()).toEqual(ids.slice(0, 2));
+    const there = { hinders: () => "it is on another host", remove: removeVolume };
+    const elsewhere = await prune(store, { ...options, volumes: there });
+    expect(elsewhere.removed).toEqual([]);
+    expect(elsewhere.decisions.at(-1)).toMatchObject({ keep: true, reasons: ["it is on another host"] });
+    const here = { hinders: () => undefined, remove: removeVolume };
+    expect((await prune(store, { ...options, volumes: here })).removed.toSorted()).toEqual(ids.slice(0, 2));
     expect(gone.map(({ snapshot }) => snapshot)).toEqual(["tank/s@1", "tank/s@1"]);
   });
 
@@ -239,7 +244,14 @@ describe("snapshots of volumes", () => {
     const { store, calendar, ids } = await nights(2, { volumes });
     const options = { retention: { keepLast: 1 }, dryRun: false, signal, clock: calendar };
     const failing = async (): Promise<void> => await Promise.reject(new Error("busy"));
-    await expect(prune(store, { ...options, removeVolume: failing })).rejects.toThrow("busy");
+    const volumesOf = (remove: (volume: VolumeRecord) => Promise<void>) => ({
+      hinders: () => undefined,
+      remove,
+    });
+    const first = await prune(store, { ...options, volumes: volumesOf(failing) });
+    expect(first.removed).toEqual([]);
+    expect(first.refused).toMatchObject([{ id: ids[0], error: { code: "VOLUME_STAYS" } }]);
+    expect(first.refused[0]?.error.message).toContain("busy");
     await allListedIsWhole(store);
     expect((await listSnapshots(store, signal)).map(({ id }) => id)).toEqual([ids[1]]);
     await prune(store, options);
@@ -247,7 +259,7 @@ describe("snapshots of volumes", () => {
     const gone: VolumeRecord[] = [];
     await prune(store, {
       ...options,
-      removeVolume: async (volume) => void (await Promise.resolve(gone.push(volume))),
+      volumes: volumesOf(async (volume) => void (await Promise.resolve(gone.push(volume)))),
     });
     expect(gone).toHaveLength(1);
     expect(store.objects.has(tombstoneKey(ids[0]!))).toBe(false);

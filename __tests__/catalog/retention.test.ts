@@ -152,3 +152,30 @@ describe("retention", () => {
     expect(isoWeek(new Date(`${day}T23:59:59Z`))).toBe(week);
   });
 });
+
+describe("an incremental dump", () => {
+  test("keeps those it is based on as long as it stays itself, and no longer", () => {
+    const night = (at: number, requires: readonly number[]): Candidate =>
+      snapshot(at * dayMs, {
+        volumes: [
+          {
+            driver: "xfs",
+            snapshot: `dump-${at}`,
+            requires: requires.map((base) => snapshot(base * dayMs).id),
+          },
+        ],
+      });
+    const chain = [night(1, []), night(2, [1]), night(3, [1, 2]), night(4, []), night(5, [4])];
+    const [, , third, fourth, fifth] = chain.map(({ id }) => id);
+    expect(kept(chain, { keepLast: 1 })).toEqual([fifth, fourth]);
+    expect(kept(chain, { keepLast: 3 })).toEqual([
+      fifth,
+      fourth,
+      third,
+      ...chain
+        .slice(0, 2)
+        .map(({ id }) => id)
+        .toReversed(),
+    ]);
+  });
+});

@@ -138,6 +138,17 @@ export async function until(
   }
 }
 
+/** One node runs and its RPC answers: for the time after a kill. */
+export async function untilNodeRuns(setup: Setup): Promise<void> {
+  await until("one node runs and answers", 60_000, async () => {
+    if (setup.pids().length !== 1) return false;
+    return await fetch(`http://127.0.0.1:${setup.port}/v2/info`, { signal: AbortSignal.timeout(1000) }).then(
+      (response) => response.ok,
+      () => false,
+    );
+  });
+}
+
 /** Every entry of a tree with what a restore must bring back: type, mode, size, digest, link target, mtime in ms. */
 export function treeOf(
   root: string,

@@ -41,7 +41,14 @@ export const catalogEntrySchema = v.looseObject({
       reusedBytes: count,
     }),
   ),
-  volumes: v.array(v.looseObject({ driver: text, snapshot: text })),
+  volumes: v.array(
+    v.looseObject({
+      driver: text,
+      snapshot: text,
+      /** Snapshots that this one cannot be restored without. */
+      requires: v.optional(v.array(text)),
+    }),
+  ),
   pinned: v.boolean(),
 });
 
@@ -85,9 +92,18 @@ export function entryOf(manifest: Manifest): CatalogEntry {
             uploadedBytes: archive.uploadedBytes,
             reusedBytes: archive.reused?.bytes ?? 0,
           },
-    volumes: manifest.volumes.map(({ driver, snapshot }) => ({ driver, snapshot })),
+    volumes: manifest.volumes.map(({ driver, snapshot, requires }) => ({
+      driver,
+      snapshot,
+      ...needs(requires),
+    })),
     pinned: manifest.pinned ?? false,
   };
+}
+
+function needs(requires: unknown): { readonly requires?: string[] } {
+  const ids = v.safeParse(v.array(text), requires);
+  return ids.success && ids.output.length > 0 ? { requires: ids.output } : {};
 }
 
 /** Newest first; among equals by id, so that every host puts them in the same order. */

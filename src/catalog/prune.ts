@@ -5,7 +5,7 @@
  */
 import * as v from "valibot";
 import type { Retention } from "../config.ts";
-import type { ActionError } from "../errors.ts";
+import { ActionError, describeError, hasCode } from "../errors.ts";
 import type { ObjectInfo, ObjectStore } from "../store/port.ts";
 import { systemClock, type Clock } from "../system/clock.ts";
 import type { CatalogEntry } from "./catalog.ts";
@@ -29,8 +29,15 @@ export interface PruneOptions {
   readonly dryRun: boolean;
   readonly signal: AbortSignal;
   readonly clock?: Clock;
-  /** Removes a snapshot of a volume; without it, snapshots that have one stay. Removing what is gone is no error. */
-  readonly removeVolume?: (volume: VolumeRecord) => Promise<void>;
+  /** Without it, snapshots that have volumes stay. */
+  readonly volumes?: VolumeRemover;
+}
+
+export interface VolumeRemover {
+  /** Undefined, or why volumes of this driver, snapshotted on that host, cannot be removed from here. */
+  hinders(driver: string, host: string): string | undefined;
+  /** Removing what is gone is no error. */
+  remove(volume: VolumeRecord): Promise<void>;
 }
 
 export interface Pruned {
@@ -39,7 +46,10 @@ export interface Pruned {
   readonly removed: readonly string[];
   /** Uploads and folders that dead runs left, by key; with `dryRun` those that would be removed. */
   readonly leftovers: readonly string[];
-  /** Manifests that cannot be believed. They are left alone, for a person to look at. */
+  /**
+   * Manifests that cannot be believed, which are left alone for a person to look at; and snapshots whose volumes could not
+   * be removed, which the next prune tries again.
+   */
   readonly refused: readonly { readonly id: string; readonly error: ActionError }[];
 }
 
@@ -55,16 +65,26 @@ export async function prune(store: ObjectStore, options: PruneOptions): Promise<
     : await reconcile(store, clock, signal);
   const decisions = await decide(store, entries, options, clock);
   const removed: string[] = [];
+  const failed: { id: string; error: ActionError }[] = [];
   if (!dryRun) {
+    const needed = new Set<string>();
+    // Newest first, so that what is based on a snapshot goes before it, or keeps it here.
     for (const { id } of decisions.filter(({ keep }) => !keep)) {
-      if (await remove(store, id, options, clock)) removed.push(id);
+      if (needed.has(id)) continue;
+      try {
+        if (await remove(store, id, options, clock)) removed.push(id);
+        else for (const base of basesOf(entries, id)) needed.add(base);
+      } catch (error) {
+        if (!hasCode(error, volumeStays)) throw error;
+        failed.push({ id, error: error as ActionError });
+      }
     }
   }
-  const leftovers = [
-    ...(await clearFolders(store, now, options)),
-    ...(await clearUploads(store, now, options)),
-  ];
-  return { decisions, removed, leftovers, refused };
+  const tried = new Set(failed.map(({ id }) => id));
+  const buried = await clearFolders(store, now, options, tried);
+  failed.push(...buried.failed);
+  const leftovers = [...buried.cleared, ...(await clearUploads(store, now, options))];
+  return { decisions, removed, leftovers, refused: [...refused, ...failed] };
 }
 
 async function decide(
@@ -78,21 +98,43 @@ async function decide(
   for (const { id } of going) {
     if (await isBeingRead(store, id, clock, options.signal)) announced.add(id);
   }
-  const withVolumes = new Set(entries.filter(({ volumes }) => volumes.length > 0).map(({ id }) => id));
-  return decideRetention(entries, options.retention, announced).map((decision) =>
-    decision.keep || options.removeVolume !== undefined || !withVolumes.has(decision.id)
-      ? decision
-      : { ...decision, keep: true, reasons: ["its volume snapshot cannot be removed from here"] },
-  );
+  const byId = new Map(entries.map((entry) => [entry.id, entry]));
+  return decideRetention(entries, options.retention, announced).map((decision) => {
+    const entry = byId.get(decision.id);
+    if (decision.keep || entry === undefined) return decision;
+    const reason = hindrance(entry.volumes, entry.host, options);
+    return reason === undefined ? decision : { ...decision, keep: true, reasons: [reason] };
+  });
 }
 
-const tombstoneSchema = v.looseObject({ volumes: v.array(volumeSchema) });
+function basesOf(entries: readonly CatalogEntry[], id: string): readonly string[] {
+  const found = entries.find((entry) => entry.id === id);
+  return (found?.volumes ?? []).flatMap(({ requires = [] }) => requires);
+}
+
+/** Why a snapshot with these volumes cannot be removed from here; undefined where it can. */
+function hindrance(
+  volumes: readonly { readonly driver: string }[],
+  host: string,
+  options: PruneOptions,
+): string | undefined {
+  if (volumes.length === 0) return undefined;
+  if (options.volumes === undefined) return "its volume snapshot cannot be removed from here";
+  for (const { driver } of volumes) {
+    const reason = options.volumes.hinders(driver, host);
+    if (reason !== undefined) return reason;
+  }
+  return undefined;
+}
+
+const tombstoneSchema = v.looseObject({ host: v.optional(v.string(), ""), volumes: v.array(volumeSchema) });
+const volumeStays = "VOLUME_STAYS";
 
 /** False when a restore announced itself at the last moment: then nothing was touched. */
 async function remove(store: ObjectStore, id: string, options: PruneOptions, clock: Clock): Promise<boolean> {
   const { signal } = options;
-  const { volumes } = await loadManifest(store, id, signal);
-  const tombstone = Buffer.from(`${JSON.stringify({ volumes })}\n`);
+  const { volumes, host } = await loadManifest(store, id, signal);
+  const tombstone = Buffer.from(`${JSON.stringify({ host, volumes })}\n`);
   await store.put(tombstoneKey(id), tombstone, { contentType: "application/json", signal });
   if (await isBeingRead(store, id, clock, signal)) {
     await store.delete(tombstoneKey(id), signal);
@@ -103,18 +145,32 @@ async function remove(store: ObjectStore, id: string, options: PruneOptions, clo
   return true;
 }
 
-/** From the tombstone on; safe to repeat. */
+/** From the tombstone on; safe to repeat. VOLUME_STAYS where a volume could not be removed: the tombstone stays too. */
 async function finishRemoval(store: ObjectStore, id: string, options: PruneOptions): Promise<void> {
   const { signal } = options;
   const { bytes } = await store.get(tombstoneKey(id), { signal });
   await store.delete(manifestKey(id), signal);
-  const { volumes } = v.parse(tombstoneSchema, JSON.parse(Buffer.from(bytes).toString("utf8")));
-  if (options.removeVolume !== undefined) for (const volume of volumes) await options.removeVolume(volume);
+  const { volumes, host } = v.parse(tombstoneSchema, JSON.parse(Buffer.from(bytes).toString("utf8")));
+  const stays = hindrance(volumes, host, options) !== undefined;
+  if (!stays) for (const volume of volumes) await removeVolume(volume, options);
   const keys = await keysBelow(store, `${snapshotFolder(id)}/`, signal);
   for (const key of keys.filter((key) => key !== tombstoneKey(id))) await store.delete(key, signal);
   // Volumes that cannot be removed from here are remembered by the tombstone for somebody who can.
-  if (volumes.length > 0 && options.removeVolume === undefined) return;
+  if (stays) return;
   await store.delete(tombstoneKey(id), signal);
+}
+
+async function removeVolume(volume: VolumeRecord, { volumes, signal }: PruneOptions): Promise<void> {
+  try {
+    await volumes?.remove(volume);
+  } catch (cause) {
+    if (signal.aborted) throw cause;
+    throw new ActionError(
+      volumeStays,
+      `its volume snapshot ${volume.snapshot} could not be removed (${describeError(cause)}).`,
+      { cause, hint: "The next prune tries again." },
+    );
+  }
 }
 
 /** Folders with a tombstone are finished at once, folders without a manifest when nothing in them is young. */
@@ -122,9 +178,11 @@ async function clearFolders(
   store: ObjectStore,
   now: number,
   options: PruneOptions,
-): Promise<readonly string[]> {
+  tried: ReadonlySet<string>,
+): Promise<{ readonly cleared: string[]; readonly failed: { id: string; error: ActionError }[] }> {
   const { signal, dryRun } = options;
   const clock = options.clock ?? systemClock;
+  const failed: { id: string; error: ActionError }[] = [];
   const folders = new Map<string, ObjectInfo[]>();
   for await (const object of store.list(snapshotsPrefix, signal)) {
     const id = object.key.split("/")[1] ?? "";
@@ -134,8 +192,14 @@ async function clearFolders(
   for (const [id, objects] of folders) {
     const has = (key: string): boolean => objects.some((object) => object.key === key);
     if (has(tombstoneKey(id))) {
-      if (!dryRun) await buryAgain(store, id, has(manifestKey(id)), options, clock);
-      cleared.push(`${snapshotFolder(id)}/`);
+      if (tried.has(id)) continue;
+      try {
+        if (!dryRun) await buryAgain(store, id, has(manifestKey(id)), options, clock);
+        cleared.push(`${snapshotFolder(id)}/`);
+      } catch (error) {
+        if (!hasCode(error, volumeStays)) throw error;
+        failed.push({ id, error: error as ActionError });
+      }
     } else if (!has(manifestKey(id)) && objects.every((object) => isOld(object.modifiedAt, now))) {
       if (!dryRun) for (const { key } of objects) await store.delete(key, signal);
       cleared.push(`${snapshotFolder(id)}/`);
@@ -146,7 +210,7 @@ async function clearFolders(
       }
     }
   }
-  return cleared;
+  return { cleared, failed };
 }
 
 /** A removal that died. One that had not come further than the tombstone gives way to a restore. */

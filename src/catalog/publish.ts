@@ -123,7 +123,15 @@ export async function changeCatalog(
 }
 
 async function requireObjects(store: ObjectStore, manifest: Manifest, signal: AbortSignal): Promise<void> {
-  const { archive } = manifest;
+  const { archive, volumes } = manifest;
+  for (const base of new Set(entryOf(manifest).volumes.flatMap(({ requires = [] }) => requires))) {
+    if ((await store.head(manifestKey(base), signal)) !== undefined) continue;
+    throw new ActionError(
+      "SNAPSHOT_INCOMPLETE",
+      `${volumes[0]?.snapshot ?? manifest.id} is based on ${base}, which was removed meanwhile, so the snapshot is not published.`,
+      { hint: "Run this again: it is then based on another one." },
+    );
+  }
   if (archive === undefined) return;
   for (const { key, size } of [archive, archive.index]) {
     const found = await store.head(key, signal);

@@ -9,7 +9,8 @@ import { byNewest, type CatalogEntry } from "./catalog.ts";
 export type Candidate = Pick<
   CatalogEntry,
   "id" | "createdAt" | "network" | "profile" | "verified" | "pinned"
->;
+> &
+  Partial<Pick<CatalogEntry, "volumes">>;
 
 export interface Decision {
   readonly id: string;
@@ -42,6 +43,12 @@ export function decideRetention(
       if (pinned) keep(id, "pinned");
       if (announced.has(id)) keep(id, "a restore reads it");
     }
+  }
+  for (const { id, volumes = [] } of snapshots.toSorted(byNewest)) {
+    // What is required names all it requires itself, so one look is enough.
+    if ((reasons.get(id) ?? []).length === 0) continue;
+    for (const base of new Set(volumes.flatMap(({ requires = [] }) => requires)))
+      keep(base, `${id} is based on it`);
   }
   return snapshots.toSorted(byNewest).map(({ id }) => {
     const found = reasons.get(id) ?? [];

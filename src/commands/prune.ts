@@ -1,5 +1,5 @@
 /** `command: prune`, and the retention at the end of a snapshot: the same rules, the same order, the same report. */
-import { prune as pruneStore } from "../catalog/prune.ts";
+import { prune as pruneStore, type VolumeRemover } from "../catalog/prune.ts";
 import type { PruneConfig, Retention } from "../config.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { Rooms } from "./rooms.ts";
@@ -30,7 +30,8 @@ export async function applyRetention(
     "retention",
     dryRun ? "Decide what stays" : "Keep what retention says",
     async () => {
-      const pruned = await pruneStore(store, { retention, dryRun, signal, clock });
+      const volumes = volumeRemover(rooms, store);
+      const pruned = await pruneStore(store, { retention, dryRun, signal, clock, volumes });
       const going = pruned.decisions.filter(({ keep }) => !keep);
       report.table(
         "Retention",
@@ -46,4 +47,19 @@ export async function applyRetention(
       return dryRun ? going.length : pruned.removed.length;
     },
   );
+}
+
+/** Local snapshots are removed on the host that made them; those in a cloud or on the store from anywhere. */
+function volumeRemover(rooms: Rooms, store: ObjectStore): VolumeRemover {
+  const { host, signal, volumes } = rooms;
+  return {
+    hinders: (driver, madeOn) =>
+      volumes.isLocal(driver) && madeOn !== host.hostName
+        ? `its ${driver} snapshot is on ${madeOn}: prune there`
+        : undefined,
+    async remove(volume) {
+      const access = { privilege: rooms.privilege("auto"), store };
+      await volumes.snapshotter(volume.driver, [], access).delete(volume, signal);
+    },
+  };
 }

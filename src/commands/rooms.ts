@@ -48,6 +48,8 @@ export interface Rooms {
 }
 
 export interface VolumeRoom extends VolumeReviver {
+  /** True where snapshots are on the host that made them, and nowhere else. */
+  readonly isLocal: (driver: string) => boolean;
   /** For a snapshot; asked before the node is stopped. */
   readonly choose: (
     config: Pick<SnapshotConfig, "volumeDriver" | "volumes" | "compressionLevel">,

@@ -1,7 +1,7 @@
 /**
  * `command: verify`. A directory is checked in place, read-only. A snapshot is read back whole: every frame's digest and
  * tar headers, the index, the seek table; then its databases are unpacked into scratch space and checked like a
- * directory.
+ * directory. The snapshot of a volume is opened and checked where it is.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,6 +15,7 @@ import { openForeignArchive, unpackForeignArchive } from "./foreign-archive.ts";
 import { proveArchive } from "./prove-archive.ts";
 import { reportInspection } from "./inspection-report.ts";
 import { openArchive, openSnapshot, type OpenSnapshot } from "./open-snapshot.ts";
+import { verifyVolumes } from "./verify-volumes.ts";
 import type { Rooms } from "./rooms.ts";
 
 export async function verify(config: VerifyConfig, rooms: Rooms): Promise<void> {
@@ -30,6 +31,7 @@ export async function verify(config: VerifyConfig, rooms: Rooms): Promise<void> 
   }
   if (storage === undefined) throw new RangeError("nothing to verify");
   const opened = await openSnapshot(rooms, storage, config.snapshot);
+  if (opened.manifest.archive === undefined) return await verifyVolumes(opened, config, rooms);
   const scratch = await mkdtemp(join(rooms.host.tempDir, "verify-"));
   try {
     await verifySnapshot(opened, scratch, config, rooms);

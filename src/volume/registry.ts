@@ -44,13 +44,18 @@ function viewSnapshotters(host: Host, volumes: readonly string[]): readonly View
   ];
 }
 
+/** Its snapshots are where the volume is, and can be looked into at once. */
+export function isLocalDriver(driver: string): driver is ViewSnapshotter["driver"] {
+  return driver === "zfs" || driver === "btrfs" || driver === "lvm";
+}
+
 /** Opens snapshots of such a driver as a view, which leaves them where they are; undefined for every other driver. */
 export function volumeViewer(
   snapshotter: VolumeSnapshotter,
   options: { readonly viewOf: ViewOf; readonly clock: Clock },
 ): ((records: readonly VolumeRecord[], request: FreezeRequest) => Promise<FrozenView>) | undefined {
   const { driver } = snapshotter;
-  if (driver !== "zfs" && driver !== "btrfs" && driver !== "lvm") return undefined;
+  if (!isLocalDriver(driver)) return undefined;
   return async (records, request) =>
     await openFrozenView({ ...snapshotter, driver }, records, request, options);
 }
