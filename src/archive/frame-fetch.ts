@@ -13,6 +13,8 @@ import type { WorkerPool } from "./worker-pool.ts";
 import type { UnpackTarget } from "./worker-protocol.ts";
 
 const maxBytesInFlight = 80 * 1024 * 1024;
+/** Small files are objects on the heap long before a worker takes their frame: of half a million, a few frames' are enough. */
+const maxItemsPerWorker = 16_384;
 /** Requests at once, at least: a store with latency is read fast only by many. */
 const minRequests = 8;
 
@@ -99,10 +101,12 @@ class FrameWork {
   readonly #signal: AbortSignal;
   readonly #inFlight = new Set<Promise<void>>();
   readonly #maxInFlight: number;
+  readonly #maxItems: number;
   readonly #archiveHash: Hash | undefined;
   /** Resolves when the frame before has been hashed. */
   #hashTurn: Promise<void> = Promise.resolve();
   #bytesInFlight = 0;
+  #itemsInFlight = 0;
   #doneBytes = 0;
   #frames = 0;
   #fetchedBytes = 0;
@@ -112,6 +116,7 @@ class FrameWork {
     this.#options = options;
     this.#signal = signal;
     this.#maxInFlight = Math.max(minRequests, options.pool.size * 2);
+    this.#maxItems = options.pool.size * maxItemsPerWorker;
     if (options.archiveSha256 !== undefined) this.#archiveHash = createHash("sha256");
   }
 
@@ -122,21 +127,27 @@ class FrameWork {
   /** Begins a frame as soon as there is room for it. */
   async start(frame: PlannedFrame): Promise<void> {
     const size = this.#options.index.frames.compressedSizeOf(frame.frame);
-    while (
-      this.#inFlight.size >= this.#maxInFlight ||
-      (this.#inFlight.size > 0 && this.#bytesInFlight + size > maxBytesInFlight)
-    ) {
-      await Promise.race(this.#inFlight);
-    }
+    const items = frame.items.length;
+    while (this.#inFlight.size > 0 && !this.#hasRoom(size, items)) await Promise.race(this.#inFlight);
     throwIfAborted(this.#signal);
     this.#bytesInFlight += size;
+    this.#itemsInFlight += items;
     const work = this.#do(frame, size).finally(() => {
       this.#inFlight.delete(work);
       this.#bytesInFlight -= size;
+      this.#itemsInFlight -= items;
     });
     // Met by the race above or by `settle`; until then it must not count as unhandled.
     work.catch(() => undefined);
     this.#inFlight.add(work);
+  }
+
+  #hasRoom(size: number, items: number): boolean {
+    return (
+      this.#inFlight.size < this.#maxInFlight &&
+      this.#bytesInFlight + size <= maxBytesInFlight &&
+      this.#itemsInFlight + items <= this.#maxItems
+    );
   }
 
   async settle(): Promise<void> {

@@ -24,7 +24,6 @@ import {
 import type { IndexEntry } from "./index-format.ts";
 import { openIndex } from "./index-reader.ts";
 import type { ArchiveIndex } from "./index-reader.ts";
-import { keepHeapSmall } from "./small-heap.ts";
 import type { FrameSource } from "./transport.ts";
 import { show } from "./tree-check.ts";
 import { openUnpackJournal } from "./unpack-journal.ts";
@@ -82,7 +81,6 @@ const syncTimeoutMs = 60 * 60 * 1000;
 export async function unpackArchive(options: UnpackOptions): Promise<UnpackedArchive> {
   const { indexFile, signal, target, owner } = options;
   // Threads take a while to start; meanwhile the index is read.
-  keepHeapSmall();
   const pool = new WorkerPool(options.concurrency);
   let journal: UnpackJournal | undefined;
   try {
@@ -122,7 +120,6 @@ export async function verifyArchive(
   options: ReadArchiveOptions & { readonly archiveSha256?: string },
 ): Promise<VerifiedArchive> {
   const { indexFile, signal } = options;
-  keepHeapSmall();
   const pool = new WorkerPool(options.concurrency);
   try {
     const index = await openIndex(indexFile, { signal, ...expected(options) });

@@ -11,7 +11,6 @@ import type { FrameRange, IndexEntry, Piece } from "./index-format.ts";
 import { createIndexWriter } from "./index-writer.ts";
 import type { IndexWriter } from "./index-writer.ts";
 import { encodeSeekTable, seekTableSize } from "./seek-table.ts";
-import { keepHeapSmall } from "./small-heap.ts";
 import { planSegments, segmentSizeBytes } from "./segments.ts";
 import type { PlannableEntry, Segment } from "./segments.ts";
 import { encodeTarHeader, endOfArchiveSize } from "./tar-header.ts";
@@ -98,7 +97,6 @@ export interface WrittenArchive {
 export async function writeArchive(options: WriteArchiveOptions): Promise<WrittenArchive> {
   if (!isPlainName(options.rootName)) throw new RangeError(`Not a directory name: ${show(options.rootName)}`);
   throwIfAborted(options.signal);
-  keepHeapSmall();
   const index = await createIndexWriter(options.indexFile);
   const pool = new WorkerPool(options.concurrency, { gentle: options.gentle ?? false });
   const abort = (): void => void pool.close(options.signal.reason);
