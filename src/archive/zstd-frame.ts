@@ -74,5 +74,8 @@ function declaredSize(view: DataView, at: number, sizeFlag: number, singleSegmen
 }
 
 function corrupt(why: string, cause?: unknown): ActionError {
-  return new ActionError("FRAME_CORRUPT", `A frame of the archive is damaged: ${why}.`, { cause });
+  return new ActionError("FRAME_CORRUPT", `A frame of the archive is damaged: ${why}.`, {
+    hint: "The archive is damaged on its store. Use another snapshot.",
+    cause,
+  });
 }

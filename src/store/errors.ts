@@ -8,7 +8,10 @@ export class ObjectNotFoundError extends ActionError {
   override readonly name = "ObjectNotFoundError";
 
   constructor(url: string, cause?: unknown) {
-    super("OBJECT_NOT_FOUND", `${url} does not exist.`, cause === undefined ? {} : { cause });
+    super("OBJECT_NOT_FOUND", `${url} does not exist.`, {
+      hint: "If a snapshot lost it, use another one; `command: list` shows what the storage holds.",
+      ...(cause === undefined ? {} : { cause }),
+    });
   }
 }
 

@@ -14,7 +14,7 @@ const readOnly: Meaning = {
 };
 const full: Meaning = {
   code: "STORE_FULL",
-  sentence: "has no room left",
+  sentence: "cannot be written: its file system has no room left",
   hint: "Free some space, or remove old snapshots (`command: prune`).",
 };
 const denied: Meaning = {
@@ -30,7 +30,7 @@ const missing: Meaning = {
 
 const meanings: Readonly<Record<string, Meaning>> = {
   ENOSPC: full,
-  EDQUOT: { ...full, sentence: "has reached its quota" },
+  EDQUOT: { ...full, sentence: "cannot be written: a quota has been reached" },
   EFBIG: {
     code: "STORE_FULL",
     sentence: "does not take files this large",

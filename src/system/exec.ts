@@ -193,9 +193,17 @@ function failed(result: ExecResult): CommandError {
     ? "took too long"
     : `ended with ${result.signal ?? `exit code ${result.exitCode}`}`;
   const said = (result.stderr.trim() || result.stdout.trim()).slice(-500);
-  return new CommandError(`\`${result.argv.join(" ")}\` ${how}${said === "" ? "." : `: ${said}`}`, {
-    result,
-  });
+  return new CommandError(
+    `\`${shortened(result.argv.join(" "))}\` ${how}${said === "" ? "." : `: ${said}`}`,
+    {
+      result,
+    },
+  );
+}
+
+/** A person knows a command by its beginning; `result` has the whole. */
+function shortened(command: string): string {
+  return command.length <= 100 ? command : `${command.slice(0, 99)}…`;
 }
 
 function definedEnv(env: NodeJS.ProcessEnv): Record<string, string> {
