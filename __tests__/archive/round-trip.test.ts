@@ -17,12 +17,12 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { zstdDecompressSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { Parser } from "tar";
 import { encodeTarHeader } from "../../src/archive/tar-header.ts";
 import { decodePath } from "../../src/system/path-bytes.ts";
 import { archiveOf, signal, unpack, useScratch, verify } from "./local-archive.ts";
+import { framesBySeekTable } from "./seekable-reader.ts";
 
 const isRoot = process.geteuid?.() === 0;
 const MiB = 1024 * 1024;
@@ -103,30 +103,6 @@ function see(root: string, tolerance: { readonly times: boolean }): Map<string, 
 
 function has(tool: string): boolean {
   return spawnSync("sh", ["-c", `command -v ${tool}`]).status === 0;
-}
-
-/**
- * A reader of facebook/zstd's contrib/seekable_format that knows nothing of ours: footer, then table, then each frame.
- */
-function framesBySeekTable(bytes: Buffer): Buffer[] {
-  expect(bytes.readUInt32LE(bytes.length - 4)).toBe(0x8f92eab1);
-  const descriptor = bytes.readUInt8(bytes.length - 5);
-  expect(descriptor & 0x7c).toBe(0);
-  const entrySize = (descriptor & 0x80) === 0 ? 8 : 12;
-  const count = bytes.readUInt32LE(bytes.length - 9);
-  const table = bytes.length - 9 - count * entrySize;
-  expect(bytes.readUInt32LE(table - 8)).toBe(0x184d2a5e);
-  expect(bytes.readUInt32LE(table - 4)).toBe(count * entrySize + 9);
-  let offset = 0;
-  const frames = Array.from({ length: count }, (_, frame) => {
-    const compressed = bytes.readUInt32LE(table + frame * entrySize);
-    const content = zstdDecompressSync(bytes.subarray(offset, offset + compressed));
-    expect(content.length).toBe(bytes.readUInt32LE(table + frame * entrySize + 4));
-    offset += compressed;
-    return content;
-  });
-  expect(offset).toBe(table - 8);
-  return frames;
 }
 
 describe("an archive of everything", () => {

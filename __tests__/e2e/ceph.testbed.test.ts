@@ -1,10 +1,7 @@
 /** The bundled action against three generations of Ceph's S3 gateway: what goes up comes back, and what fails is said. */
-import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { connect, createServer, type Socket } from "node:net";
-import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { freePort } from "../../simulator/launch.ts";
 import {
@@ -13,14 +10,12 @@ import {
   cephNames,
   cephSuites,
   emptyBucket,
+  fetchObject,
   makeBucket,
 } from "../store/ceph.ts";
-import { setUp, treeOf, type Setup, type SetupOptions } from "./support.ts";
-
-const fixture = fileURLToPath(
-  new URL("../../../shared/fixtures/sbtc-regtest-chainstate.tar.xz", import.meta.url),
-);
-const isScratch = (path: string): boolean => /(?:-shm|\.reorg|\.tmp)$|(?:^|\/)\._/.test(path);
+import { expectOthersToTakeIt } from "./other-tools.ts";
+import { hasFixture, isScratch, setUp, treeOf, type Setup, type SetupOptions } from "./support.ts";
+import { publishAtOnce } from "./two-at-once.ts";
 
 const open: Setup[] = [];
 afterEach(async () => {
@@ -53,34 +48,34 @@ for (const suite of cephSuites) {
     beforeAll(async () => await makeBucket(endpoint ?? "", bucket));
     afterAll(async () => await emptyBucket(endpoint ?? "", bucket));
 
-    it.skipIf(!existsSync(fixture))(
-      "keeps a real chainstate that a process holds open, and gives it back",
-      async () => {
-        const setup = await fresh({ running: false });
-        mkdirSync(join(setup.directory, "real"));
-        execFileSync("tar", ["-xJf", fixture, "-C", join(setup.directory, "real")]);
-        const source = join(setup.directory, "real", "stacks-node");
-        const expected = treeOf(source, isScratch);
-        const { main } = await setup
-          .job({
-            ...setup.snapshotInputs,
-            ...s3,
-            "chainstate-dir": source,
-            "node-manager": "none",
-            cut: "cold",
-          })
-          .run();
-        expect(main.exitCode, main.log).toBe(0);
-        const target = join(setup.directory, "restored", "stacks-node");
-        const restore = await setup
-          .job({ ...s3, command: "restore", "chainstate-dir": target, "node-manager": "none" })
-          .run();
-        expect(restore.main.exitCode, restore.main.log).toBe(0);
-        expect(treeOf(target, isScratch)).toEqual(expected);
-        const verify = await setup.job({ ...s3, command: "verify", check: "full" }).run();
-        expect(verify.main.exitCode, verify.main.log).toBe(0);
-      },
-    );
+    it.skipIf(!hasFixture)("keeps a real chainstate that a node holds open, and gives it back", async () => {
+      const setup = await fresh({ real: true });
+      const { main } = await setup.job({ ...setup.snapshotInputs, ...s3, cut: "cold" }).run();
+      expect(main.exitCode, main.log).toBe(0);
+      const expected = treeOf(setup.chainstate, isScratch);
+      const file = join(setup.directory, "fetched.tar.zst");
+      await fetchObject(endpoint ?? "", main.outputs["archive-url"] ?? "", file);
+      expectOthersToTakeIt(file, setup.directory, expected);
+      const target = join(setup.directory, "restored", "stacks-node");
+      const restore = await setup
+        .job({ ...s3, command: "restore", "chainstate-dir": target, "node-manager": "none" })
+        .run();
+      expect(restore.main.exitCode, restore.main.log).toBe(0);
+      expect(treeOf(target, isScratch)).toEqual(expected);
+      const verify = await setup.job({ ...s3, command: "verify", check: "full" }).run();
+      expect(verify.main.exitCode, verify.main.log).toBe(0);
+    });
+
+    it("lists what two runs publish at once, and latest is the newer", async () => {
+      const hosts = await Promise.all([fresh(), fresh({ height: 90 })]);
+      const { made, listed, newestAt, latestAt, verified } = await publishAtOnce(hosts, {
+        ...s3,
+        storage: `s3://${bucket}/two-hosts`,
+      });
+      expect(listed).toEqual(made);
+      expect(latestAt).toBe(newestAt);
+      expect(verified.exitCode, verified.log).toBe(0);
+    });
 
     it("sends the second night only what changed, and the first can go", async () => {
       // Blobs of more than two segments: what is appended changes the last one.
@@ -134,6 +129,9 @@ for (const suite of cephSuites) {
         gate.close();
         await job.post();
         expect(result.exitCode).toBe(1);
+        expect(result.log).toMatch(/stopped answering|cannot be reached/);
+        expect(result.log).toMatch(/The node is running/);
+        expect(result.log).toMatch(/What to do/);
         expect(setup.pids()).toHaveLength(1);
         const list = await setup.job({ ...s3, storage: `s3://${bucket}/stalled`, command: "list" }).run();
         expect(JSON.parse(list.main.outputs["snapshots"] ?? "[]")).toEqual([]);

@@ -1,9 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { has, setUp, treeOf, visibleSnapshots, type Setup } from "./support.ts";
+import { expectOthersToTakeIt } from "./other-tools.ts";
+import { hasFixture, isScratch, setUp, treeOf, visibleSnapshots, type Setup } from "./support.ts";
+import { publishAtOnce } from "./two-at-once.ts";
 
 const open: Setup[] = [];
 afterEach(async () => {
@@ -15,8 +16,6 @@ async function fresh(...args: Parameters<typeof setUp>): Promise<Setup> {
   open.push(setup);
   return setup;
 }
-
-const isScratch = (path: string): boolean => /(?:-shm|\.reorg|\.tmp)$|(?:^|\/)\._/.test(path);
 
 describe("a snapshot of a running node", () => {
   it("is published with the evidence of a clean stop, and the node is back", async () => {
@@ -77,94 +76,47 @@ describe("a snapshot of a running node", () => {
 });
 
 describe("what was archived", () => {
-  for (const fixture of ["generated", "real"] as const) {
-    const archive = fileURLToPath(
-      new URL("../../../shared/fixtures/sbtc-regtest-chainstate.tar.xz", import.meta.url),
-    );
-    it.skipIf(fixture === "real" && !existsSync(archive))(
-      `comes back byte for byte (${fixture})`,
-      async () => {
-        const setup = await fresh({ running: false });
-        let source = setup.chainstate;
-        if (fixture === "real") {
-          mkdirSync(join(setup.directory, "real"));
-          execFileSync("tar", ["-xJf", archive, "-C", join(setup.directory, "real")]);
-          source = join(setup.directory, "real", "stacks-node");
-        }
-        const snapshot = await setup
-          .job({ ...setup.snapshotInputs, "chainstate-dir": source, "node-manager": "none", cut: "cold" })
-          .run();
-        expect(snapshot.main.exitCode, snapshot.main.log).toBe(0);
-        const expected = treeOf(source, isScratch);
-        const file = new URL(snapshot.main.outputs["archive-url"] ?? "").pathname;
-        for (const [tool, ...argv] of [
-          ["tar", "--zstd", "-xf", file, "-C"],
-          ["bsdtar", "-xpf", file, "-C"],
-        ] as const) {
-          if (!has(tool)) continue;
-          const out = join(setup.directory, `by-${tool}`);
-          mkdirSync(out);
-          execFileSync(tool, [...argv, out]);
-          expect(treeOf(join(out, readdirSync(out)[0] ?? ""), isScratch)).toEqual(expected);
-        }
-        if (has("zstd")) execFileSync("zstd", ["-tq", file]);
-        if (has("pzstd")) execFileSync("sh", ["-c", 'pzstd -dcq "$1" | tar -t >/dev/null', "sh", file]);
-        execFileSync("sh", [
-          "-c",
-          'cd "$(dirname "$1")" && sha256sum -c "$(basename "$1").sha256"',
-          "sh",
-          file,
-        ]);
+  // A cold cut, since the way by SQLite's locks leaves out what a WAL holds beyond its last transaction.
+  for (const [name, options] of [
+    ["generated, nobody has it open", { running: false }],
+    ["real, held open by a node", { real: true }],
+  ] as const) {
+    it.skipIf("real" in options && !hasFixture)(`comes back byte for byte (${name})`, async () => {
+      const setup = await fresh(options);
+      const manager = "real" in options ? {} : { "node-manager": "none" };
+      const { main } = await setup.job({ ...setup.snapshotInputs, ...manager, cut: "cold" }).run();
+      expect(main.exitCode, main.log).toBe(0);
+      const expected = treeOf(setup.chainstate, isScratch);
+      const file = new URL(main.outputs["archive-url"] ?? "").pathname;
+      expectOthersToTakeIt(file, setup.directory, expected);
+      const checksum = 'cd "$(dirname "$1")" && sha256sum -c "$(basename "$1").sha256"';
+      execFileSync("sh", ["-c", checksum, "sh", file]);
 
-        const target = join(setup.directory, "restored", "mainnet");
-        mkdirSync(join(setup.directory, "restored"));
-        const restore = await setup
-          .job({
-            command: "restore",
-            "chainstate-dir": target,
-            storage: `file://${setup.store}`,
-            "node-manager": "none",
-          })
-          .run();
-        expect(restore.main.exitCode, restore.main.log).toBe(0);
-        expect(treeOf(target, isScratch)).toEqual(expected);
-      },
-    );
+      const target = join(setup.directory, "restored", basename(setup.chainstate));
+      const restore = await setup
+        .job({
+          command: "restore",
+          "chainstate-dir": target,
+          storage: `file://${setup.store}`,
+          "node-manager": "none",
+        })
+        .run();
+      expect(restore.main.exitCode, restore.main.log).toBe(0);
+      expect(treeOf(target, isScratch)).toEqual(expected);
+    });
   }
 });
 
-describe("a damaged snapshot", () => {
-  const files = ["archive", "index.json.zst", "manifest.json"] as const;
-  for (const which of files) {
-    it(`is refused, the target untouched and the node running: a flipped byte in ${which}`, async () => {
-      const setup = await fresh();
-      const { main } = await setup.job(setup.snapshotInputs).run();
-      expect(main.exitCode, main.log).toBe(0);
-      const folder = join(setup.store, "snapshots", main.outputs["snapshot-id"] ?? "");
-      const file =
-        which === "archive" ? new URL(main.outputs["archive-url"] ?? "").pathname : join(folder, which);
-      const bytes = readFileSync(file);
-      const at = Math.floor(bytes.length / 2);
-      bytes[at] = (bytes[at] ?? 0) ^ 0x20;
-      writeFileSync(file, bytes);
-      cpSync(setup.chainstate, join(setup.directory, "copy"), { recursive: true });
-      const pids = setup.pids();
-      const restore = await setup
-        .job({
-          ...setup.snapshotInputs,
-          command: "restore",
-          // Nothing to take the damaged frame from instead.
-          "seed-from": setup.store,
-        })
-        .run();
-      expect(restore.main.exitCode, restore.main.log).toBe(1);
-      expect(setup.pids()).toEqual(pids);
-      expect(existsSync(join(setup.chainstate, "chainstate/vm/index.sqlite"))).toBe(true);
-      expect(restore.main.log).toMatch(/The node (?:is running|was not touched)/);
-      const verify = await setup.job({ command: "verify", storage: `file://${setup.store}` }).run();
-      expect(verify.main.exitCode).toBe(1);
+describe("two runs at once", () => {
+  it("both end up in the catalogue of one directory, and latest is the newer", async () => {
+    const hosts = await Promise.all([fresh(), fresh({ height: 90 })]);
+    const { made, listed, newestAt, latestAt, verified } = await publishAtOnce(hosts, {
+      storage: `file://${hosts[0].store}`,
     });
-  }
+    expect(listed).toEqual(made);
+    expect(latestAt).toBe(newestAt);
+    expect(verified.exitCode, verified.log).toBe(0);
+  });
 });
 
 describe("a restore onto a running node", () => {

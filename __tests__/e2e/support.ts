@@ -1,18 +1,31 @@
 /** A simulated node on a chainstate, a store and the action between them, all in one directory that is removed again. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join, relative } from "node:path";
-import { createChainstate } from "../../simulator/chainstate.ts";
 import {
-  freePort,
-  makeNodeExecutable,
-  startNode,
-  waitForInfo,
-  type NodeExecutable,
-} from "../../simulator/launch.ts";
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createChainstate } from "../../simulator/chainstate.ts";
+import { freePort, makeNodeExecutable, waitForInfo, type NodeExecutable } from "../../simulator/launch.ts";
 import { Job } from "../../simulator/runner.ts";
+import { byProcess, type SupervisorKind } from "./supervisors.ts";
+
+const fixture = fileURLToPath(
+  new URL("../../../shared/fixtures/sbtc-regtest-chainstate.tar.xz", import.meta.url),
+);
+export const hasFixture = existsSync(fixture);
+
+/** What a snapshot leaves out, or SQLite may make anew at any time. */
+export const isScratch = (path: string): boolean => /(?:-shm|\.reorg|\.tmp)$|(?:^|\/)\._/.test(path);
 
 export interface Setup {
   readonly directory: string;
@@ -24,6 +37,8 @@ export interface Setup {
   readonly snapshotInputs: Readonly<Record<string, string>>;
   job(inputs: Readonly<Record<string, string>>, env?: Readonly<Record<string, string>>): Job;
   pids(): readonly number[];
+  /** What the node has said, in all its lives. */
+  nodeLog(): string;
   height(): Promise<number>;
   remove(): Promise<void>;
 }
@@ -40,25 +55,43 @@ export interface SetupOptions {
   readonly makeDirectory?: (path: string) => void;
   /** For every job. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The chainstate is the real one of the fixtures, which the node holds open and leaves as it is. See `hasFixture`. */
+  readonly real?: boolean;
+  /** Default: nobody, the node is a plain process. */
+  readonly kind?: SupervisorKind;
 }
 
 export async function setUp(options: SetupOptions = {}): Promise<Setup> {
-  const directory = mkdtempSync(join(options.parent ?? tmpdir(), "e2e-"));
-  const chainstate = join(directory, "node", "mainnet");
+  const kind = options.kind ?? byProcess;
+  const directory = mkdtempSync(join(options.parent ?? kind.parent, "e2e-"));
+  const chainstate = join(directory, "node", options.real === true ? "stacks-node" : "mainnet");
   const store = join(directory, "store");
   mkdirSync(store);
-  if (options.makeDirectory !== undefined) {
-    mkdirSync(dirname(chainstate));
-    options.makeDirectory(chainstate);
+  mkdirSync(dirname(chainstate));
+  options.makeDirectory?.(chainstate);
+  if (options.real === true) execFileSync("tar", ["-xJf", fixture, "-C", dirname(chainstate)]);
+  else {
+    createChainstate(chainstate, {
+      era: "nakamoto",
+      height: options.height ?? 60,
+      seed: directory,
+      extraBytes: options.extraBytes ?? 2_000,
+    });
   }
-  createChainstate(chainstate, {
-    era: "nakamoto",
-    height: options.height ?? 60,
-    seed: directory,
-    extraBytes: options.extraBytes ?? 2_000,
-  });
   const executable = makeNodeExecutable(join(directory, "install"));
   const port = await freePort();
+  const logFile = join(directory, "node.log");
+  writeFileSync(logFile, "");
+  const nodeArguments = [
+    "--dir",
+    chainstate,
+    "--rpc-port",
+    String(port),
+    "--blocks-per-second",
+    options.real === true ? "0" : "5",
+    ...(options.nodeArguments ?? []),
+  ];
+  const supervisor = kind.supervise({ directory, executable, nodeArguments, logFile });
   const jobs: Job[] = [];
   const setup: Setup = {
     directory,
@@ -70,22 +103,24 @@ export async function setUp(options: SetupOptions = {}): Promise<Setup> {
       command: "snapshot",
       "chainstate-dir": chainstate,
       storage: `file://${store}`,
-      "node-manager": "process",
+      ...supervisor.inputs,
       "rpc-url": `http://127.0.0.1:${port}`,
       "stop-timeout": "60s",
       "start-timeout": "60s",
     },
     job(inputs, env) {
       const own = { HOME: directory, CHAINSTATE_SNAPSHOT_STATE_DIR: join(directory, "state") };
-      const job = new Job(inputs, { env: { ...own, ...options.env, ...env } });
+      const job = new Job(inputs, { env: { ...own, ...supervisor.env, ...options.env, ...env } });
       jobs.push(job);
       return job;
     },
-    pids: () => pidsOf(executable.binary),
+    pids: () => pidsOf(port),
+    nodeLog: () => readFileSync(logFile, "utf8"),
     async height() {
       return Number((await waitForInfo(port, 30_000))["stacks_tip_height"]);
     },
     async remove() {
+      supervisor.dispose();
       for (const pid of setup.pids()) process.kill(pid, "SIGTERM");
       for (let waited = 0; setup.pids().length > 0 && waited < 100; waited += 1) await pause(100);
       for (const job of jobs) job.remove();
@@ -93,28 +128,21 @@ export async function setUp(options: SetupOptions = {}): Promise<Setup> {
     },
   };
   if (options.running ?? true) {
-    startNode(executable, [
-      "--dir",
-      chainstate,
-      "--rpc-port",
-      String(port),
-      "--blocks-per-second",
-      "5",
-      ...(options.nodeArguments ?? []),
-    ]);
+    supervisor.start();
     await waitForInfo(port, 60_000);
   }
   return setup;
 }
 
-/** The processes that run this binary, zombies not among them. */
-export function pidsOf(binary: string): number[] {
+/** The nodes on this RPC port, in whatever namespace they run; zombies not among them. */
+function pidsOf(port: number): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((pid) => {
       try {
-        return readlinkSync(`/proc/${pid}/exe`) === binary;
+        if (basename(readlinkSync(`/proc/${pid}/exe`)) !== "stacks-node") return false;
+        return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(String(port));
       } catch {
         return false;
       }

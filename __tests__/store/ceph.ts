@@ -1,10 +1,12 @@
 /** The Cephs that `testbed/ceph.sh up` has brought up, and an empty bucket in each. */
 import { readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import {
   CreateBucketCommand,
   DeleteBucketPolicyCommand,
   DeleteObjectCommand,
+  GetObjectCommand,
   ListObjectsV2Command,
   S3Client,
 } from "@aws-sdk/client-s3";
@@ -50,6 +52,15 @@ export async function asOwner<T>(endpoint: string, work: (client: S3Client) => P
 
 export async function makeBucket(endpoint: string, Bucket: string): Promise<void> {
   await asOwner(endpoint, async (client) => await client.send(new CreateBucketCommand({ Bucket })));
+}
+
+/** `url`: `s3://bucket/key`. */
+export async function fetchObject(endpoint: string, url: string, file: string): Promise<void> {
+  const { host: Bucket, pathname } = new URL(url);
+  await asOwner(endpoint, async (client) => {
+    const { Body } = await client.send(new GetObjectCommand({ Bucket, Key: pathname.slice(1) }));
+    await writeFile(file, (await Body?.transformToByteArray()) ?? new Uint8Array());
+  });
 }
 
 /** The testbed keeps every object in memory. */

@@ -1,0 +1,167 @@
+/**
+ * What keeps the node of an end-to-end test: a plain process, shell commands, and the real systemd and Docker of the testbed.
+ * The node logs to a file, so that what it says of its own end is read the same way whoever started it.
+ */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { NodeExecutable } from "../../simulator/launch.ts";
+import { quote, startOrphan } from "../node/bed.ts";
+
+/** The node that is to be kept. */
+export interface Charge {
+  /** The chainstate and the log are below it. */
+  readonly directory: string;
+  readonly executable: NodeExecutable;
+  /** After the launcher, as it runs outside any container. */
+  readonly nodeArguments: readonly string[];
+  readonly logFile: string;
+}
+
+export interface Supervisor {
+  readonly inputs: Readonly<Record<string, string>>;
+  /** For the action's job. */
+  readonly env: Readonly<Record<string, string>>;
+  start(): void;
+  dispose(): void;
+}
+
+export interface SupervisorKind {
+  readonly name: string;
+  /** Where a setup must live for this supervisor to see it under the same path. */
+  readonly parent: string;
+  supervise(charge: Charge): Supervisor;
+}
+
+const testbed = process.env["TESTBED_DIR"] ?? "/var/tmp/testbed";
+const project = path.resolve(import.meta.dirname, "../..");
+let made = 0;
+
+const uniqueName = (): string => `testbed-e2e-${process.pid}-${(made += 1)}`;
+
+export const byProcess: SupervisorKind = {
+  name: "process",
+  parent: tmpdir(),
+  supervise: ({ executable, nodeArguments, logFile }) => ({
+    inputs: { "node-manager": "process" },
+    env: {},
+    start: () => {
+      const node = [executable.launcher, ...nodeArguments].map(quote).join(" ");
+      startOrphan(`${node} 2>>${quote(logFile)}`);
+    },
+    dispose: () => undefined,
+  }),
+};
+
+export const byCommand: SupervisorKind = {
+  name: "command",
+  parent: tmpdir(),
+  supervise: ({ directory, executable, nodeArguments, logFile }) => {
+    const pidFile = path.join(directory, "pid");
+    const node = [executable.launcher, ...nodeArguments].map(quote).join(" ");
+    const startLine = `${node} >/dev/null 2>>${quote(logFile)} & echo $! >${quote(pidFile)}`;
+    return {
+      inputs: {
+        "node-manager": "command",
+        "node-start-command": startLine,
+        "node-stop-command": `kill -TERM "$(cat ${quote(pidFile)})"`,
+      },
+      env: {},
+      start: () => void startOrphan(`sh -c ${quote(startLine)}`),
+      dispose: () => undefined,
+    };
+  },
+};
+
+const leaderFile = path.join(testbed, "systemd/leader");
+const wants = "/run/systemd/system/basic.target.wants";
+
+/** `service`: further lines of the unit. Undefined where `testbed/systemd.sh` is not up. */
+export function bySystemd(service: string): SupervisorKind | undefined {
+  if (!existsSync(leaderFile)) return undefined;
+  const env = {
+    SYSTEMCTL_FORCE_BUS: "1",
+    DBUS_SYSTEM_BUS_ADDRESS: `unix:path=/proc/${readFileSync(leaderFile, "utf8").trim()}/root/run/dbus/system_bus_socket`,
+  };
+  const systemctl = (...args: string[]): void =>
+    void execFileSync("systemctl", args, { env: { ...process.env, ...env }, stdio: "ignore" });
+  return {
+    name: "systemd",
+    parent: path.join(testbed, "systemd/share"),
+    supervise: ({ executable, nodeArguments, logFile }) => {
+      const unit = `${uniqueName()}.service`;
+      const unitFile = `/run/systemd/system/${unit}`;
+      writeFileSync(
+        unitFile,
+        `[Service]\nExecStart=${[executable.launcher, ...nodeArguments].join(" ")}\n` +
+          `StandardOutput=null\nStandardError=append:${logFile}\n${service}\n`,
+      );
+      // Wanted by a target, as an enabled unit is: systemd forgets at once how a unit ended that nothing refers to.
+      mkdirSync(wants, { recursive: true });
+      symlinkSync(unitFile, path.join(wants, unit));
+      systemctl("daemon-reload");
+      return {
+        inputs: { "node-manager": "systemd", "node-name": unit },
+        env,
+        start: () => systemctl("start", unit),
+        dispose: () => {
+          systemctl("stop", unit);
+          rmSync(path.join(wants, unit));
+          rmSync(unitFile);
+          systemctl("daemon-reload");
+        },
+      };
+    },
+  };
+}
+
+const socket = path.join(testbed, "docker/docker.sock");
+
+/** `flags`: of `docker create`. Undefined where `testbed/docker.sh` is not up. */
+export function byDocker(flags: readonly string[]): SupervisorKind | undefined {
+  if (!existsSync(socket)) return undefined;
+  const env = { DOCKER_HOST: `unix://${socket}` };
+  const docker = (...args: string[]): void =>
+    void execFileSync("docker", args, { env: { ...process.env, ...env }, stdio: "ignore" });
+  return {
+    name: "docker",
+    parent: path.join(testbed, "docker"),
+    supervise: ({ directory, executable, nodeArguments }) => {
+      const container = uniqueName();
+      const mounts = [
+        [executable.binary, "/opt/stacks-node"],
+        ["/lib", "/lib"],
+        ["/lib64", "/lib64"],
+        ["/usr/lib", "/usr/lib"],
+        [project, project],
+        [directory, "/data"],
+      ].flatMap(([from, to]) => ["--volume", `${from}:${to}`]);
+      const inside = (text: string): string => text.replace(directory, "/data");
+      // The engine keeps a container's own output to itself; a shell that becomes the node sends it where tests read it.
+      const node = `exec /opt/stacks-node --disable-warning=ExperimentalWarning "$@" 2>>/data/node.log`;
+      docker(
+        "create",
+        "--name",
+        container,
+        "--network",
+        "host",
+        ...mounts,
+        ...flags,
+        "testbed:1",
+        "sh",
+        "-c",
+        node,
+        "sh",
+        executable.program,
+        ...nodeArguments.map(inside),
+      );
+      return {
+        inputs: { "node-manager": "docker", "node-name": container },
+        env,
+        start: () => docker("start", container),
+        dispose: () => docker("rm", "--force", container),
+      };
+    },
+  };
+}
