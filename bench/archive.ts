@@ -17,6 +17,7 @@ import { unpackArchive } from "../src/archive/reader.ts";
 import { writeArchive } from "../src/archive/writer.ts";
 import { openLocalSink, openLocalSource } from "../__tests__/archive/local-archive.ts";
 import { writeChainstate } from "./chainstate-data.ts";
+import { median } from "./median.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -96,9 +97,6 @@ function ours(...args: readonly string[]): Measured {
 function theirs(pipe: string): Measured {
   return measure(["bash", "-o", "pipefail", "-c", pipe], false);
 }
-
-const median = (numbers: readonly number[]): number =>
-  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 
 function compare(name: string, rounds: readonly { readonly ours: Measured; readonly theirs: Measured }[]) {
   const of = (pick: (round: (typeof rounds)[number]) => number): number =>

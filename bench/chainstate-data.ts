@@ -2,7 +2,7 @@
  * Chainstate-shaped data for benches: the files, proportions and compressibility of a mainnet chainstate (about 3 : 1),
  * from a seed, so that every machine measures the same bytes.
  */
-import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 export interface ChainstateShape {
@@ -36,9 +36,48 @@ export function writeChainstate(directory: string, shape: ChainstateShape): void
     const size = Math.floor(((shape.sizeBytes - small) * file.share) / pageBytes) * pageBytes;
     writePages(join(directory, file.path), size, file.kind, random);
   }
+  writeSmallFiles(directory, shape.smallFiles, small, random);
+}
+
+/** Of the pages of a database keyed by hashes, how many a night with `share` more rows touches: bench/segment-size.ts. */
+const touchedPagesPerShare = 14.6;
+const rowBytes = 160;
+
+/**
+ * A night in which the chainstate grows by `share`: blobs, block tables and block files get new bytes at their end or
+ * files beside the others; of the databases keyed by hashes, random pages get a row, and new pages come at the end.
+ */
+export function addNight(directory: string, shape: ChainstateShape, share: number, night: number): void {
+  const random = new Random(0x5eed + night);
+  const small = Math.floor(shape.sizeBytes * smallFileShare);
+  for (const file of bigFiles) {
+    const path = join(directory, file.path);
+    const descriptor = openSync(path, "r+");
+    const { size } = fstatSync(descriptor);
+    if (file.kind === "table")
+      touchPages(descriptor, size, Math.min(1, share * touchedPagesPerShare), random);
+    appendPages(descriptor, size, Math.ceil((size * share) / pageBytes) * pageBytes, file.kind, random);
+    closeSync(descriptor);
+  }
+  writeSmallFiles(directory, Math.ceil(shape.smallFiles * share), Math.ceil(small * share), random);
+}
+
+function touchPages(descriptor: number, size: number, touched: number, random: Random): void {
+  const page = Buffer.alloc(pageBytes);
+  for (let at = 0; at < size; at += pageBytes) {
+    if (random.next() >= touched * 0x1_0000_0000) continue;
+    readSync(descriptor, page, 0, pageBytes, at);
+    const row = 64 + (random.next() % (pageBytes - 1024));
+    page.copyWithin(row + rowBytes, row, pageBytes - rowBytes);
+    page.write(`clarity-hash::${hex(random)}${hex(random)}${hex(random)}${hex(random)}`, row);
+    writeSync(descriptor, page, 0, pageBytes, at);
+  }
+}
+
+function writeSmallFiles(directory: string, count: number, sizeBytes: number, random: Random): void {
   const page = Buffer.alloc(pageBytes * 16);
-  const average = Math.max(1, Math.floor(small / Math.max(1, shape.smallFiles)));
-  for (let n = 0; n < shape.smallFiles; n += 1) {
+  const average = Math.max(1, Math.floor(sizeBytes / Math.max(1, count)));
+  for (let n = 0; n < count; n += 1) {
     const name = `${hex(random)}${hex(random)}${hex(random)}${hex(random)}`.repeat(2);
     const path = join(directory, "chainstate/blocks", name.slice(0, 2), name.slice(2, 4), name);
     const size = Math.min(page.length, 1 + (random.next() % (2 * average)));
@@ -53,13 +92,17 @@ export function writeChainstate(directory: string, shape: ChainstateShape): void
 function writePages(path: string, size: number, kind: Kind, random: Random): void {
   mkdirSync(dirname(path), { recursive: true });
   const descriptor = openSync(path, "w");
+  appendPages(descriptor, 0, size, kind, random);
+  closeSync(descriptor);
+}
+
+function appendPages(descriptor: number, from: number, size: number, kind: Kind, random: Random): void {
   const chunk = Buffer.alloc(chunkPages * pageBytes);
   for (let done = 0; done < size; done += chunk.length) {
     const length = Math.min(chunk.length, size - done);
     for (let at = 0; at < length; at += pageBytes) fillPage(chunk, at, kind, random);
-    writeSync(descriptor, chunk, 0, length);
+    writeSync(descriptor, chunk, 0, length, from + done);
   }
-  closeSync(descriptor);
 }
 
 /** One page: hashes and signatures, which do not compress, between structure and text, which does. */
