@@ -1,0 +1,329 @@
+/**
+ * Thirty nights on one store: a chainstate that grows and changes, a snapshot of each night made from the one before, and
+ * earlier ones removed in any order meanwhile. Each must come back byte for byte, by plain tar and by us, when whatever it
+ * was made from is long gone. Through the program's own order of things: base, archive, publishing, reading.
+ */
+import { spawn } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { describe, expect, test } from "vitest";
+import { openDirectoryView } from "../../src/archive/directory-view.ts";
+import { unpackArchive } from "../../src/archive/reader.ts";
+import { beginsSegment } from "../../src/archive/segments.ts";
+import { snapshotFolder } from "../../src/catalog/ids.ts";
+import type { Manifest } from "../../src/catalog/manifest.ts";
+import { publish, reconcile } from "../../src/catalog/publish.ts";
+import { selectEntries } from "../../src/chainstate/layout.ts";
+import { archiveView, measure } from "../../src/commands/archive-view.ts";
+import { tryFindBase } from "../../src/commands/base-snapshot.ts";
+import { openArchive } from "../../src/commands/open-snapshot.ts";
+import type { Rooms } from "../../src/commands/rooms.ts";
+import { coldFreezer } from "../../src/freeze/cold.ts";
+import type { ViewOf } from "../../src/freeze/port.ts";
+import type { Journal } from "../../src/recovery/journal.ts";
+import { openReport } from "../../src/report/open-report.ts";
+import type { ObjectStore } from "../../src/store/port.ts";
+import { systemClock } from "../../src/system/clock.ts";
+import { sampleManifest } from "../catalog/samples.ts";
+
+export interface NightsOptions {
+  readonly name: string;
+  /** A store with nothing in it. */
+  readonly open: () => Promise<ObjectStore>;
+}
+
+const nights = 30;
+/** Snapshots that stand at once, at most. */
+const keptAtOnce = 5;
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const { signal } = new AbortController();
+const viewOf: ViewOf = (directory, selection) => openDirectoryView({ directory, selection });
+
+export function describeNights({ name, open }: NightsOptions): void {
+  const seed = Number(process.env["NIGHTS_SEED"] ?? Date.now() % 0x7fffffff);
+  describe(`${nights} nights on ${name} (NIGHTS_SEED=${seed})`, () => {
+    test(
+      "each comes back whole, whatever of the others was removed, in any order",
+      { timeout: 600_000 },
+      async () => {
+        const scratch = mkdtempSync(join(tmpdir(), "nights-"));
+        const store = await open();
+        try {
+          const run = new Nights(store, scratch, randomFrom(seed));
+          await run.all();
+          console.log(`${name}: ${JSON.stringify(run.figures())}`);
+        } finally {
+          await removeAll(store);
+          await store.close();
+          rmSync(scratch, { recursive: true, force: true });
+        }
+      },
+    );
+  });
+}
+
+class Nights {
+  readonly #store: ObjectStore;
+  readonly #scratch: string;
+  readonly #random: (below: number) => number;
+  readonly #chainstate: Chainstate;
+  readonly #standing: { readonly manifest: Manifest; readonly tree: Tree }[] = [];
+  readonly #startedAt = performance.now();
+  #sentBytes = 0;
+  #archiveBytes = 0;
+  #reusedFrames = 0;
+  #frames = 0;
+
+  constructor(store: ObjectStore, scratch: string, random: (below: number) => number) {
+    this.#store = store;
+    this.#scratch = scratch;
+    this.#random = random;
+    this.#chainstate = new Chainstate(join(scratch, "mainnet"), random);
+  }
+
+  async all(): Promise<void> {
+    for (let night = 0; night < nights; night += 1) {
+      if (night > 0) this.#chainstate.change();
+      await this.#take(night);
+      while (this.#standing.length > keptAtOnce) await this.#proveAndRemoveOne();
+    }
+    while (this.#standing.length > 0) await this.#proveAndRemoveOne();
+    // A night that was made without a base would prove nothing.
+    expect(this.#reusedFrames / this.#frames).toBeGreaterThan(0.5);
+  }
+
+  figures(): unknown {
+    return {
+      seconds: Math.round((performance.now() - this.#startedAt) / 100) / 10,
+      archivesMiB: Math.round(this.#archiveBytes / MiB),
+      sentMiB: Math.round(this.#sentBytes / MiB),
+      frames: this.#frames,
+      reusedFrames: this.#reusedFrames,
+    };
+  }
+
+  async #take(night: number): Promise<void> {
+    const store = this.#store;
+    const at = new Date(Date.UTC(2026, 0, 1 + night, 3));
+    const chainstateDir = this.#chainstate.directory;
+    const rooms = await roomsIn(this.#scratch);
+    const selection = selectEntries("backup");
+    const request = { chainstateDir, selection, runId: "run", stateDir: this.#scratch, signal };
+    const frozen = await coldFreezer({ viewOf }).freeze(request, true);
+    const { chain } = sampleManifest({ at, height: 1000 + night });
+    const base = await tryFindBase(rooms, store, "mainnet");
+    expect(base?.id).toBe(this.#standing.at(-1)?.manifest.id);
+    const stored = await archiveView(
+      {
+        config: {
+          storage: { scheme: "file", url: "", directory: "" },
+          compressionLevel: 1,
+          concurrency: 1,
+          rateLimits: {},
+        },
+        rooms,
+        journal: forgetfulJournal,
+        store,
+      },
+      {
+        frozen,
+        facts: chain,
+        rootName: "mainnet",
+        nodeVersion: "4.0.2",
+        expected: await measure(rooms, request),
+        base,
+        at,
+        signal,
+      },
+    );
+    await base?.withdraw();
+    const sample = sampleManifest({ at, height: 1000 + night });
+    const manifest = await publish(store, { ...sample, id: stored.id, archive: stored.record }, signal);
+    this.#archiveBytes += stored.record.size;
+    this.#sentBytes += stored.record.uploadedBytes;
+    this.#frames += stored.record.frames;
+    this.#reusedFrames += stored.record.reused?.frames ?? 0;
+    this.#standing.push({ manifest, tree: treeOf(chainstateDir) });
+  }
+
+  /** Any but the newest while nights go on, so that the next one has its base; and then that one too. */
+  async #proveAndRemoveOne(): Promise<void> {
+    const choices = this.#standing.length > keptAtOnce ? this.#standing.length - 1 : this.#standing.length;
+    const [chosen] = this.#standing.splice(this.#random(choices), 1);
+    if (chosen === undefined) throw new RangeError("nothing stands");
+    const { manifest, tree } = chosen;
+    expect(await this.#restored(manifest), `${manifest.id} by us`).toEqual(tree);
+    expect(await this.#untarred(manifest), `${manifest.id} by tar`).toEqual(tree);
+    for await (const { key } of this.#store.list(`${snapshotFolder(manifest.id)}/`, signal)) {
+      await this.#store.delete(key, signal);
+    }
+    await reconcile(this.#store, systemClock, signal);
+  }
+
+  async #restored(manifest: Manifest): Promise<Tree> {
+    return await this.#into("by-us", async (target) => {
+      const { source, indexFile, record } = await openArchive(
+        { store: this.#store, manifest },
+        this.#scratch,
+        signal,
+      );
+      await unpackArchive({
+        source,
+        indexFile,
+        indexDigest: record.index,
+        target,
+        owner: "mine",
+        concurrency: 1,
+        durable: false,
+        signal,
+      });
+      return target;
+    });
+  }
+
+  async #untarred({ archive }: Manifest): Promise<Tree> {
+    return await this.#into("by-tar", async (target) => {
+      mkdirSync(target);
+      const tar = spawn("tar", ["--zstd", "-x", "-C", target], { stdio: ["pipe", "ignore", "inherit"] });
+      const ended = once(tar, "close");
+      const { chunks } = await this.#store.stream(archive?.key ?? "", { signal });
+      await pipeline(Readable.from(chunks), tar.stdin);
+      expect((await ended)[0]).toBe(0);
+      return join(target, "mainnet");
+    });
+  }
+
+  async #into(name: string, restore: (target: string) => Promise<string>): Promise<Tree> {
+    const target = join(this.#scratch, name);
+    try {
+      return treeOf(await restore(target));
+    } finally {
+      rmSync(target, { recursive: true, force: true });
+    }
+  }
+}
+
+/**
+ * Blobs that grow, tables whose pages change, files that come and go. Incompressible, so that what is sent is what
+ * changed; about 60 MB, most of it in frames below the 5 MiB that S3 wants of a part.
+ */
+class Chainstate {
+  readonly directory: string;
+  readonly #random: (below: number) => number;
+  readonly #tables: string[];
+  #files = 0;
+
+  constructor(directory: string, random: (below: number) => number) {
+    this.directory = directory;
+    this.#random = random;
+    mkdirSync(directory);
+    writeFileSync(join(directory, "marf.sqlite.blobs"), randomBytes(33 * MiB));
+    this.#tables = namesThatBegin("table", 20);
+    for (const name of this.#tables)
+      writeFileSync(join(directory, name), randomBytes((512 + random(1536)) * KiB));
+    this.#addFiles();
+  }
+
+  change(): void {
+    appendFileSync(join(this.directory, "marf.sqlite.blobs"), randomBytes(1 + this.#random(600 * KiB)));
+    for (let changed = this.#random(3); changed >= 0; changed -= 1) this.#changePage();
+    this.#addFiles();
+    const [first] = readdirSync(join(this.directory, "blocks"));
+    if (this.#random(3) === 0 && first !== undefined) rmSync(join(this.directory, "blocks", first));
+  }
+
+  #changePage(): void {
+    const name = this.#tables[this.#random(this.#tables.length)] ?? "";
+    const descriptor = openSync(join(this.directory, name), "r+");
+    writeSync(descriptor, randomBytes(4 * KiB), 0, 4 * KiB, this.#random(100) * 4 * KiB);
+    closeSync(descriptor);
+  }
+
+  #addFiles(): void {
+    mkdirSync(join(this.directory, "blocks"), { recursive: true });
+    for (let count = 1 + this.#random(20); count > 0; count -= 1) {
+      this.#files += 1;
+      writeFileSync(join(this.directory, "blocks", `block-${this.#files}`), randomBytes(this.#random(3000)));
+    }
+  }
+}
+
+/** Names of entries that begin a segment each, so that the archive has many frames of their sizes. */
+function namesThatBegin(prefix: string, count: number): string[] {
+  const names: string[] = [];
+  for (let at = 0; names.length < count; at += 1)
+    if (beginsSegment(`${prefix}-${at}`)) names.push(`${prefix}-${at}`);
+  return names;
+}
+
+/** Path to digest, or "directory". */
+type Tree = Readonly<Record<string, string>>;
+
+function treeOf(root: string): Tree {
+  const tree: Record<string, string> = {};
+  for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    tree[path.slice(root.length + 1)] = entry.isDirectory()
+      ? "directory"
+      : createHash("sha256").update(readFileSync(path)).digest("hex");
+  }
+  return tree;
+}
+
+/** The rooms that archiving asks for; nothing else may be entered. */
+async function roomsIn(tempDir: string): Promise<Rooms> {
+  const report = await openReport({
+    step: "main",
+    environment: {},
+    toolVersion: "test",
+    write: () => undefined,
+  });
+  const rooms: Pick<Rooms, "host" | "report" | "clock" | "signal" | "viewOf"> = {
+    host: {
+      runId: "run",
+      hostName: "host-a",
+      tempDir,
+      stateDir: tempDir,
+      tool: { name: "test", version: "0" },
+    },
+    report,
+    clock: systemClock,
+    signal,
+    viewOf,
+  };
+  return rooms as Rooms;
+}
+
+const forgetfulJournal = { update: async () => undefined } as unknown as Journal;
+
+async function removeAll(store: ObjectStore): Promise<void> {
+  for await (const { key } of store.list("", signal)) await store.delete(key, signal);
+}
+
+/** mulberry32: numbers from 0 to below `below`, the same for the same seed. */
+function randomFrom(seed: number): (below: number) => number {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
+  };
+}
