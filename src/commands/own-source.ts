@@ -8,7 +8,7 @@ import type { Manifest } from "../catalog/manifest.ts";
 import { tryAnnounceRestore } from "../catalog/readers.ts";
 import type { SnapshotSelector, StorageLocation } from "../config.ts";
 import { hasCode } from "../errors.ts";
-import { formatBytes } from "../system/space.ts";
+import { formatBytes, percentOf } from "../system/space.ts";
 import { archiveOf, openArchive, openSnapshot, type OpenSnapshot } from "./open-snapshot.ts";
 import type { RestoreSource, UnpackRequest } from "./restore-source.ts";
 import type { Rooms } from "./rooms.ts";
@@ -74,7 +74,13 @@ async function unpackFrom(rooms: Rooms, opened: OpenSnapshot, request: UnpackReq
   });
   await rm(journalFile, { force: true });
   phase.bytes(unpacked.contentSize);
-  report.fact("Fetched", `${formatBytes(unpacked.fetchedBytes)} of ${formatBytes(archive.record.size)}`);
+  const { fetchedBytes, fetchedFrames, frames } = unpacked;
+  const here = percentOf(archive.record.size - fetchedBytes, archive.record.size);
+  report.output("fetched-bytes", String(fetchedBytes));
+  report.output("reused-frames", String(frames - fetchedFrames));
+  report.output("reused-percent", here);
+  report.fact("Fetched", `${formatBytes(fetchedBytes)} of ${formatBytes(archive.record.size)}`);
+  report.fact("Found here", `${frames - fetchedFrames} of ${frames} frames, ${here} % of the bytes`);
 }
 
 function cacheableOf({ id, profile, archive }: Manifest): Pick<RestoreSource, "cacheable"> {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { commandsByHand, placeOf } from "../catalog/by-hand.ts";
 import type { Manifest } from "../catalog/manifest.ts";
 import type { ObjectStore } from "../store/port.ts";
-import { formatBytes } from "../system/space.ts";
+import { formatBytes, percentOf } from "../system/space.ts";
 import type { Rooms } from "./rooms.ts";
 
 export async function reportPublished(rooms: Rooms, store: ObjectStore, manifest: Manifest): Promise<void> {
@@ -28,12 +28,14 @@ export async function reportPublished(rooms: Rooms, store: ObjectStore, manifest
       "Archive",
       `${archive.files} files, ${formatBytes(archive.tarSize)} in ${formatBytes(archive.size)}`,
     );
-    const { reused } = archive;
-    if (reused !== undefined) {
-      const share = Math.round((100 * reused.bytes) / archive.size);
+    const frames = archive.reused?.frames ?? 0;
+    const share = percentOf(archive.reused?.bytes ?? 0, archive.size);
+    report.output("reused-frames", String(frames));
+    report.output("reused-percent", share);
+    if (archive.reused !== undefined) {
       report.fact(
         "Reused",
-        `${reused.frames} of ${archive.frames} frames, ${share} % of the bytes, from ${reused.from}`,
+        `${frames} of ${archive.frames} frames, ${share} % of the bytes, from ${archive.reused.from}`,
       );
     }
     report.fact("Sent", formatBytes(archive.uploadedBytes));

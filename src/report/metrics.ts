@@ -28,6 +28,9 @@ const ofOutputs: readonly (readonly [OutputName, string])[] = [
   ["burn-height", "burn_height"],
   ["size-bytes", "size_bytes"],
   ["uploaded-bytes", "uploaded_bytes"],
+  ["fetched-bytes", "fetched_bytes"],
+  ["reused-frames", "reused_frames"],
+  ["reused-percent", "reused_percent"],
 ];
 
 /** Replaces the file in one step, so that a scrape sees the old file or the new one. */

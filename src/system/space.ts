@@ -45,3 +45,8 @@ export function formatBytes(bytes: number): string {
   const digits = unit === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
   return `${value.toFixed(digits)} ${units[unit] ?? ""}`;
 }
+
+/** "12.3": a share in percent, rounded down, so that 100.0 is all of it. */
+export function percentOf(part: number, whole: number): string {
+  return (whole === 0 ? 0 : Math.floor((1000 * part) / whole) / 10).toFixed(1);
+}
