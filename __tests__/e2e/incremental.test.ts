@@ -133,7 +133,10 @@ async function serve(root: string) {
   };
   const server = createServer((request, response) => {
     const path = join(root, decodeURIComponent(new URL(request.url ?? "", "http://web").pathname));
-    if (!existsSync(path) || !statSync(path).isFile()) return void response.writeHead(404).end();
+    if (!existsSync(path) || !statSync(path).isFile()) {
+      response.writeHead(404).end();
+      return;
+    }
     const { size } = statSync(path);
     const isArchive = path.endsWith(".tar.zst");
     const changed = isArchive && web.archiveBytesSent >= web.changeAfterBytes;
@@ -150,8 +153,8 @@ async function serve(root: string) {
         ? {}
         : { "content-range": `bytes ${range.start}-${range.end}/${size}` }),
     });
-    if (request.method === "HEAD") return void response.end();
-    void send(response, path, range, isArchive).catch(() => response.destroy());
+    if (request.method === "HEAD") response.end();
+    else void send(response, path, range, isArchive).catch(() => response.destroy());
   });
   const send = async (
     response: ServerResponse,
