@@ -29,7 +29,7 @@ import { unpackArchive } from "../../src/archive/reader.ts";
 import { beginsSegment } from "../../src/archive/segments.ts";
 import { snapshotFolder } from "../../src/catalog/ids.ts";
 import type { Manifest } from "../../src/catalog/manifest.ts";
-import { publish, reconcile } from "../../src/catalog/publish.ts";
+import { claimSnapshotId, publish, reconcile } from "../../src/catalog/publish.ts";
 import { selectEntries } from "../../src/chainstate/layout.ts";
 import { archiveView, measure } from "../../src/commands/archive-view.ts";
 import { tryFindBase } from "../../src/commands/base-snapshot.ts";
@@ -49,7 +49,7 @@ export interface NightsOptions {
   readonly open: () => Promise<ObjectStore>;
 }
 
-const nights = 30;
+const nights = Number(process.env["NIGHTS"] ?? 30);
 /** Snapshots that stand at once, at most. */
 const keptAtOnce = 5;
 const KiB = 1024;
@@ -136,6 +136,7 @@ class Nights {
     const { chain } = sampleManifest({ at, height: 1000 + night });
     const base = await tryFindBase(rooms, store, "mainnet");
     assert.equal(base?.id, this.#standing.at(-1)?.manifest.id);
+    const claimed = await claimSnapshotId(store, chain, at, "run", signal);
     const stored = await archiveView(
       {
         config: {
@@ -150,18 +151,17 @@ class Nights {
       },
       {
         frozen,
-        facts: chain,
         rootName: "mainnet",
         nodeVersion: "4.0.2",
         expected: await measure(rooms, request),
         base,
-        at,
+        claimed,
         signal,
       },
     );
     await base?.withdraw();
     const sample = sampleManifest({ at, height: 1000 + night });
-    const manifest = await publish(store, { ...sample, id: stored.id, archive: stored.record }, signal);
+    const manifest = await publish(store, { ...sample, id: claimed.id, archive: stored.record }, signal);
     this.#archiveBytes += stored.record.size;
     this.#sentBytes += stored.record.uploadedBytes;
     this.#frames += stored.record.frames;
