@@ -1,50 +1,37 @@
 /**
- * How long a node is down beyond its own stop and start, and how much a running one is slowed. Prints a table for
- * docs/freezing.md. Needs root for the loop-mounted file systems.
+ * How long a node is down beyond its own stop and start, and how much a running one is slowed: the committed action, run
+ * as a runner runs it, on a simulated node. Prints the tables of docs/freezing.md. Needs root for loop mounts.
  *
- *   node bench/downtime.ts [GB …]        default 1 4 16
- *   TMPDIR says where; images are sparse, so 16 GB take little room
+ *   node bench/downtime.ts [GB …] [--pairs N]        default 1 4 16, 5 pairs
+ *   TMPDIR says where; what pads the files was never written, so 16 GB take little room
+ *
+ * A pair is a bare stop and start of the node, and one with a snapshot in between, one right after the other.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
-import { openDirectoryView } from "../src/archive/directory-view.ts";
-import type { FrameSink } from "../src/archive/transport.ts";
-import { writeArchive } from "../src/archive/writer.ts";
-import { chainstateRules } from "../src/chainstate/freeze-rules.ts";
-import { isBlobs, selectEntries } from "../src/chainstate/layout.ts";
-import type { Freezer, FreezeRequest, ViewOf } from "../src/freeze/port.ts";
-import { reflinkFreezer } from "../src/freeze/reflink.ts";
-import { sqliteFreezer } from "../src/freeze/sqlite.ts";
-import { limitRate } from "../src/system/rate-limit.ts";
+import { parseArgs } from "node:util";
 import { createChainstate } from "../simulator/chainstate.ts";
 import { freePort, makeNodeExecutable, startNode, waitForInfo } from "../simulator/launch.ts";
-import type { NodeExecutable, RunningNode } from "../simulator/launch.ts";
+import { Job } from "../simulator/runner.ts";
 import { mountLoop } from "../__tests__/freeze/loop-mount.ts";
+import { pause, pidsOf } from "../__tests__/e2e/support.ts";
 
-const pairs = 5;
-const { signal } = new AbortController();
-const selection = selectEntries("backup");
-const viewOf: ViewOf = (directory, selection) =>
-  openDirectoryView({ directory, selection, followLink: isBlobs });
-const limits = { minFreeBytes: 1 };
-
-let runs = 0;
-const requestFor = (base: string): FreezeRequest => ({
-  chainstateDir: join(base, "mainnet"),
-  stateDir: join(base, "state"),
-  runId: `bench-${(runs += 1)}`,
-  selection,
-  signal,
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { pairs: { type: "string", default: "5" } },
 });
+const pairs = Number(values.pairs);
 
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
+/** Phases of the log whose time is downtime, in their order, by the words they begin with. */
+const phases = ["Stop ", "Prove that", "Check that", "Hold it still", "Start "] as const;
+
+const median = (numbers: readonly number[]): number =>
+  numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
 
 /** A chainstate padded to the size: blocks of the disk that are there and owned, but were never written. */
-function makeChainstate(base: string, gigabytes: number, smallFiles: number, kind: "blocks" | "other"): void {
-  const dir = join(base, "mainnet");
+function makeChainstate(dir: string, gigabytes: number, smallFiles: number, kind: "blocks" | "other"): void {
   createChainstate(dir, { era: "nakamoto", height: 400, blocksInWal: 100, extraBytes: 4000 });
   for (const [path, share] of [
     ["chainstate/vm/clarity/marf.sqlite.blobs", 0.7],
@@ -65,168 +52,211 @@ function makeChainstate(base: string, gigabytes: number, smallFiles: number, kin
     mkdirSync(below, { recursive: true });
     writeFileSync(join(below, name), Buffer.alloc(1500, at));
   }
-  execFileSync("sync", ["-f", base]);
+  execFileSync("sync", ["-f", dir]);
 }
 
-async function stop(node: RunningNode): Promise<void> {
-  node.child.kill("SIGTERM");
-  await node.ended;
-}
+/** A node on `dir` that runs in a session of its own, as one that a supervisor started. */
+class Bed {
+  readonly dir: string;
+  readonly base: string;
+  readonly port: number;
+  readonly #executable;
 
-/** Seconds from the request to stop to the first answer after the start, with `between` done while the node is down. */
-async function downtime(
-  executable: NodeExecutable,
-  base: string,
-  between: () => Promise<void>,
-): Promise<number> {
-  const port = await freePort();
-  const args = ["--dir", join(base, "mainnet"), "--rpc-port", String(port), "--blocks-per-second", "2"];
-  const before = startNode(executable, [...args, "--stop-delay-ms", "100"]);
-  await waitForInfo(port, 60_000);
-  const startedAt = performance.now();
-  await stop(before);
-  await between();
-  const after = startNode(executable, args);
-  await waitForInfo(port, 60_000);
-  const seconds = (performance.now() - startedAt) / 1000;
-  await stop(after);
-  return seconds;
-}
-
-async function measureFrozen(freezer: Freezer, base: string, label: string): Promise<void> {
-  const executable = makeNodeExecutable(base);
-  const without: number[] = [];
-  const withFreeze: number[] = [];
-  const freezing: number[] = [];
-  const work: number[] = [];
-  // As the action does before it stops the node.
-  const { usable, reason } = await freezer.probe(requestFor(base));
-  if (!usable) throw new Error(reason);
-  for (let pair = 0; pair < pairs; pair += 1) {
-    without.push(await downtime(executable, base, async () => undefined));
-    let release: (() => Promise<void>) | undefined;
-    withFreeze.push(
-      await downtime(executable, base, async () => {
-        const startedAt = performance.now();
-        const startedCpu = process.cpuUsage();
-        const frozen = await freezer.freeze(requestFor(base), true);
-        freezing.push((performance.now() - startedAt) / 1000);
-        const { user, system } = process.cpuUsage(startedCpu);
-        work.push((user + system) / 1e6);
-        release = () => frozen.release();
-      }),
-    );
-    await release?.();
+  constructor(base: string, port: number) {
+    this.base = base;
+    this.dir = join(base, "mainnet");
+    this.port = port;
+    this.#executable = makeNodeExecutable(join(base, "install"));
   }
-  const row = [
-    median(without),
-    median(withFreeze),
-    median(withFreeze) - median(without),
-    median(freezing),
-    median(work),
-  ];
-  console.log(`| ${label} | ${row.map((each) => each.toFixed(2)).join(" | ")} |`);
-}
 
-/** Takes frames and forgets them, no faster than the limit. */
-function sinkAt(bytesPerSecond: number): FrameSink {
-  const limit = limitRate(bytesPerSecond);
-  let offset = 0;
-  return {
-    async append(frame, placed) {
-      const bytes = frame.kind === "bytes" ? frame.bytes : await frame.materialize();
-      await limit.take(bytes.byteLength, signal);
-      placed({ offset, compressedSize: bytes.byteLength, reused: false });
-      offset += bytes.byteLength;
-    },
-    finish: async (tail) => {
-      tail();
-    },
-  };
-}
+  async start(): Promise<void> {
+    startNode(this.#executable, this.#arguments()).child.unref();
+    await waitForInfo(this.port, 60_000);
+  }
 
-async function heightAfter(port: number, milliseconds: number): Promise<number> {
-  await new Promise((resolve) => setTimeout(resolve, milliseconds));
-  return Number((await waitForInfo(port))["stacks_tip_height"]);
-}
+  /** Seconds from SIGTERM to the first answer of the next one. */
+  async bareOutage(): Promise<number> {
+    const startedAt = performance.now();
+    await this.stop();
+    await this.start();
+    return (performance.now() - startedAt) / 1000;
+  }
 
-async function measureLive(base: string, seconds: number): Promise<void> {
-  const executable = makeNodeExecutable(base);
-  const port = await freePort();
-  const dir = join(base, "mainnet");
-  const node = startNode(executable, ["--dir", dir, "--rpc-port", String(port), "--blocks-per-second", "10"]);
-  try {
-    await waitForInfo(port, 60_000);
-    const first = await heightAfter(port, 1000);
-    const before = (await heightAfter(port, seconds * 1000)) - first;
-    const frozen = await sqliteFreezer({ viewOf, rules: chainstateRules, limits }).freeze(
-      requestFor(base),
-      false,
+  async stop(): Promise<void> {
+    for (const pid of this.pids) process.kill(pid, "SIGTERM");
+    while (this.pids.length > 0) await pause(10);
+  }
+
+  get pids(): readonly number[] {
+    return pidsOf(this.#executable.binary);
+  }
+
+  async height(): Promise<number> {
+    return Number((await waitForInfo(this.port))["stacks_tip_height"]);
+  }
+
+  /** A whole run of the action; the store is emptied after it, so that every run sends everything. */
+  async snapshot(inputs: Readonly<Record<string, string>>) {
+    const store = join(this.base, "store");
+    mkdirSync(store, { recursive: true });
+    const job = new Job(
+      {
+        command: "snapshot",
+        "chainstate-dir": this.dir,
+        storage: `file://${store}`,
+        "node-manager": "process",
+        "rpc-url": `http://127.0.0.1:${this.port}`,
+        ...inputs,
+      },
+      { env: { HOME: this.base, CHAINSTATE_SNAPSHOT_STATE_DIR: join(this.base, "state") } },
     );
     try {
-      const stopped = new AbortController();
-      const writing = writeArchive({
-        view: frozen.view,
-        rootName: "mainnet",
-        sink: sinkAt(4e6),
-        indexFile: join(base, "index.json.zst"),
-        level: 3,
-        concurrency: 1,
-        signal: stopped.signal,
-      }).catch((error: unknown) => {
-        if (!stopped.signal.aborted) throw error;
-      });
-      const from = Number((await waitForInfo(port))["stacks_tip_height"]);
-      const during = (await heightAfter(port, seconds * 1000)) - from;
-      await frozen.assertHeld();
-      stopped.abort();
-      await writing;
-      console.log(
-        `| live, ${seconds} s | ${(before / seconds).toFixed(1)} blocks/s | ${(during / seconds).toFixed(1)} blocks/s | ${(during / before).toFixed(2)} | pid unchanged: ${node.child.exitCode === null} |`,
-      );
+      const { main } = await job.run();
+      if (main.exitCode !== 0) throw new Error(main.log);
+      return {
+        downtimeSeconds: Number(main.outputs["downtime-seconds"]),
+        phaseSeconds: phaseTimes(main.log),
+        manifest: JSON.parse(readFileSync(main.outputs["manifest-path"] ?? "", "utf8")) as {
+          cut: { method: string };
+        },
+      };
     } finally {
-      await frozen.release();
+      job.remove();
+      rmSync(store, { recursive: true, force: true });
     }
-  } finally {
-    await stop(node);
   }
+
+  #arguments(): string[] {
+    return [
+      "--dir",
+      this.dir,
+      "--rpc-port",
+      String(this.port),
+      "--blocks-per-second",
+      "2",
+      "--stop-delay-ms",
+      "100",
+    ];
+  }
+}
+
+/** Seconds of every phase that the log says were done, by its title. */
+function phaseTimes(log: string): ReadonlyMap<string, number> {
+  const times = new Map<string, number>();
+  for (const [, title = "", amount = "", unit] of log.matchAll(
+    /^::group::(.+)\n(?:(?!::).*\n)*?done in ([\d.]+) (ms|s|min)/gm,
+  )) {
+    const seconds = Number(amount) * { ms: 0.001, s: 1, min: 60 }[unit as "ms" | "s" | "min"];
+    times.set(title, (times.get(title) ?? 0) + seconds);
+  }
+  return times;
+}
+
+function timeOf(times: ReadonlyMap<string, number>, start: string): number {
+  return [...times].find(([title]) => title.startsWith(start))?.[1] ?? Number.NaN;
+}
+
+const row = (label: string, numbers: readonly number[]): string =>
+  `| ${label} | ${numbers.map((each) => each.toFixed(2)).join(" | ")} |`;
+
+async function measureFrozen(bed: Bed, freezer: "sqlite" | "reflink", label: string): Promise<void> {
+  const bare: number[] = [];
+  const ours: number[] = [];
+  const parts = phases.map((): number[] => []);
+  await bed.start();
+  for (let pair = 0; pair < pairs; pair += 1) {
+    bare.push(await bed.bareOutage());
+    const taken = await bed.snapshot({ cut: "frozen", "freeze-with": freezer });
+    ours.push(taken.downtimeSeconds);
+    for (const [at, phase] of phases.entries()) parts[at]?.push(timeOf(taken.phaseSeconds, phase));
+  }
+  await bed.stop();
+  const beyond = ours.map((seconds, at) => seconds - (bare[at] ?? Number.NaN));
+  console.log(row(label, [median(bare), median(ours), median(beyond), ...parts.map(median)]));
+}
+
+/** The archive of a stopped node against that of one that is back, in pairs. */
+async function compareArchiving(bed: Bed): Promise<void> {
+  const ratios: number[] = [];
+  const [cold, frozen]: [number[], number[]] = [[], []];
+  await bed.start();
+  for (let pair = 0; pair < pairs; pair += 1) {
+    for (const cut of pair % 2 === 0 ? (["cold", "frozen"] as const) : (["frozen", "cold"] as const)) {
+      const inputs = cut === "frozen" ? { cut, "freeze-with": "sqlite" } : { cut };
+      const { phaseSeconds } = await bed.snapshot(inputs);
+      (cut === "cold" ? cold : frozen).push(timeOf(phaseSeconds, "Archive to"));
+    }
+    ratios.push((frozen.at(-1) ?? Number.NaN) / (cold.at(-1) ?? Number.NaN));
+  }
+  await bed.stop();
+  console.log("\n| archive while the node is down, s | while it is back, s | ratio |\n| --- | --- | --- |");
+  console.log(row(median(cold).toFixed(2), [median(frozen), median(ratios)]));
+}
+
+async function measureLive(bed: Bed): Promise<void> {
+  await bed.start();
+  const pids = bed.pids;
+  const first = await bed.height();
+  const seconds = 15;
+  await pause(seconds * 1000);
+  const before = ((await bed.height()) - first) / seconds;
+  const [from, startedAt] = [await bed.height(), performance.now()];
+  const { downtimeSeconds, manifest } = await bed.snapshot({
+    cut: "live",
+    "rate-limit-read": "64MiB",
+    concurrency: "1",
+  });
+  const during = ((await bed.height()) - from) / ((performance.now() - startedAt) / 1000);
+  const same = pids.join() === bed.pids.join();
+  await bed.stop();
+  console.log("\n| cut | downtime, s | blocks/s before | during | ratio | the same process |");
+  console.log("| --- | --- | --- | --- | --- | --- |");
+  console.log(
+    `${row(manifest.cut.method, [downtimeSeconds, before, during, during / before])} ${same ? "yes" : "no"} |`,
+  );
 }
 
 console.log(
-  `Medians of ${pairs}. Load average ${loadavg()
+  `Medians of ${pairs} pairs. Load average ${loadavg()
     .map((each) => each.toFixed(1))
     .join(", ")} on ${availableParallelism()} processors.\n`,
 );
-const sizes = process.argv.slice(2).map(Number);
 console.log(
-  "| freezer, file system, size, files | stop + start, s | with the freeze, s | beyond, s | freeze alone, s |",
+  `| freezer, file system, size, files | bare, s | ours, s | beyond, s | stop | prove | check | freeze | start |`,
 );
-console.log("| --- | --- | --- | --- | --- |");
-for (const gigabytes of sizes.length > 0 ? sizes : [1, 4, 16]) {
-  for (const [type, smallFiles] of [
-    ["ext4", 0],
-    ["ext4", 20_000],
-    ["xfs", 0],
-    ["xfs", 20_000],
+console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+const sizes = positionals.length > 0 ? positionals.map(Number) : [1, 4, 16];
+for (const gigabytes of sizes) {
+  for (const [type, freezer, smallFiles] of [
+    ["ext4", "sqlite", 0],
+    ["ext4", "sqlite", 20_000],
+    ["xfs", "reflink", 0],
+    ["xfs", "reflink", 20_000],
   ] as const) {
     if (smallFiles > 0 && gigabytes > 1) continue;
-    const mount = mountLoop(type, `${gigabytes + 3}G`);
+    const mount = mountLoop(type, `${gigabytes + 4}G`);
     try {
-      const base = join(mount.path, "bench");
-      makeChainstate(base, gigabytes, smallFiles, type === "ext4" ? "blocks" : "other");
-      const freezer =
-        type === "ext4"
-          ? sqliteFreezer({ viewOf, rules: chainstateRules, limits })
-          : reflinkFreezer({ viewOf });
+      const bed = new Bed(join(mount.path, "bench"), await freePort());
+      makeChainstate(bed.dir, gigabytes, smallFiles, type === "ext4" ? "blocks" : "other");
       await measureFrozen(
+        bed,
         freezer,
-        base,
-        `${freezer.name}, ${type}, ${gigabytes} GB, ${smallFiles || "few"} files`,
+        `\`${freezer}\`, ${type}, ${gigabytes} GB, ${smallFiles || "few"} files`,
       );
-      if (type === "ext4" && smallFiles === 0 && gigabytes === 1) await measureLive(base, 10);
-      rmSync(base, { recursive: true });
     } finally {
       mount.unmount();
     }
   }
+}
+const mount = mountLoop("ext4", "8G");
+try {
+  const bed = new Bed(join(mount.path, "bench"), await freePort());
+  makeChainstate(bed.dir, 1, 0, "blocks");
+  // Something to compress: what was never written reads as zeros.
+  const blobs = join(bed.dir, "chainstate/vm/clarity/marf.sqlite.blobs");
+  execFileSync("sh", ["-c", 'head -c 600M /dev/urandom | base64 -w0 >> "$1"', "sh", blobs]);
+  await compareArchiving(bed);
+  await measureLive(bed);
+} finally {
+  mount.unmount();
 }
