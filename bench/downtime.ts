@@ -88,7 +88,7 @@ class Bed {
   }
 
   get pids(): readonly number[] {
-    return pidsOf(this.#executable.binary);
+    return pidsOf(this.port);
   }
 
   async height(): Promise<number> {

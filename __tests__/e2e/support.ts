@@ -135,7 +135,7 @@ export async function setUp(options: SetupOptions = {}): Promise<Setup> {
 }
 
 /** The nodes on this RPC port, in whatever namespace they run; zombies not among them. */
-function pidsOf(port: number): number[] {
+export function pidsOf(port: number): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map(Number)

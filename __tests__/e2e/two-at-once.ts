@@ -6,7 +6,7 @@ export interface Published {
   /** Ids of what was published and of what is listed, sorted. */
   readonly made: readonly string[];
   readonly listed: readonly string[];
-  /** When, to the second: of the newest that was published, and of what `latest` is. */
+  /** When they were published: the newest of all, and what `latest` is. */
   readonly newestAt: string;
   readonly latestAt: string;
   /** Of reading `latest` back. */
@@ -30,17 +30,20 @@ export async function publishAtOnce(
   }
   const [reader] = hosts;
   const list = await reader.job({ ...storage, command: "list" }).run();
-  const listed = JSON.parse(list.main.outputs["snapshots"] ?? "[]") as { id: string }[];
+  const listed = JSON.parse(list.main.outputs["snapshots"] ?? "[]") as {
+    id: string;
+    createdAt: string;
+  }[];
   const latest = await reader.job({ ...storage, command: "verify", snapshot: "latest" }).run();
   return {
     made: made.toSorted(),
     listed: listed.map(({ id }) => id).toSorted(),
-    newestAt: made.map(takenAt).toSorted().at(-1) ?? "",
-    latestAt: takenAt(latest.main.outputs["snapshot-id"] ?? ""),
+    newestAt:
+      listed
+        .map(({ createdAt }) => createdAt)
+        .toSorted()
+        .at(-1) ?? "",
+    latestAt: listed.find(({ id }) => id === latest.main.outputs["snapshot-id"])?.createdAt ?? "none",
     verified: latest.main,
   };
-}
-
-function takenAt(id: string): string {
-  return /\d{8}T\d{6}Z/.exec(id)?.[0] ?? "";
 }
