@@ -69,8 +69,8 @@ export function describeNights({ name, open }: NightsOptions): void {
         try {
           const run = new Nights(store, scratch, randomFrom(seed));
           await run.all();
-          // A night that was made without a base would prove nothing.
-          expect(run.reusedShare).toBeGreaterThan(0.5);
+          // A night that took nothing from the one before would prove nothing. How much it can take is the store's limits' affair.
+          expect(run.leastReused).toBeGreaterThan(0);
           console.log(`${name}: ${JSON.stringify(run.figures())}`);
         } finally {
           await removeAll(store);
@@ -92,6 +92,7 @@ class Nights {
   #sentBytes = 0;
   #archiveBytes = 0;
   #reusedFrames = 0;
+  #leastReused = Infinity;
   #frames = 0;
 
   constructor(store: ObjectStore, scratch: string, random: (below: number) => number) {
@@ -110,9 +111,9 @@ class Nights {
     while (this.#standing.length > 0) await this.#proveAndRemoveOne();
   }
 
-  /** Of all frames of all nights. */
-  get reusedShare(): number {
-    return this.#reusedFrames / this.#frames;
+  /** Frames taken from the night before, in the night with the fewest; the first has none before it. */
+  get leastReused(): number {
+    return this.#leastReused;
   }
 
   figures(): unknown {
@@ -165,7 +166,9 @@ class Nights {
     this.#archiveBytes += stored.record.size;
     this.#sentBytes += stored.record.uploadedBytes;
     this.#frames += stored.record.frames;
-    this.#reusedFrames += stored.record.reused?.frames ?? 0;
+    const reused = stored.record.reused?.frames ?? 0;
+    this.#reusedFrames += reused;
+    if (night > 0) this.#leastReused = Math.min(this.#leastReused, reused);
     this.#standing.push({ manifest, tree: treeOf(chainstateDir) });
   }
 
