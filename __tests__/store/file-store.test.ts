@@ -1,7 +1,7 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { openStore } from "../../src/store/registry.ts";
 import { storeConformance } from "../conformance/store.ts";
 
@@ -20,4 +20,22 @@ storeConformance("file://", {
   },
   copies: "bound",
   conditionalWrites: true,
+});
+
+test("file:// does not write to what has taken its directory's place", async () => {
+  const { signal } = new AbortController();
+  const root = path.join(directory, "mounted");
+  const store = await openStore({ scheme: "file", url: `file://${root}`, directory: root });
+  await store.put("one", Buffer.from("1"), { signal });
+  await rename(root, `${root}-elsewhere`);
+  await expect(store.put("two", Buffer.from("2"), { signal })).rejects.toMatchObject({
+    code: "STORE_NOT_FOUND",
+  });
+  // As when a file server is unmounted: its mount point is there again, and empty.
+  await mkdir(root);
+  await expect(store.put("two", Buffer.from("2"), { signal })).rejects.toMatchObject({
+    code: "STORE_MISMATCH",
+  });
+  expect(await readdir(root)).toEqual([]);
+  await store.close();
 });

@@ -44,6 +44,8 @@ export interface Probe {
   readonly usable: boolean;
   /** Why, or why not, in words for the log. */
   readonly reason: string;
+  /** What to do about it, where it is not usable. */
+  readonly hint?: string;
 }
 
 export interface FrozenView {

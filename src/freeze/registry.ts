@@ -48,13 +48,13 @@ export async function chooseFreezer(
   }
   if (config.freezeWith !== "auto" || config.cut === "live") {
     const freezer = byName(config.cut === "live" ? "sqlite" : config.freezeWith);
-    const { usable, reason } = await freezer.probe(request);
+    const { usable, reason, hint } = await freezer.probe(request);
     if (usable) return { freezer, reason: `asked for, and ${reason}` };
     throw new ActionError(
       "FREEZE_UNSUPPORTED",
       `\`${freezer.name}\` cannot freeze this chainstate: ${reason}.`,
       {
-        hint: "Leave `freeze-with` and `cut` at `auto`, or take the snapshot with `cut: cold`.",
+        hint: hint ?? "Leave `freeze-with` and `cut` at `auto`, or take the snapshot with `cut: cold`.",
       },
     );
   }

@@ -6,13 +6,19 @@
 import { randomUUID } from "node:crypto";
 import type { BigIntStats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
-import { mkdir, open, rename, rm, rmdir } from "node:fs/promises";
+import { mkdir, open, rename, rm, rmdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { hasCode, throwIfAborted } from "../errors.ts";
 import { withFileLock } from "../system/file-lock.ts";
 import { collect } from "./chunks.ts";
-import { beyondEnd, ObjectChangedError, ObjectNotFoundError, PreconditionFailedError } from "./errors.ts";
+import {
+  beyondEnd,
+  ObjectChangedError,
+  ObjectNotFoundError,
+  PreconditionFailedError,
+  StoreError,
+} from "./errors.ts";
 import { explained, explainFileError } from "./file-errors.ts";
 import { beginFileUpload, syncDirectory, writeFully } from "./file-upload.ts";
 import { etagOf, readRange, sameContents } from "./file-version.ts";
@@ -34,19 +40,37 @@ export function openFileStore(directory: string): ObjectStore {
     return path.join(path.dirname(target), `.partial-${token.id}-${path.basename(target)}`);
   };
 
-  /** The root is made if its parent is there: a NAS that is not mounted must not fill the disk below it. */
-  const makeRoot = async (): Promise<void> => {
-    try {
-      await mkdir(root);
-    } catch (error) {
-      if (!hasCode(error, "EEXIST")) throw error;
+  /** Device and inode of the root, once it was written to. */
+  let identity: string | undefined;
+
+  /**
+   * The root is made if its parent is there, once: a NAS that is not mounted, or not any more, must not fill the disk
+   * below it.
+   */
+  const requireRoot = async (): Promise<void> => {
+    if (identity === undefined) {
+      try {
+        await mkdir(root);
+      } catch (error) {
+        if (!hasCode(error, "EEXIST")) throw error;
+      }
     }
+    const { dev, ino } = await stat(root);
+    identity ??= `${dev}:${ino}`;
+    if (identity === `${dev}:${ino}`) return;
+    throw new StoreError(
+      "STORE_MISMATCH",
+      `${root} is not the directory any more that this run began with.`,
+      {
+        hint: "What was mounted there may have been unmounted: mount it again, and run this again.",
+      },
+    );
   };
 
   /** A new hidden file for `key`. Its directory may be removed by a `delete` between making and using it. */
   const createPartial = async (key: string): Promise<{ file: FileHandle; token: UploadToken }> => {
     const token = { key, id: randomUUID() };
-    await makeRoot();
+    await requireRoot();
     for (let attempt = 1; ; attempt += 1) {
       await mkdir(path.dirname(partialPathOf(token)), { recursive: true });
       try {

@@ -3,8 +3,7 @@
  * /proc/self/mountinfo, so it is what this process sees (a container's view inside a container).
  * Format: https://www.kernel.org/doc/html/latest/filesystems/proc.html#proc-pid-mountinfo-information-about-mounts
  */
-import { readFile, realpath, stat } from "node:fs/promises";
-import { ActionError } from "../errors.ts";
+import { readFile, realpath, stat, statfs } from "node:fs/promises";
 import { decodePath, fsPath } from "./path-bytes.ts";
 
 export interface Mount {
@@ -57,12 +56,39 @@ export async function mountOf(path: string): Promise<Mount> {
     realpath(fsPath(path), { encoding: "buffer" }).then(decodePath),
     readMounts(),
   ]);
-  const mount = mountAt(real, mounts);
-  if (mount === undefined) {
-    throw new ActionError("MOUNT_UNKNOWN", `No mount in /proc/self/mountinfo holds ${path}.`);
-  }
-  return mount;
+  return mountAt(real, mounts) ?? (await rootOfChroot());
 }
+
+/** In a plain chroot the root is no mount point of its own, and the table is silent about what it is on. */
+async function rootOfChroot(): Promise<Mount> {
+  const [{ dev }, { type }] = await Promise.all([stat("/"), statfs("/")]);
+  return {
+    id: 0,
+    parentId: 0,
+    device: `${(dev >>> 8) & 0xfff}:${(dev & 0xff) | ((dev >>> 12) & 0xfff00)}`,
+    root: "/",
+    mountPoint: "/",
+    options: [],
+    fsType: magicNames.get(type) ?? `type 0x${type.toString(16)}`,
+    source: "none",
+  };
+}
+
+/** Of statfs(2); those that matter for what is asked of a mount. */
+const magicNames: ReadonlyMap<number, string> = new Map([
+  [0xef53, "ext4"],
+  [0x58465342, "xfs"],
+  [0x9123683e, "btrfs"],
+  [0x2fc12fc1, "zfs"],
+  [0x01021994, "tmpfs"],
+  [0x794c7630, "overlay"],
+  [0x6969, "nfs"],
+  [0xff534d42, "cifs"],
+  [0xfe534d42, "smb2"],
+  [0x01021997, "9p"],
+  [0x00c36400, "ceph"],
+  [0x65735546, "fuse"],
+]);
 
 /** The mount that holds an absolute path without symlinks; among equals the last one, which covers the others. */
 export function mountAt(realPath: string, mounts: readonly Mount[]): Mount | undefined {

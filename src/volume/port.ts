@@ -140,8 +140,6 @@ export interface CleanUpRequest extends Pick<VolumeRequest, "chainstateDir" | "s
 }
 
 export interface VolumeProbe extends Probe {
-  /** What to do about it, where it is not usable. */
-  readonly hint?: string;
   /** Set where taking the snapshot carries a risk that `auto` must not take by itself. */
   readonly risk?: string;
   /** What the driver would snapshot: datasets, subvolumes, volumes, disks. */

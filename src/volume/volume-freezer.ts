@@ -26,7 +26,7 @@ export function volumeFreezer(snapshotter: ViewSnapshotter, options: VolumeFreez
     async probe(request) {
       const { usable, reason, hint, risk } = await snapshotter.probe(request);
       if (risk !== undefined) return { usable: false, reason: `${reason}, but ${risk}` };
-      return { usable, reason: hint === undefined ? reason : `${reason} (${hint})` };
+      return { usable, reason, ...(hint === undefined ? {} : { hint }) };
     },
     async freeze(request, nodeDown) {
       if (!nodeDown) {
