@@ -63,7 +63,7 @@ export async function chooseFreezer(
     if (freezer.name === "cold") continue;
     const { usable, reason } = await freezer.probe(request);
     if (usable) return { freezer, reason: [reason, ...refused].join("; ") };
-    refused.push(`not ${freezer.name}: ${reason}`);
+    refused.push(`not ${freezer.name}: ${reason.replace(/\.$/, "")}`);
   }
   if (config.cut === "frozen") {
     throw new ActionError(
