@@ -14,6 +14,7 @@ import { openFrameSource } from "../store/frame-source.ts";
 import { formatBytes } from "../system/space.ts";
 import { measure, type StoredArchive } from "./archive-view.ts";
 import { tryFindBase } from "./base-snapshot.ts";
+import { describeColdDowntime } from "./expected-downtime.ts";
 import { takeLive, takeStopped } from "./hold-still.ts";
 import { withJournal } from "./journaled.ts";
 import { meetNode } from "./managed-node.ts";
@@ -78,8 +79,9 @@ async function planArchive(
     ? undefined
     : await rooms.chooseFreezer(config, request, rooms.privilege(config.node.sudo));
   if (chosen !== undefined) report.info(`Held still by ${chosen.freezer.name}: ${chosen.reason}.`);
-  if (chosen?.notice !== undefined) report.notice(chosen.notice);
   const expected = await measure(rooms, request);
+  if (chosen?.notice !== undefined)
+    report.notice(`${chosen.notice} ${describeColdDowntime(expected.contentBytes, config.rateLimits)}`);
   report.info(`To archive: ${expected.entries} entries, ${formatBytes(expected.contentBytes)}.`);
   const largest = largestPlannedBytes(store.partLimits);
   if (expected.contentBytes > largest) {
