@@ -8,9 +8,9 @@
  * A pair is a bare stop and start of the node, and one with a snapshot in between, one right after the other.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { createChainstate } from "../simulator/chainstate.ts";
 import { freePort, makeNodeExecutable, startNode, waitForInfo } from "../simulator/launch.ts";
@@ -30,27 +30,29 @@ const phases = ["Stop ", "Prove that", "Check that", "Hold it still", "Start "] 
 const median = (numbers: readonly number[]): number =>
   numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
 
-/** A chainstate padded to the size: blocks of the disk that are there and owned, but were never written. */
+/** A name as block files have: below directories of its first letters. */
+function blockPath(dir: string, at: number): string {
+  const name = ((at * 2_654_435_761) % 2 ** 32).toString(16).padStart(8, "0").repeat(8);
+  return join(dir, "chainstate/blocks", name.slice(0, 4), name.slice(4, 8), name);
+}
+
+/**
+ * A chainstate of that size, most of it in block files, which every way of freezing archives whole: blocks of the disk that
+ * are there and owned, but were never written.
+ */
 function makeChainstate(dir: string, gigabytes: number, smallFiles: number, kind: "blocks" | "other"): void {
   createChainstate(dir, { era: "nakamoto", height: 400, blocksInWal: 100, extraBytes: 4000 });
-  for (const [path, share] of [
-    ["chainstate/vm/clarity/marf.sqlite.blobs", 0.7],
-    ["chainstate/vm/index.sqlite.blobs", 0.3],
-  ] as const) {
-    const at = join(dir, path);
-    const length = Math.floor(gigabytes * 1e9 * share);
-    execFileSync("fallocate", ["-o", String(statSync(at).size), "-l", String(length), at]);
+  for (let at = 0; at < gigabytes * 4; at += 1) {
+    const path = blockPath(dir, 1_000_000 + at);
+    mkdirSync(dirname(path), { recursive: true });
+    execFileSync("fallocate", ["-l", "250000000", path]);
   }
   for (let at = 0; at < smallFiles; at += 1) {
-    // Spread over directories as hashes are.
-    const name = ((at * 2_654_435_761) % 2 ** 32).toString(16).padStart(8, "0").repeat(8);
     // Block files are read where they are; others have to be cloned.
-    const below =
-      kind === "blocks"
-        ? join(dir, "chainstate/blocks", name.slice(0, 4), name.slice(4, 8))
-        : join(dir, "small", name.slice(0, 2));
-    mkdirSync(below, { recursive: true });
-    writeFileSync(join(below, name), Buffer.alloc(1500, at));
+    const block = blockPath(dir, at);
+    const path = kind === "blocks" ? block : join(dir, "small", basename(block).slice(0, 2), basename(block));
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, Buffer.alloc(1500, at));
   }
   execFileSync("sync", ["-f", dir]);
 }
@@ -118,6 +120,7 @@ class Bed {
         phaseSeconds: phaseTimes(main.log),
         manifest: JSON.parse(readFileSync(main.outputs["manifest-path"] ?? "", "utf8")) as {
           cut: { method: string };
+          archive: { tarSize: number };
         },
       };
     } finally {
@@ -183,7 +186,8 @@ async function compareArchiving(bed: Bed): Promise<void> {
   for (let pair = 0; pair < pairs; pair += 1) {
     for (const cut of pair % 2 === 0 ? (["cold", "frozen"] as const) : (["frozen", "cold"] as const)) {
       const inputs = cut === "frozen" ? { cut, "freeze-with": "sqlite" } : { cut };
-      const { phaseSeconds } = await bed.snapshot(inputs);
+      const { phaseSeconds, manifest } = await bed.snapshot(inputs);
+      if (manifest.archive.tarSize < 1.5e9) throw new Error("The archive holds not what was to be archived.");
       (cut === "cold" ? cold : frozen).push(timeOf(phaseSeconds, "Archive to"));
     }
     ratios.push((frozen.at(-1) ?? Number.NaN) / (cold.at(-1) ?? Number.NaN));
@@ -253,8 +257,12 @@ try {
   const bed = new Bed(join(mount.path, "bench"), await freePort());
   makeChainstate(bed.dir, 1, 0, "blocks");
   // Something to compress: what was never written reads as zeros.
-  const blobs = join(bed.dir, "chainstate/vm/clarity/marf.sqlite.blobs");
-  execFileSync("sh", ["-c", 'head -c 600M /dev/urandom | base64 -w0 >> "$1"', "sh", blobs]);
+  execFileSync("sh", [
+    "-c",
+    'head -c 600M /dev/urandom | base64 -w0 > "$1"',
+    "sh",
+    blockPath(bed.dir, 1_000_000),
+  ]);
   await compareArchiving(bed);
   await measureLive(bed);
 } finally {
