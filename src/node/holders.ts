@@ -3,7 +3,7 @@
  * process has any of its files open. Files are told by device and inode: a container sees them under other names.
  */
 import { lstatSync, statSync } from "node:fs";
-import { opendir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { hasCode, throwIfAborted } from "../errors.ts";
 import type { Clock } from "../system/clock.ts";
@@ -43,7 +43,7 @@ export async function listChainstateFiles(
   for (let below = pending.pop(); below !== undefined; below = pending.pop()) {
     throwIfAborted(signal);
     try {
-      for await (const entry of await opendir(path.join(chainstateDir, below))) {
+      for (const entry of await readdir(path.join(chainstateDir, below), { withFileTypes: true })) {
         const relative = path.join(below, entry.name);
         if (entry.isDirectory()) {
           if (!blockFanOut.test(entry.name)) pending.push(relative);
