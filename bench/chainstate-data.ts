@@ -79,7 +79,7 @@ function writeSmallFiles(directory: string, count: number, sizeBytes: number, ra
   const average = Math.max(1, Math.floor(sizeBytes / Math.max(1, count)));
   for (let n = 0; n < count; n += 1) {
     const name = `${hex(random)}${hex(random)}${hex(random)}${hex(random)}`.repeat(2);
-    const path = join(directory, "chainstate/blocks", name.slice(0, 2), name.slice(2, 4), name);
+    const path = join(directory, "chainstate/blocks", name.slice(0, 4), name.slice(4, 8), name);
     const size = Math.min(page.length, 1 + (random.next() % (2 * average)));
     for (let at = 0; at < size; at += pageBytes) fillPage(page, at, "block", random);
     mkdirSync(dirname(path), { recursive: true });

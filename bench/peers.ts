@@ -44,9 +44,6 @@ const rclone =
 
 export const contestants: readonly Contestant[] = [
   ours("chainstate-snapshot", "every segment read and hashed", {}),
-  ours("chainstate-snapshot, trust-timestamps", "files as the last run left them are not read again", {
-    "trust-timestamps": "true",
-  }),
   {
     name: "tar | pzstd",
     place: "file",

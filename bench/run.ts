@@ -1,7 +1,7 @@
 /**
  * Everybody's first night, second night and restore, on the same data to the same place, in one run:
  *
- *     npm run bench -- [--size 1e9] [--files 7000] [--night 0.02] [--runs 5] [--dir DIR] [--only NAME,…] [--scale 1,2,4] [--json FILE]
+ *     npm run bench -- [--size 1e9] [--files 7000] [--night 0.02] [--runs 5] [--dir DIR] [--only "NAME;…"] [--scale 1,2,4] [--json FILE]
  *
  * A round takes all contestants one after the other, each beginning with another, through: first night into an empty store; a night's
  * growth; second night; restore. The next round goes on with the grown data. A time ends when everything is on the disk (`sync -f`). Shown
@@ -223,7 +223,7 @@ function treeSize(directory: string): number {
 
 function isTaking(one: Contestant): boolean {
   if (one.place === "s3" && s3 === undefined) return false;
-  if (values.only !== undefined && !values.only.split(",").some((name) => one.name.startsWith(name)))
+  if (values.only !== undefined && !values.only.split(";").some((name) => one.name.startsWith(name)))
     return false;
   const tools = [one.first, one.restore].flatMap((step) =>
     typeof step === "string"
