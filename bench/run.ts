@@ -242,12 +242,11 @@ function placeOnS3(): Places["s3"] {
 
 function versions(): Record<string, string> {
   const lines = {
-    node: "node --version",
     zstd: "zstd --version",
     restic: "restic version",
     borg: "borg --version",
     casync: "casync --version",
-    aws: "aws --version",
+    aws: "aws --version | cut -d' ' -f1",
     rclone: "rclone version",
     aria2c: "aria2c --version",
   };
@@ -255,7 +254,7 @@ function versions(): Record<string, string> {
     name,
     spawnSync("bash", ["-c", line], { encoding: "utf8" }).stdout.split("\n")[0] ?? "",
   ]);
-  return Object.fromEntries(found) as Record<string, string>;
+  return { node: process.version, ...(Object.fromEntries(found) as Record<string, string>) };
 }
 
 function print(results: readonly Result[]): void {
