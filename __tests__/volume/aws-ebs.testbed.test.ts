@@ -11,7 +11,7 @@ import { cloudSnapshotter } from "../../src/volume/cloud-snapshotter.ts";
 import { hostOf, type Host } from "../../src/volume/host.ts";
 import type { UndoStep, VolumeRecord } from "../../src/volume/port.ts";
 import { volumeCases } from "../conformance/volume.ts";
-import { AwsWorld, ec2Error, motoEndpoint } from "./aws-world.ts";
+import { AwsWorld, ec2Error, forgetAll, motoEndpoint } from "./aws-world.ts";
 
 const moto = await motoEndpoint();
 const base = hostOf(privilegeFor("auto"), systemClock);
@@ -20,6 +20,8 @@ const signal = new AbortController().signal;
 const root = moto === undefined ? "/nowhere" : await mkdtemp(join(tmpdir(), "ebs-"));
 const stateDir = join(root, "state");
 const chainstateDir = join(root, "mount/mainnet");
+// What an earlier run of the tests left would be found by its tags.
+if (moto !== undefined) await forgetAll(moto);
 const opened = moto === undefined ? undefined : await AwsWorld.open(root, moto, base);
 
 describe.skipIf(opened === undefined)("aws-ebs on moto's EC2", () => {
@@ -28,6 +30,7 @@ describe.skipIf(opened === undefined)("aws-ebs on moto's EC2", () => {
   let foreignSnapshot = "";
 
   beforeAll(async () => {
+    world.mount(join(root, "mount"));
     await mkdir(chainstateDir);
     await mkdir(stateDir);
     const { Volumes } = await world.ec2.send(
@@ -48,7 +51,7 @@ describe.skipIf(opened === undefined)("aws-ebs on moto's EC2", () => {
   });
 
   const make = (on: Host, named: readonly string[] = []) =>
-    cloudSnapshotter(on, world.withImages(awsEbsDisks(world.environment, on.clock)), named, {
+    cloudSnapshotter(on, awsEbsDisks(world.environment, on.clock), named, {
       lookEveryMs: 50,
       noProgressMs: 1_000,
     });

@@ -2,7 +2,9 @@
  * An EC2 instance that is not there: moto keeps its volumes and snapshots, a metadata service tells who it is, and loop
  * devices stand for its NVMe disks, so that freezing, mounting and swapping are real. A proxy before moto can say what moto never says.
  */
-import { copyFile, mkdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { copyFile, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -14,7 +16,6 @@ import {
   RunInstancesCommand,
 } from "@aws-sdk/client-ec2";
 import type { BlockDevices } from "../../src/volume/block-devices.ts";
-import type { CloudDisks } from "../../src/volume/cloud-disks.ts";
 import type { Host } from "../../src/volume/host.ts";
 
 /** Where `testbed/moto.sh up` says moto is; undefined where it is not up. */
@@ -24,11 +25,16 @@ export async function motoEndpoint(): Promise<string | undefined> {
   return process.geteuid?.() === 0 ? endpoint?.trim() : undefined;
 }
 
+/** Makes moto forget what it has, for tests that count all there is. */
+export async function forgetAll(moto: string): Promise<void> {
+  await fetch(`${moto}/moto-api/reset`, { method: "POST" });
+}
+
 export type Answer = (body: string) => { readonly status: number; readonly body: string } | undefined;
 
 export class AwsWorld {
   readonly root: string;
-  readonly chainMount: string;
+  /** What a process needs that is to take itself for this instance; `aws-entry.ts` finds the devices there, too. */
   readonly environment: Record<string, string>;
   readonly ec2: EC2Client;
   readonly devices: BlockDevices;
@@ -45,13 +51,19 @@ export class AwsWorld {
   /** Loop device → volume id. */
   readonly #loops = new Map<string, string>();
   readonly #images = new Map<string, string>();
+  readonly #mountPoints: string[] = [];
 
   static async open(root: string, moto: string, host: Host): Promise<AwsWorld> {
-    // What an earlier run of the tests left would be found by its tags.
-    await fetch(`${moto}/moto-api/reset`, { method: "POST" });
     const servers: Server[] = [];
-    const [proxy, metadata] = [await listen(servers), await listen(servers)];
-    const world = new AwsWorld(root, host, servers, proxy.url, metadata.url);
+    const [proxy, metadata, devices] = [await listen(servers), await listen(servers), await listen(servers)];
+    const world = new AwsWorld(root, host, servers, {
+      AWS_ENDPOINT_URL_EC2: proxy.url,
+      AWS_EC2_METADATA_SERVICE_ENDPOINT: metadata.url,
+      AWS_ACCESS_KEY_ID: "a",
+      AWS_SECRET_ACCESS_KEY: "b",
+      AWS_REGION: "us-east-1",
+      STAND_IN_DEVICES: devices.url,
+    });
     proxy.server.on("request", (request, response) => {
       void (async () => {
         const chunks: Buffer[] = [];
@@ -66,9 +78,11 @@ export class AwsWorld {
         ) as [string, string][];
         const passed = await fetch(moto, { method: "POST", headers: Object.fromEntries(headers), body });
         const action = new URLSearchParams(body).get("Action") ?? "";
+        const said = await passed.text();
+        if (passed.ok && action === "CreateSnapshots") await world.#keepImages(said);
         return response
           .writeHead(passed.status, { "content-type": "text/xml" })
-          .end(world.rewrite(action, await passed.text()));
+          .end(world.rewrite(action, said));
       })().catch(() => response.writeHead(500).end());
     });
     metadata.server.on("request", (request, response) => {
@@ -78,23 +92,29 @@ export class AwsWorld {
         JSON.stringify({ instanceId: world.instanceId, region: "us-east-1", availabilityZone: world.zone }),
       );
     });
+    devices.server.on("request", (request, response) => {
+      const { pathname, searchParams } = new URL(request.url ?? "/", devices.url);
+      const name = searchParams.get("name") ?? "";
+      const found =
+        pathname === "/disks-below"
+          ? world.devices.disksBelow(name)
+          : world.devices.findBySerial(name, null).then((device) => device ?? null);
+      found.then(
+        (answer) => response.end(JSON.stringify(answer)),
+        () => response.writeHead(500).end(),
+      );
+    });
     await world.#fill();
     return world;
   }
 
-  private constructor(root: string, host: Host, servers: Server[], api: string, metadata: string) {
+  private constructor(root: string, host: Host, servers: Server[], environment: Record<string, string>) {
     this.root = root;
-    this.chainMount = join(root, "mount");
     this.#host = host;
     this.#servers = servers;
-    this.environment = { AWS_EC2_METADATA_SERVICE_ENDPOINT: metadata };
+    this.environment = environment;
     // The SDK reads its own variables from the process.
-    Object.assign(process.env, {
-      AWS_ENDPOINT_URL_EC2: api,
-      AWS_ACCESS_KEY_ID: "a",
-      AWS_SECRET_ACCESS_KEY: "b",
-      AWS_REGION: "us-east-1",
-    });
+    Object.assign(process.env, environment);
     this.ec2 = new EC2Client({});
     this.devices = {
       disksBelow: async (path) => {
@@ -111,24 +131,36 @@ export class AwsWorld {
     };
   }
 
-  /** Copies the disk's bytes at the moment at which the API is asked for the snapshot, as EBS does. */
-  withImages(disks: CloudDisks): CloudDisks {
-    return {
-      ...disks,
-      takeSnapshots: async (wanted, run, signal) => {
-        const taken = await disks.takeSnapshots(wanted, run, signal);
-        for (const { diskId, snapshotId } of taken) {
-          const image = join(this.root, `${snapshotId}.img`);
-          await copyFile(this.#images.get(diskId) ?? "", image);
-          this.#images.set(snapshotId, image);
-        }
-        return taken;
-      },
-    };
+  /** Mounts the instance's first data volume. */
+  mount(mountPoint: string): void {
+    const [device = ""] = this.#loops.keys();
+    mkdirSync(mountPoint, { recursive: true });
+    execFileSync("mount", ["-t", "ext4", "-o", "noatime", device, mountPoint]);
+    this.#mountPoints.push(mountPoint);
+  }
+
+  /** The volume that is mounted there, through whatever device. */
+  async volumeAt(mountPoint: string): Promise<string | undefined> {
+    const mounts = (await this.#host.readMounts()).filter((mount) => mount.mountPoint === mountPoint);
+    return mounts.length === 1 ? this.#loops.get(mounts[0]?.source ?? "") : undefined;
+  }
+
+  /** The disks' bytes at the moment at which the API is asked for the snapshots, as EBS has them. */
+  async #keepImages(answer: string): Promise<void> {
+    for (const [, item = ""] of answer.matchAll(/<item>(.*?)<\/item>/gs)) {
+      const [snapshot, volume] = ["snapshotId", "volumeId"].map(
+        (name) => new RegExp(`<${name}>(.*?)</${name}>`).exec(item)?.[1],
+      );
+      const from = this.#images.get(volume ?? "");
+      if (snapshot === undefined || from === undefined) continue;
+      const image = join(this.root, `${snapshot}.img`);
+      await copyFile(from, image);
+      this.#images.set(snapshot, image);
+    }
   }
 
   async close(): Promise<void> {
-    await this.#host.ask(["umount", this.chainMount]);
+    for (const mountPoint of this.#mountPoints) await this.#host.ask(["umount", mountPoint]);
     for (const loop of this.#loops.keys()) await this.#host.ask(["losetup", "--detach", loop]);
     for (const server of this.#servers) {
       server.closeAllConnections();
@@ -161,13 +193,11 @@ export class AwsWorld {
       new AttachVolumeCommand({ VolumeId, InstanceId: this.instanceId, Device: "/dev/sdf" }),
     );
     const image = join(this.root, `${VolumeId}.img`);
-    await mkdir(this.chainMount, { recursive: true });
     await writeFile(image, "");
     await truncate(image, 64 << 20);
     await this.#host.do(["mkfs.ext4", "-q", "-F", image]);
     this.#images.set(VolumeId, image);
-    const device = await this.#attachLoop(VolumeId, image);
-    await this.#host.do(["mount", "-t", "ext4", "-o", "noatime", device, this.chainMount]);
+    await this.#attachLoop(VolumeId, image);
   }
 
   async #attachLoop(volumeId: string, image: string): Promise<string> {
