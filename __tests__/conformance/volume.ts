@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Host } from "../../src/volume/host.ts";
-import type { PreparedRestore, VolumeRecord, VolumeSnapshotter } from "../../src/volume/port.ts";
+import type { PreparedRestore, UndoStep, VolumeRecord, VolumeSnapshotter } from "../../src/volume/port.ts";
 import { parseUndoSteps, undoVolumeSteps } from "../../src/volume/undo.ts";
 
 export interface VolumeWorld {
@@ -17,10 +17,10 @@ export interface VolumeWorld {
   readonly stateDir: string;
   /** Everything that a snapshotter could leave: snapshots, clones, volumes, mounts; sorted names. */
   readonly leavings: () => Promise<readonly string[]>;
+  /** Removes what a restore into a directory left of it; nothing there is no error. */
+  readonly removeTree: (directory: string) => Promise<void>;
   /** A record of a snapshot that somebody else made. */
   readonly foreign: (record: VolumeRecord) => VolumeRecord;
-  /** Fewer points of failure where every command is slow. */
-  readonly isSlow?: boolean;
 }
 
 export interface VolumeCase {
@@ -214,13 +214,14 @@ export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
       run: async () => {
         await withSnapshot("restored", async (records, runId) => {
           await write("live");
-          for (let failAt = 1; ; failAt += world.isSlow === true ? 2 : 1) {
-            const faulty = failingHost(host);
-            const prepared = await world
-              .make(faulty.host)
-              .restore(records, { ...requestFor(`${runId}-${failAt}`), staging: stagingFor(runId) });
-            if (prepared.kind === "directory") return await prepared.discard();
-            const undo = parseUndoSteps(JSON.parse(JSON.stringify(prepared.undo)));
+          const faulty = failingHost(host);
+          const prepared = await world
+            .make(faulty.host)
+            .restore(records, { ...requestFor(runId), staging: stagingFor(runId) });
+          if (prepared.kind === "directory") return await prepared.discard();
+          const undo = parseUndoSteps(JSON.parse(JSON.stringify(prepared.undo)));
+          // What is taken back can be swapped again, so one preparation serves for every point of failure.
+          for (let failAt = 1; ; failAt += 1) {
             faulty.failAfter(failAt);
             const failure = await prepared.swap().then(
               () => undefined,
@@ -228,11 +229,50 @@ export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
             );
             faulty.failAfter(Infinity);
             await undoVolumeSteps(undo, host);
-            await undoVolumeSteps(undo, host);
             assert.equal(await now(), "live", `failed at command ${failAt}`);
             await write("live");
-            await prepared.discard();
             if (failure === undefined) break;
+          }
+          await undoVolumeSteps(undo, host);
+          assert.equal(await now(), "live", "taken back twice");
+          await prepared.discard();
+        });
+      },
+    },
+    {
+      title: "killed before any command, a run leaves nothing that the next run does not put right",
+      run: async () => {
+        await withSnapshot("restored", async (records, runId) => {
+          await write("live");
+          const before = await world.leavings();
+          for (let dieBefore = 1, lived = false; !lived; dieBefore += 1) {
+            const request = requestFor(`${runId}-${dieBefore}`);
+            const staging = stagingFor(request.runId);
+            let undo: readonly UndoStep[] = [];
+            const mortal = mortalHost(host, dieBefore);
+            const snapshotter = world.make(mortal.host);
+            const life = async (): Promise<true> => {
+              const journal = async (steps: readonly UndoStep[]): Promise<void> => {
+                undo = await Promise.resolve(steps);
+              };
+              const frozen = await snapshotter.freeze({ ...request, journal });
+              const view = await snapshotter.open(frozen, request);
+              await view.close();
+              for (const record of frozen) await snapshotter.delete(record, signal);
+              const prepared = await snapshotter.restore(records, { ...request, staging });
+              if (prepared.kind === "volume") {
+                undo = prepared.undo;
+                await prepared.swap();
+              }
+              return true;
+            };
+            lived = await Promise.race([life(), mortal.death]);
+            await undoVolumeSteps(parseUndoSteps(JSON.parse(JSON.stringify(undo))), host);
+            await world.removeTree(staging);
+            await world.make(host).cleanUp(request.runId, { chainstateDir, stateDir, signal });
+            assert.deepEqual(await world.leavings(), before, `killed before command ${dieBefore}`);
+            assert.equal(await now(), "live", `killed before command ${dieBefore}`);
+            await write("live");
           }
         });
       },
@@ -307,6 +347,42 @@ function failingHost(host: Host): { readonly host: Host; failAfter(count: number
       },
       async work(argv, options) {
         check(argv);
+        await host.work(argv, options);
+      },
+    },
+  };
+}
+
+/** What only looks: to die before it is to die after the change before it. */
+const questions = /^(lvs|zfs (list|get)|btrfs (--version|property get)|mountpoint) /;
+
+/**
+ * A host on which a run dies before its n-th command that changes something: that and every later one is never answered, so that,
+ * as after SIGKILL, not even what stands in `finally` is done.
+ */
+function mortalHost(host: Host, dieBefore: number): { readonly host: Host; readonly death: Promise<false> } {
+  const death = Promise.withResolvers<false>();
+  let left = dieBefore;
+  const survive = async (argv: readonly string[]): Promise<void> => {
+    if (left > 0 && !questions.test(`${argv.join(" ")} `)) left -= 1;
+    if (left > 0) return;
+    death.resolve(false);
+    await new Promise<never>(() => undefined);
+  };
+  return {
+    death: death.promise,
+    host: {
+      ...host,
+      async ask(argv, timeoutMs) {
+        await survive(argv);
+        return await host.ask(argv, timeoutMs);
+      },
+      async do(argv, timeoutMs) {
+        await survive(argv);
+        return await host.do(argv, timeoutMs);
+      },
+      async work(argv, options) {
+        await survive(argv);
         await host.work(argv, options);
       },
     },

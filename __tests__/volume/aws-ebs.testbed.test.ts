@@ -65,6 +65,7 @@ describe.skipIf(opened === undefined)("aws-ebs on moto's EC2", () => {
           make,
           chainstateDir,
           stateDir,
+          removeTree: async () => await Promise.resolve(),
           foreign: (record: VolumeRecord) => ({ ...record, snapshot: foreignSnapshot }),
           async leavings() {
             const { Snapshots } = await world.ec2.send(new DescribeSnapshotsCommand({ OwnerIds: ["self"] }));

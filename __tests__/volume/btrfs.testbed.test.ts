@@ -38,6 +38,7 @@ describe.skipIf(place === undefined)("btrfs, for real", () => {
     make: (host) => btrfsSnapshotter(host),
     chainstateDir,
     stateDir: tmpdir(),
+    removeTree: async (directory) => void (await host.ask(["btrfs", "subvolume", "delete", directory])),
     foreign: (record) => ({ ...record, snapshot: chainstateDir }),
     async leavings() {
       const names = await readdir(root, { recursive: false });
