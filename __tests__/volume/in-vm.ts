@@ -195,9 +195,12 @@ function timingCase(world: VolumeWorld, bare: readonly (readonly string[])[]): V
       const start = performance.now();
       const records = await snapshotter.freeze(request);
       const freezeMs = performance.now() - start;
+      const view = await snapshotter.open(records, request);
+      const openedMs = performance.now() - start;
+      await view.close();
       for (const record of records) await snapshotter.delete(record, signal);
       console.log(
-        `# freeze ${freezeMs.toFixed(0)} ms; the bare commands (make, remove) ${bareMs.toFixed(0)} ms`,
+        `# freeze ${freezeMs.toFixed(0)} ms, open to be read ${openedMs.toFixed(0)} ms after the call; the bare commands (make, remove) ${bareMs.toFixed(0)} ms`,
       );
     },
   };
