@@ -40,19 +40,24 @@ export class CommandError extends ActionError {
 export async function query(argv: readonly string[], options: QueryOptions = {}): Promise<ExecResult> {
   const timeoutMs = options.timeoutMs ?? 30_000;
   const bounded = ["-k", "5", String(Math.ceil(timeoutMs / 1000)), ...argv];
+  const startedAt = performance.now();
   const output = await getExecOutput("timeout", bounded, {
     silent: true,
     ignoreReturnCode: true,
     env: { ...definedEnv(process.env), LC_ALL: "C", ...options.env },
     ...(options.input === undefined ? {} : { input: Buffer.from(options.input) }),
   });
+  // Null when a signal ended `timeout`, whatever the type says: its own SIGKILL, which it sends to its whole group, to a command
+  // that SIGTERM did not end (one that waits for a frozen file system, say), or the one that ended the command.
+  const exitCode = output.exitCode as number | null;
+  const isOver = performance.now() - startedAt >= timeoutMs;
   return {
     argv,
-    exitCode: output.exitCode,
+    exitCode,
     signal: null,
     stdout: output.stdout,
     stderr: output.stderr,
-    timedOut: output.exitCode === 124 || output.exitCode === 137,
+    timedOut: exitCode === 124 || exitCode === 137 || (exitCode === null && isOver),
   };
 }
 
