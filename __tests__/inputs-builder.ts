@@ -1,6 +1,6 @@
 /** Configurations for tests, made the way the program makes them: texts of inputs over the defaults of action.yml. */
 import type { Config } from "../src/config.ts";
-import { loadInputs, type LoadOptions } from "../src/inputs.ts";
+import { loadInputs } from "../src/inputs.ts";
 import { variableOf } from "../src/inputs/given.ts";
 import { inputNames, inputTable, type CommandName, type InputName } from "../src/inputs/table.ts";
 
@@ -24,9 +24,8 @@ export function inputVariables(given: InputTexts): Record<string, string> {
 /** `createInputs({ command: "restore", snapshot: "height<=5" })`; what the command needs is filled in. */
 export function createInputs<C extends CommandName = "snapshot">(
   given: InputTexts & { readonly command?: C } = {},
-  options: LoadOptions = {},
 ): Extract<Config, { command: C }> {
   const command = given.command ?? "snapshot";
   const texts = { ...needed[command], ...given };
-  return loadInputs(inputVariables(texts), options) as Extract<Config, { command: C }>;
+  return loadInputs(inputVariables(texts)) as Extract<Config, { command: C }>;
 }

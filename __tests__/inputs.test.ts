@@ -1,14 +1,13 @@
 import { assert, constantFrom, dictionary, oneof, property, string } from "fast-check";
 import { describe, expect, test } from "vitest";
 import { InputError } from "../src/errors.ts";
-import { isInputError, loadInputs, type LoadOptions } from "../src/inputs.ts";
+import { isInputError, loadInputs } from "../src/inputs.ts";
 import { inputNames, inputTable, type InputName } from "../src/inputs/table.ts";
 import { createInputs, inputVariables, type InputTexts } from "./inputs-builder.ts";
 
-/** By default of a version that can do everything the contract names. */
-function refusal(given: InputTexts, options: LoadOptions = { notYet: new Set() }): InputError {
+function refusal(given: InputTexts): InputError {
   try {
-    createInputs(given as Parameters<typeof createInputs>[0], options);
+    createInputs(given as Parameters<typeof createInputs>[0]);
   } catch (error) {
     if (isInputError(error)) return error;
     throw error;
@@ -249,19 +248,6 @@ describe("a refusal names the input, the value and what is allowed", () => {
     expect(withExtra("INPUT_EXCLDUE")).toThrow("There is no input 'excldue'.");
     expect(withExtra("INPUT_NO-SUCH-THING")).toThrow("There is no input 'no-such-thing'.");
     expect(withExtra("INPUT_MODULE_OF_ANOTHER_PROGRAM")).not.toThrow();
-  });
-
-  test("for what does not work yet: inputs, values, schemes, URLs", () => {
-    const notYet = new Set(["cache", "cut=live", "storage=az", "snapshot=url"]);
-    expect(refusal({ cut: "live" }, { notYet }).message).toBe(
-      "The value 'live' for 'cut' does not work in this version yet. Valid values are: [auto, frozen, cold].",
-    );
-    expect(refusal({ command: "restore", cache: "github" }, { notYet }).message).toContain(
-      "'cache' does not work",
-    );
-    expect(refusal({ command: "list", storage: "az://a/b" }, { notYet }).input).toBe("storage");
-    expect(refusal({ command: "restore", snapshot: "s3://a/b.tar" }, { notYet }).input).toBe("snapshot");
-    expect(createInputs({ cut: "cold" }, { notYet }).cut).toBe("cold");
   });
 });
 

@@ -6,7 +6,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { inputNames, inputTable, notYet, type InputName, type InputSpec } from "../src/inputs/table.ts";
+import { inputNames, inputTable, type InputName, type InputSpec } from "../src/inputs/table.ts";
 
 const root = join(import.meta.dirname, "..");
 export const actionPath = join(root, "action.yml");
@@ -23,20 +23,16 @@ export interface Action {
   readonly outputs: Readonly<Record<string, { readonly description: string }>>;
 }
 
-/** Inputs whose feature works in this version. */
-export const availableInputs: readonly InputName[] = inputNames.filter((name) => !notYet.has(name));
-
-/** The choices of an input that work in this version. */
-export function availableChoices(name: InputName): readonly (readonly [string, string])[] {
+function choicesOf(name: InputName): readonly (readonly [string, string])[] {
   const spec: InputSpec = inputTable[name];
-  return Object.entries(spec.choices ?? {}).filter(([value]) => !notYet.has(`${name}=${value}`));
+  return Object.entries(spec.choices ?? {});
 }
 
 /** `action.yml` with the inputs of the table. */
 export function renderAction(current: string): string {
-  const blocks = availableInputs.map((name) => {
+  const blocks = inputNames.map((name) => {
     const spec: InputSpec = inputTable[name];
-    const choices = availableChoices(name).map(([value, meaning]) => `      - \`${value}\`: ${meaning}`);
+    const choices = choicesOf(name).map(([value, meaning]) => `      - \`${value}\`: ${meaning}`);
     const unset =
       spec.default === "" && spec.defaultWords !== undefined ? ` Default: ${spec.defaultWords}.` : "";
     const text = [`${spec.about}${unset}`, ...choices.map((line) => line.trimStart()), usedBy(spec)];
@@ -80,9 +76,7 @@ function renderInputs(action: Action): string {
     const spec: InputSpec = inputTable[name as InputName];
     const commands = spec.commands.length === 5 ? "all" : spec.commands.join(", ");
     const preset = input.default === "" ? (spec.defaultWords ?? "–") : `\`${input.default}\``;
-    const choices = availableChoices(name as InputName).map(
-      ([value, meaning]) => `<br>\`${value}\`: ${meaning}`,
-    );
+    const choices = choicesOf(name as InputName).map(([value, meaning]) => `<br>\`${value}\`: ${meaning}`);
     return `| \`${name}\` | ${commands} | ${preset} | ${cell(spec.about)}${cell(choices.join(""))} |`;
   });
   return ["| input | used by | default | meaning |", "| --- | --- | --- | --- |", ...rows].join("\n");

@@ -19,21 +19,11 @@ import type {
 } from "./config.ts";
 import { GivenInputs, type Environment } from "./inputs/given.ts";
 import { withS3 } from "./inputs/locations.ts";
-import {
-  defaultConcurrency,
-  notYet as notYetInThisVersion,
-  type CommandName,
-  type InputName,
-} from "./inputs/table.ts";
-
-export interface LoadOptions {
-  /** For tests: what this version cannot do; see `notYet` in the table. */
-  readonly notYet?: ReadonlySet<string>;
-}
+import { defaultConcurrency, type CommandName, type InputName } from "./inputs/table.ts";
 
 /** Reads and checks all inputs from `INPUT_…` variables. Throws InputError. */
-export function loadInputs(environment: Environment, options: LoadOptions = {}): Config {
-  const given = new GivenInputs(environment, options.notYet ?? notYetInThisVersion);
+export function loadInputs(environment: Environment): Config {
+  const given = new GivenInputs(environment);
   const command = given.read("command");
   given.refuseUnknown();
   given.refuseUnused(command);

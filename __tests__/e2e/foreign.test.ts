@@ -3,20 +3,13 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { basename, join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { serveObjects, type ObjectServer } from "../store/object-server.ts";
-import { has, setUp, treeOf, until, visibleSnapshots, type Setup } from "./support.ts";
+import { fresh } from "./fresh.ts";
+import { has, treeOf, until, visibleSnapshots, type Setup } from "./support.ts";
 
-const open: Setup[] = [];
 const servers: ObjectServer[] = [];
 afterEach(async () => {
-  await Promise.all(open.splice(0).map(async (setup) => await setup.remove()));
   await Promise.all(servers.splice(0).map(async (server) => await server.close()));
 });
-
-async function fresh(...args: Parameters<typeof setUp>): Promise<Setup> {
-  const setup = await setUp(...args);
-  open.push(setup);
-  return setup;
-}
 
 const isScratch = (path: string): boolean => /(?:-shm|\.reorg|\.tmp)$|(?:^|\/)\._/.test(path);
 

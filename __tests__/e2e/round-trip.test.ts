@@ -1,21 +1,11 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { expectOthersToTakeIt } from "./other-tools.ts";
-import { hasFixture, isScratch, setUp, treeOf, visibleSnapshots, type Setup } from "./support.ts";
+import { fresh } from "./fresh.ts";
+import { hasFixture, isScratch, treeOf, visibleSnapshots } from "./support.ts";
 import { publishAtOnce } from "./two-at-once.ts";
-
-const open: Setup[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map(async (setup) => await setup.remove()));
-});
-
-async function fresh(...args: Parameters<typeof setUp>): Promise<Setup> {
-  const setup = await setUp(...args);
-  open.push(setup);
-  return setup;
-}
 
 describe("a snapshot of a running node", () => {
   it("is published with the evidence of a clean stop, and the node is back", async () => {

@@ -4,27 +4,17 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { createChainstate } from "../../simulator/chainstate.ts";
 import { deleteWal } from "../../simulator/damage.ts";
 import { startNode, waitForInfo } from "../../simulator/launch.ts";
 import { databasePaths, type DatabaseKey } from "../../simulator/schema.ts";
-import { setUp, visibleSnapshots, type Setup } from "./support.ts";
+import { fresh } from "./fresh.ts";
+import { visibleSnapshots, type Setup } from "./support.ts";
 
 const fixture = fileURLToPath(
   new URL("../../../shared/fixtures/sbtc-regtest-chainstate.tar.xz", import.meta.url),
 );
-
-const open: Setup[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map(async (setup) => await setup.remove()));
-});
-
-async function fresh(...args: Parameters<typeof setUp>): Promise<Setup> {
-  const setup = await setUp(...args);
-  open.push(setup);
-  return setup;
-}
 
 /** A snapshot of a directory that no node works in. */
 async function take(setup: Setup, directory: string, more: Readonly<Record<string, string>> = {}) {

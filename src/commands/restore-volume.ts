@@ -83,8 +83,8 @@ class VolumeOrigin implements Origin {
   }
 
   /** Drivers look for room and rights themselves before they make anything. */
-  async preflight(): Promise<void> {
-    await Promise.resolve();
+  preflight(): Promise<void> {
+    return Promise.resolve();
   }
 
   async stage(request: StageRequest): Promise<Staged> {

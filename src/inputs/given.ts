@@ -18,11 +18,9 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** The inputs of one step: their texts, and what the table says of each. */
 export class GivenInputs {
   readonly #environment: Environment;
-  readonly #notYet: ReadonlySet<string>;
 
-  constructor(environment: Environment, notYet: ReadonlySet<string>) {
+  constructor(environment: Environment) {
     this.#environment = environment;
-    this.#notYet = notYet;
   }
 
   /** The text as given; the default where it is absent or empty (`${{ inputs.x }}` of an absent x is empty). */
@@ -39,7 +37,6 @@ export class GivenInputs {
   read<N extends InputName>(name: N): ValueOf<(typeof inputTable)[N]> {
     const spec: InputSpec = inputTable[name];
     const text = this.text(name);
-    this.#refuseNotYet(name, text);
     return (text === "" ? undefined : spec.parse(text, name)) as ValueOf<(typeof inputTable)[N]>;
   }
 
@@ -100,21 +97,6 @@ export class GivenInputs {
     if (places.some((name) => schemeOf(this.text(name)) === "s3")) return;
     const useless = inputNames.find((name) => name.startsWith("s3-") && this.isSet(name));
     if (useless !== undefined) throw this.conflict(useless, "storage", "nothing here is on s3://");
-  }
-
-  #refuseNotYet(name: InputName, text: string): void {
-    const spec: InputSpec = inputTable[name];
-    if (this.#notYet.has(name) && text !== spec.default) {
-      throw new InputError(name, `The input '${name}' does not work in this version yet.`, "Leave it out.");
-    }
-    const kind = text.includes("://") ? (this.#notYet.has(`${name}=url`) ? "url" : schemeOf(text)) : text;
-    if (kind === undefined || !this.#notYet.has(`${name}=${kind}`)) return;
-    const choices = Object.keys(spec.choices ?? {}).filter((value) => !this.#notYet.has(`${name}=${value}`));
-    throw new InputError(
-      name,
-      `The value '${text}' for '${name}' does not work in this version yet.` +
-        (choices.length === 0 ? "" : ` Valid values are: [${choices.join(", ")}].`),
-    );
   }
 }
 

@@ -1,8 +1,7 @@
 /**
  * The one table of inputs: which commands use each, its default, how its text is read, and what is said about it.
  * `action.yml` and the README are generated from it (`scripts/generate-readme.ts`), `inputs.ts` reads by it, and a test
- * holds the three together. A feature that does not work yet stands in `notYet`: its input or value is then left out
- * of the documents and refused with a sentence that says so, never ignored.
+ * holds the three together.
  */
 import { availableParallelism } from "node:os";
 import type { FreezerName } from "../freeze/port.ts";
@@ -31,12 +30,6 @@ import {
 
 export const commandNames = ["snapshot", "restore", "verify", "list", "prune"] as const;
 export type CommandName = (typeof commandNames)[number];
-
-/**
- * Inputs ("cache"), values ("cut=live"), URL schemes ("storage=az") and kinds of snapshot ("snapshot=url") that the
- * contract names and this version cannot do. To switch one on: take its line away, run the generator.
- */
-export const notYet: ReadonlySet<string> = new Set<string>();
 
 export interface InputSpec<T = unknown, D extends string = string> {
   readonly commands: readonly CommandName[];
