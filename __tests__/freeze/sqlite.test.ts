@@ -17,6 +17,7 @@ import {
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test } from "vitest";
+import { canBeOthers } from "../other-user.ts";
 import { sqliteFreezer } from "../../src/freeze/sqlite.ts";
 import type { SqliteFreezerOptions } from "../../src/freeze/sqlite.ts";
 import type { FreezeRequest, FrozenView } from "../../src/freeze/port.ts";
@@ -368,7 +369,7 @@ test.for(["SIGKILL", "SIGTERM", "SIGINT"] as const)(
   },
 );
 
-test.skipIf(process.geteuid?.() !== 0)(
+test.runIf(canBeOthers)(
   "a user that is neither root nor the owner makes no files that the node could not open",
   async () => {
     const { dir, base } = await chainstate();

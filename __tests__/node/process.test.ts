@@ -1,6 +1,7 @@
 import { readFileSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { canBeOthers } from "../other-user.ts";
 import { chooseNodeControl } from "../../src/node/registry.ts";
 import { findNodeProcess } from "../../src/node/process.ts";
 import { systemClock } from "../../src/system/clock.ts";
@@ -102,7 +103,7 @@ describe("process", () => {
     expect({ ...after, limit: "" }).toEqual({ ...before, limit: "" });
   });
 
-  it("runs as the user and groups it ran as", async () => {
+  it.runIf(canBeOthers)("runs as the user and groups it ran as", async () => {
     bed = await makeProcessBed({ stopDelayMs: 100 });
     const { surroundings } = bed;
     const line = [surroundings.executable.launcher, ...surroundings.nodeArguments].map(quote).join(" ");
