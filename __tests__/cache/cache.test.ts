@@ -189,6 +189,8 @@ test("a clone that cannot be finished leaves nothing", async () => {
   const cache = await open(at("cache"));
   await fillWith(cache, "one");
   const seed = await cache.take("one");
+  // A seed is read-only to everybody but root.
+  chmodSync(seedPath("one"), 0o755);
   await discardTree(join(seedPath("one"), "burnchain"));
   await expect(seed?.clone(cloneInto(at("clone")))).rejects.toMatchObject({ code: "CLONE_DIFFERS" });
   expect(existsSync(at("clone"))).toBe(false);

@@ -24,6 +24,7 @@ import { info, startRpcServer } from "./rpc-server.ts";
 
 const never = new AbortController().signal;
 const privilege = privilegeFor("auto");
+const { isRoot } = privilege;
 const down = { running: false, detail: "" };
 
 describe("proof of shutdown", () => {
@@ -75,7 +76,11 @@ describe("proof of shutdown", () => {
         "no-hot-journal",
         "files-stable",
       ]);
-      expect(evidence[1]?.detail).toMatch(/none of \d\d+ processes has any of 3 files open/);
+      // Who is not root is shown the processes of his own, of which there may be a few.
+      const seen = isRoot
+        ? /^none of \d\d+ processes has any of 3 files open or mapped/
+        : /^none of [1-9]\d* processes has any of 3 files open;/;
+      expect(evidence[1]?.detail).toMatch(seen);
       expect(evidence[3]?.detail).toContain("3 databases");
     } finally {
       closeSync(own);
@@ -95,14 +100,16 @@ describe("proof of shutdown", () => {
     ]);
   });
 
-  it("names who has a file open, behind a symlink and memory-mapped too", async () => {
+  it("names who has a file open, behind a symlink too", async () => {
     hold(path.join(root, "elsewhere.blobs"));
     await expect(proveDown(request())).rejects.toMatchObject({
       code: "DIRECTORY_IN_USE",
       message: expect.stringContaining(`sleep, pid ${pids[0]} (chainstate/a.sqlite.blobs)`),
     });
     await expect(proveStillDown(request())).rejects.toMatchObject({ code: "NODE_CAME_BACK" });
-    await endProcess(pids[0]!);
+  });
+
+  it.runIf(isRoot)("names who has a file mapped", async () => {
     // A program is mapped from its file, and nobody has that open.
     const program = path.join(chainstateDir, "mapped.sqlite");
     copyFileSync("/bin/sleep", program);

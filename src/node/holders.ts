@@ -90,6 +90,7 @@ export interface HolderScan {
   readonly files: number;
   readonly seen: number;
   readonly unseen: number;
+  readonly seesMapped: boolean;
 }
 
 /** Everybody who has a file of the chainstate open, this process and its children left out. */
@@ -110,7 +111,8 @@ export async function scanHolders(
     const file = names.get([...keys][0] ?? "") ?? "";
     holders.push({ pid, startTicks: stat.startTicks, file, fileCount: keys.size });
   }
-  return { holders, files: files.length, seen: scan.seen, unseen: scan.unseen };
+  const { seen, unseen, seesMapped } = scan;
+  return { holders, files: files.length, seen, unseen, seesMapped };
 }
 
 /** The holders that were not started by another holder: one for each program that works in the directory. */

@@ -97,7 +97,7 @@ async function proveNobodyHolds(request: ProofRequest): Promise<Evidence> {
   const unseen = free.unseen === 0 ? "" : `; ${free.unseen} processes of other users could not be looked at`;
   return {
     id: "no-open-files",
-    detail: `none of ${free.seen} processes has any of ${free.files} files open or mapped${unseen}`,
+    detail: `none of ${free.seen} processes has any of ${free.files} files ${free.seesMapped ? "open or mapped" : "open"}${unseen}`,
   };
 }
 

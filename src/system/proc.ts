@@ -234,13 +234,15 @@ export interface OpenFilesScan {
   readonly seen: number;
   /** Processes of other users that could not be looked at. */
   readonly unseen: number;
+  /** What a process has mapped without having it open is shown to root only, even of processes of the same user. */
+  readonly seesMapped: boolean;
 }
 
 export function fileKey(device: bigint | number | string, inode: bigint | number | string): string {
   return `${device}:${inode}`;
 }
 
-/** Which processes have any of these files (keys of `fileKey`) open or mapped. */
+/** Which processes have any of these files (keys of `fileKey`) open or, as far as that can be seen, mapped. */
 export async function findHolders(wanted: ReadonlySet<string>, privilege: Privilege): Promise<OpenFilesScan> {
   const elevated = await privilege.may(openFilesCommand);
   const argv = elevated ? privilege.elevate(openFilesCommand) : openFilesCommand;
@@ -265,7 +267,8 @@ export async function findHolders(wanted: ReadonlySet<string>, privilege: Privil
   const denied = new Set(
     [...asked.stderr.matchAll(/\/proc\/(\d+)\/fd\D.*: Permission denied/g)].map(([, pid]) => pid),
   );
-  return { holders, seen: seen.size, unseen: denied.size };
+  const seesMapped = privilege.isRoot || (elevated && isElevating(privilege));
+  return { holders, seen: seen.size, unseen: denied.size, seesMapped };
 }
 
 /** A short name of a process for messages: the base name of its executable where it can be seen, else its own name. */
