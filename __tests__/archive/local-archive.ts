@@ -28,18 +28,21 @@ export async function openLocalSink(file: string, base?: string): Promise<LocalS
     async append(frame, placed) {
       let reused = false;
       let bytes: Uint8Array;
+      let release: (() => void) | undefined;
       if (frame.kind === "bytes") {
-        bytes = frame.bytes;
+        ({ bytes, release } = frame);
       } else if (from === undefined) {
-        bytes = await frame.materialize();
+        ({ bytes, release } = await frame.materialize());
       } else {
         bytes = new Uint8Array(frame.compressedSize);
         await from.read(bytes, 0, bytes.length, frame.baseOffset);
         reused = true;
       }
+      const { length } = bytes;
       await write(bytes);
-      placed({ offset, compressedSize: bytes.length, reused });
-      offset += bytes.length;
+      release?.();
+      placed({ offset, compressedSize: length, reused });
+      offset += length;
     },
     async finish(tail) {
       const bytes = tail();

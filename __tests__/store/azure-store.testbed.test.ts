@@ -122,7 +122,7 @@ describe.skipIf(endpoint === undefined)(
                   kind: "reusable",
                   baseOffset: offsets[index]!,
                   compressedSize: MiB,
-                  materialize: async () => bytes,
+                  materialize: async () => ({ bytes }),
                 },
             ({ offset }) => placed.push(offset),
           );

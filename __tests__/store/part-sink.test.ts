@@ -93,7 +93,7 @@ describe("part sink", () => {
             compressedSize: 3_000,
             materialize: async () => {
               materialized += 1;
-              return bytes;
+              return { bytes };
             },
           };
       expected.push(changed ? fresh : bytes);
@@ -132,7 +132,7 @@ describe("part sink", () => {
     const sink = openPartSink({ upload, limits, expectedSizeBytes: 1, signal });
     const bytes = randomBytes(9_000);
     await sink.append(
-      { kind: "reusable", baseOffset: 0, compressedSize: 9_500, materialize: async () => bytes },
+      { kind: "reusable", baseOffset: 0, compressedSize: 9_500, materialize: async () => ({ bytes }) },
       ({ reused, compressedSize }) => expect([reused, compressedSize]).toEqual([false, 9_000]),
     );
     await sink.finish(() => new Uint8Array());

@@ -170,7 +170,7 @@ for (const suite of cephSuites) {
                   kind: "reusable",
                   baseOffset: offsets[index]!,
                   compressedSize: bytes.length,
-                  materialize: async () => bytes,
+                  materialize: async () => ({ bytes }),
                 };
           await sink.append(frame, ({ offset }) => placed.push(offset));
         }

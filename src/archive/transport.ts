@@ -5,15 +5,21 @@
 
 /** A frame on its way into an archive, handed over in archive order. */
 export type OutgoingFrame =
-  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  | ({ readonly kind: "bytes" } & FrameBytes)
   | {
       /** The same uncompressed bytes already stand as one frame at this range of the base archive. */
       readonly kind: "reusable";
       readonly baseOffset: number;
       readonly compressedSize: number;
       /** Compresses the frame after all, where the store needs bytes instead of a copy. */
-      readonly materialize: () => Promise<Uint8Array>;
+      readonly materialize: () => Promise<FrameBytes>;
     };
+
+export interface FrameBytes {
+  readonly bytes: Uint8Array;
+  /** To be called by whoever has copied or written them: their memory is gone then. Left to the garbage collector, dozens pile up. */
+  readonly release?: () => void;
+}
 
 /** Where a frame ended up in the new archive. */
 export interface PlacedFrame {

@@ -8,6 +8,7 @@ import { checkFrame } from "./frame-check.ts";
 import { assembleFrame } from "./frame-assembler.ts";
 import type { WorkerMessage } from "./worker-pool.ts";
 import type { WorkerReplies, WorkerRequest } from "./worker-protocol.ts";
+import { freeMemory } from "../system/free-memory.ts";
 import { compressFrame, decompressFrame } from "./zstd-frame.ts";
 
 interface Answer {
@@ -64,17 +65,12 @@ function answerRequest(request: WorkerRequest, loader: SegmentLoader): Answer {
 function unpack(request: Extract<WorkerRequest, { kind: "unpack" }>): void {
   const bytes = decompressFrame(request.bytes, request.size);
   try {
-    free(request.bytes);
+    freeMemory(request.bytes);
     checkFrame(request, bytes);
     if (request.target !== undefined) placeFrame(request.items, request.target, bytes, undefined);
   } finally {
-    free(bytes);
+    freeMemory(bytes);
   }
-}
-
-/** Gives the memory back now. Left to the garbage collector, dozens of such buffers pile up before it looks. */
-function free(bytes: Uint8Array): void {
-  (bytes.buffer as ArrayBuffer).transfer(0);
 }
 
 function placeFromSeeds(request: Extract<WorkerRequest, { kind: "seed" }>): boolean {

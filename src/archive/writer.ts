@@ -15,8 +15,9 @@ import { planSegments, segmentSizeBytes } from "./segments.ts";
 import type { PlannableEntry, Segment } from "./segments.ts";
 import { encodeTarHeader, endOfArchiveSize } from "./tar-header.ts";
 import { tarEntryOf } from "./frame-check.ts";
+import { freeMemory } from "../system/free-memory.ts";
 import type { RateLimit } from "../system/rate-limit.ts";
-import type { FrameSink, OutgoingFrame, PlacedFrame } from "./transport.ts";
+import type { FrameBytes, FrameSink, OutgoingFrame, PlacedFrame } from "./transport.ts";
 import { show, TreeCheck } from "./tree-check.ts";
 import type { View, ViewEntry } from "./view.ts";
 import { WorkerPool } from "./worker-pool.ts";
@@ -272,7 +273,7 @@ class ArchiveWriting {
   }
 
   /** Compresses a frame that was thought reusable, from its files, which must still give the same digest. */
-  async #materialize(packed: Packed): Promise<Uint8Array> {
+  async #materialize(packed: Packed): Promise<FrameBytes> {
     const { level, signal } = this.#options;
     return this.#pool.use(async (lease) => {
       const loaded = await lease.call(loadRequest(packed.segment, level));
@@ -286,7 +287,7 @@ class ArchiveWriting {
           },
         );
       }
-      return loaded.bytes;
+      return releasable(loaded.bytes);
     }, signal);
   }
 
@@ -297,7 +298,7 @@ class ArchiveWriting {
     let frame: OutgoingFrame;
     if (bytes !== undefined) {
       if (this.#hashing) this.#archiveHash.update(bytes);
-      frame = { kind: "bytes", bytes };
+      frame = { kind: "bytes", ...releasable(bytes) };
     } else {
       this.#hashing = false;
       frame = {
@@ -335,6 +336,11 @@ function plannableOf(entry: ViewEntry, rootName: string, segmentSize: number): P
   const header = encodeTarHeader(tarEntryOf(rootName, entry));
   const { path, size } = entry;
   return { path, headerSize: header.length, size, segmentSize, payload: { entry, header } };
+}
+
+/** A worker's frame fills an ArrayBuffer of its own. */
+function releasable(bytes: Uint8Array): FrameBytes {
+  return { bytes, release: () => freeMemory(bytes) };
 }
 
 function indexEntryOf(planned: { entry: ViewEntry; header: FrameRange; pieces: Piece[] }): IndexEntry {

@@ -115,6 +115,9 @@ async function armSystemd(
     `--description=Brings the Stacks node back if chainstate-snapshot dies (run ${journal.content.runId})`,
     `--on-active=${timerSeconds}`,
     `--on-unit-active=${timerSeconds}`,
+    // A `daemon-reload` at the very second of the first elapse loses both of the others for good (systemd takes a time that is past for
+    // done); the calendar alone would wait for an hour after a clock that was set back by one.
+    `--on-calendar=*:*:0/${timerSeconds}`,
     "--timer-property=AccuracySec=1s",
     `--uid=${process.geteuid?.() ?? 0}`,
     `--gid=${process.getegid?.() ?? 0}`,

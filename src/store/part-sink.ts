@@ -70,9 +70,11 @@ export function openPartSink(options: PartSinkOptions): PartSink {
   let failure: { readonly error: unknown } | undefined;
   let finished = false;
 
-  const send = async (place: PartPlace, bytes: Uint8Array): Promise<void> => {
+  const send = async (place: PartPlace, bytes: Buffer): Promise<void> => {
     await options.rate?.take(bytes.length, signal);
     await upload.writePart(place, bytes);
+    // Not after a failure: somebody may still be reading them.
+    gathered.giveBack(bytes);
   };
 
   const start = async (part: Part): Promise<void> => {
@@ -113,9 +115,9 @@ export function openPartSink(options: PartSinkOptions): PartSink {
       reusedFrames += 1;
       seams.frame({ frame: settledFrames, offset, compressedSize: size });
     } else {
-      const bytes = frame.kind === "bytes" ? frame.bytes : await frame.materialize();
+      const { bytes, release } = frame.kind === "bytes" ? frame : await frame.materialize();
       size = bytes.length;
-      gathered.add(bytes);
+      gathered.add(bytes, release);
     }
     settledFrames += 1;
     const ready = planner.settle(choice, size);
