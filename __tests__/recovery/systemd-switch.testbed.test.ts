@@ -1,12 +1,12 @@
 /**
- * The dead man's switch as a timer of a real systemd. That systemd runs in a container with a pid namespace of its own
- * and shares one directory with this machine (TESTBED_BIND), so a judgement by pids would fail here at once.
+ * The dead man's switch as a timer of the real systemd of `testbed/systemd.sh`. That runs in a container with a pid namespace of
+ * its own and shares one directory with this machine, so a judgement by pids would fail here at once.
  */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { readJournal, takeJournal } from "../../src/recovery/journal.ts";
 import { disarm } from "../../src/recovery/dead-mans-switch.ts";
 import { journalPathFor } from "../../src/recovery/state-directory.ts";
@@ -14,10 +14,12 @@ import { systemClock } from "../../src/system/clock.ts";
 import { privilegeFor } from "../../src/system/privilege.ts";
 import type { DoomedRun, Step } from "./doomed-run.ts";
 
-const shared = process.env["TESTBED_BIND"];
-const isUp = shared !== undefined && process.env["DBUS_SYSTEM_BUS_ADDRESS"] !== undefined;
+const testbed = join(process.env["TESTBED_DIR"] ?? "/var/tmp/testbed", "systemd");
+const leaderFile = join(testbed, "leader");
+const isUp = existsSync(leaderFile);
 const signal = AbortSignal.timeout(300_000);
-const unit = "doomed-node.service";
+const unit = "testbed-doomed-node.service";
+const unitFile = `/run/systemd/system/${unit}`;
 let base: string;
 let runId: string;
 const started: ChildProcess[] = [];
@@ -64,9 +66,14 @@ async function doom(step: Step): Promise<{ run: ChildProcess; journalPath: strin
   return { run, journalPath: await journalPathFor(join(base, "state"), join(base, "mainnet")) };
 }
 
-describe.skipIf(!isUp)("the dead man's switch in systemd", () => {
+describe.skipIf(!isUp)("the dead man's switch in systemd (testbed/systemd.sh)", () => {
+  beforeAll(() => {
+    const leader = readFileSync(leaderFile, "utf8").trim();
+    process.env["SYSTEMCTL_FORCE_BUS"] = "1";
+    process.env["DBUS_SYSTEM_BUS_ADDRESS"] = `unix:path=/proc/${leader}/root/run/dbus/system_bus_socket`;
+  });
   beforeEach(() => {
-    base = mkdtempSync(join(shared ?? "", "switch-"));
+    base = mkdtempSync(join(testbed, "share/switch-"));
     runId = base.slice(-6);
     mkdirSync(join(base, "mainnet"));
     writeFileSync(join(base, "mainnet", "headers.sqlite"), "old");
@@ -75,6 +82,8 @@ describe.skipIf(!isUp)("the dead man's switch in systemd", () => {
   afterEach(() => {
     for (const child of started.splice(0)) child.kill("SIGKILL");
     systemctl("stop", `chainstate-snapshot-${runId}.timer`, `chainstate-snapshot-${runId}.service`, unit);
+    rmSync(unitFile);
+    systemctl("daemon-reload");
     rmSync(base, { recursive: true, force: true });
   });
 
@@ -112,11 +121,10 @@ describe.skipIf(!isUp)("the dead man's switch in systemd", () => {
   });
 });
 
-/** A unit file that systemd in its container reads; the node is `tail -f` on a file of the chainstate. */
+/** The node is `tail -f` on a file of the chainstate. */
 function writeUnit(): void {
-  const root = `/proc/${readFileSync(join(process.env["TESTBED_DIR"] ?? "/var/tmp/testbed", "systemd/leader.pid"), "utf8").trim()}/root`;
   writeFileSync(
-    join(root, "run/systemd/system", unit),
+    unitFile,
     `[Service]\nType=exec\nExecStart=/usr/bin/tail -f ${base}/mainnet/headers.sqlite\n`,
   );
   systemctl("daemon-reload");

@@ -169,15 +169,17 @@ class FrameWork {
   async #do(planned: PlannedFrame, compressedSize: number): Promise<void> {
     const { index, target, pool, onFrame, onProgress } = this.#options;
     const { frame } = planned;
+    const directories = this.#options.seedsOf(planned);
     const facts = {
       rootName: index.root.name,
       frame,
       size: index.frames.sizeOf(frame),
       sha256: index.frames.sha256Of(frame),
       items: planned.items,
-      target,
+      // Where the target itself may have the bytes it may also have others, and no hole is left for zeros.
+      target:
+        target !== undefined && directories.includes(target.directory) ? { ...target, used: true } : target,
     };
-    const directories = this.#options.seedsOf(planned);
     const seeded =
       directories.length > 0 &&
       (await pool.use(async (lease) => lease.call({ kind: "seed", directories, ...facts }), this.#signal));

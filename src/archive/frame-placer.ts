@@ -7,11 +7,13 @@
 import {
   closeSync,
   constants,
+  copyFileSync,
   fchmodSync,
   fchownSync,
   ftruncateSync,
   futimesSync,
   lchownSync,
+  lstatSync,
   lutimesSync,
   mkdirSync,
   openSync,
@@ -110,6 +112,37 @@ export function createLargeFile(path: string, size: number, used: boolean): void
   } catch (cause) {
     throw writeFailed(path, cause);
   }
+}
+
+/**
+ * Creates such a file as a clone of the first of `seeds` that shares its blocks with it (XFS, btrfs), at its full size. Nothing of it is
+ * trusted: each of its frames is checked where it stands. False: none can be cloned, and nothing was made.
+ */
+export function cloneLargeFile(path: string, size: number, seeds: readonly string[]): boolean {
+  const flags = constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL;
+  for (const seed of seeds) {
+    try {
+      // What a seed has under this name may be a link to elsewhere.
+      if (!lstatSync(fsPath(seed)).isFile()) continue;
+      withParents(path, () => copyFileSync(fsPath(seed), fsPath(path), flags));
+    } catch {
+      // Not there, on another file system, or on one that cannot share: the file is written.
+      continue;
+    }
+    try {
+      const descriptor = openSync(fsPath(path), constants.O_WRONLY | constants.O_NOFOLLOW);
+      try {
+        fchmodSync(descriptor, 0o600);
+        ftruncateSync(descriptor, size);
+      } finally {
+        closeSync(descriptor);
+      }
+    } catch (cause) {
+      throw writeFailed(path, cause);
+    }
+    return true;
+  }
+  return false;
 }
 
 /** Owner, mode and time of a file that was written in pieces. */

@@ -14,6 +14,7 @@ import type { Fetched, FetchProgress } from "./frame-fetch.ts";
 import { planFrames } from "./frame-plan.ts";
 import type { PlannedFrame } from "./frame-plan.ts";
 import {
+  cloneLargeFile,
   createLargeFile,
   finishLargeFile,
   ownerFor,
@@ -50,7 +51,7 @@ export interface UnpackOptions extends ReadArchiveOptions {
   readonly owner: OwnerPolicy;
   /** Which entries are written, by path below the root; directories above them are made as needed, mode 0700. Default: all. */
   readonly select?: (path: string) => boolean;
-  /** Directories laid out like the target, whose bytes are used where a whole frame fits. */
+  /** Directories laid out like the target, whose bytes are used where a whole frame fits; large files are cloned where that is possible. */
   readonly seeds?: readonly string[];
   /** Keeps what is done, so that the next run with the same journal goes on. Outside the target. */
   readonly journalFile?: string;
@@ -91,17 +92,26 @@ export async function unpackArchive(options: UnpackOptions): Promise<UnpackedArc
     resumable.begin();
     const seeds = options.seeds ?? [];
     const wanted = wantedBy(options.select, index);
+    /** Large files that were not made empty. They are few. */
+    const cloned = new Set<string>();
     const frames = planFrames(index, {
       signal,
       wanted,
-      onLargeFile: (entry) => createLargeFile(`${target}/${entry.path}`, entry.size, used),
+      onLargeFile({ path, size }) {
+        const place = `${target}/${path}`;
+        const originals = used ? [] : seeds.map((seed) => `${seed}/${path}`);
+        if (cloneLargeFile(place, size, originals)) cloned.add(path);
+        else createLargeFile(place, size, used);
+      },
     });
+    const stands = ({ frame, items }: PlannedFrame): boolean =>
+      resumable.has(frame) || items.some(({ entry, piece }) => piece !== undefined && cloned.has(entry.path));
     const fetched = await fetchFrames(onlyWanted(frames, options.select === undefined), {
       ...options,
       index,
       pool,
       target: { directory: target, owner, used },
-      seedsOf: (frame) => (resumable.has(frame.frame) ? [target, ...seeds] : seeds),
+      seedsOf: (frame) => (stands(frame) ? [target, ...seeds] : seeds),
       onFrame: (frame) => resumable.add(frame.frame),
       onProgress: options.onProgress,
     });

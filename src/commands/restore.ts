@@ -182,7 +182,6 @@ class Restore {
     report.output("stacks-height", String(chain.stacksHeight));
     if (chain.burnHeight !== null) report.output("burn-height", String(chain.burnHeight));
     report.fact("Snapshot", name);
-    report.fact("Stacks height", String(chain.stacksHeight));
     report.headline(`${name} is restored to ${chainstateDir}.`);
   }
 }
