@@ -82,3 +82,13 @@ bind() {
 unbind() {
   ! mountpoint -q "$1" || umount "$1"
 }
+
+# busybox_image DIRECTORY: the tar of a root with busybox and nothing else, which is made in DIRECTORY.
+busybox_image() {
+  local applet root=$1
+  rm -rf "$root"
+  mkdir -p "$root"/{bin,tmp,etc,proc,data}
+  cp /bin/busybox "$root/bin/"
+  for applet in $(/bin/busybox --list | grep -vx busybox); do ln -sf busybox "$root/bin/$applet"; done
+  tar -C "$root" -c .
+}

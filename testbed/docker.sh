@@ -8,15 +8,6 @@ source "$(dirname "$0")/common.sh"
 W=$T/docker
 export DOCKER_HOST=unix://$W/docker.sock
 
-make_image() {
-  local applet root=$W/image
-  rm -rf "$root"
-  mkdir -p "$root"/{bin,tmp,etc,proc,data}
-  cp /bin/busybox "$root/bin/"
-  for applet in $(/bin/busybox --list | grep -vx busybox); do ln -sf busybox "$root/bin/$applet"; done
-  tar -C "$root" -c . | docker import --change 'CMD ["/bin/sh"]' - testbed:1 >/dev/null
-}
-
 case ${1:-} in
   up)
     apt_install docker.io busybox-static iptables >&2
@@ -25,7 +16,7 @@ case ${1:-} in
       --iptables=false --ip6tables=false --bridge=none </dev/null >"$W/log" 2>&1 &
     echo $! >"$W/pid"
     wait_for 300 docker version
-    docker image inspect testbed:1 >/dev/null 2>&1 || make_image
+    docker image inspect testbed:1 >/dev/null 2>&1 || busybox_image "$W/image" | docker import --change 'CMD ["/bin/sh"]' - testbed:1 >/dev/null
     echo "export DOCKER_HOST=$DOCKER_HOST"
     ;;
   down)

@@ -1,12 +1,13 @@
 /**
  * The bundled action on nodes that real supervisors keep. What each is asked: a stop that the node itself calls graceful,
- * evidence in the manifest, and the node back after success, after a failed upload and after a run ended in the middle.
+ * evidence in the manifest, and the node back after success, a failed upload, a restore, and a run ended in the middle.
  * E2E_MOMENTS=all ends runs in every way at every moment; else each way and each moment comes up, but not each pair.
  */
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { describeEnding, endAt, endings, failuresOf, moments, type Ending } from "./moments.ts";
-import { byCommand, byDocker, bySystemd, type SupervisorKind } from "./supervisors.ts";
+import { byCommand, byContainer, bySystemd, type SupervisorKind } from "./supervisors.ts";
 import { setUp, until, visibleSnapshots, type Setup, type SetupOptions } from "./support.ts";
 
 const open: Setup[] = [];
@@ -25,9 +26,11 @@ const kinds: readonly (readonly [string, SupervisorKind | undefined])[] = [
   ["systemd, Restart=always", bySystemd("Restart=always\nRestartSec=100ms\nTimeoutStopSec=600")],
   // Half a second to stop, where the node takes longer: without the drop-in it is killed.
   ["systemd, short TimeoutStopSec", bySystemd("TimeoutStopSec=500ms\nSendSIGKILL=yes")],
-  ["docker", byDocker([])],
-  ["docker, restart unless-stopped", byDocker(["--restart", "unless-stopped"])],
-  ["docker, restart always", byDocker(["--restart", "always"])],
+  ["docker", byContainer("docker")],
+  ["docker, restart unless-stopped", byContainer("docker", ["--restart", "unless-stopped"])],
+  ["docker, restart always", byContainer("docker", ["--restart", "always"])],
+  ["podman", byContainer("podman")],
+  ["podman, restart always", byContainer("podman", ["--restart", "always"])],
   ["command", byCommand],
 ];
 
@@ -77,9 +80,31 @@ for (const [name, kind] of kinds) {
   });
 }
 
-const ended = kinds.filter(([name]) => !name.includes(","));
+const plain = kinds.filter(([name]) => !name.includes(","));
 
-for (const [name, kind] of ended) {
+for (const [name, kind] of plain) {
+  describe.skipIf(kind === undefined)(`a restore, ${name}`, () => {
+    if (kind === undefined) return;
+
+    it("takes the place of the old chainstate while the node is down, and the node runs on it", async () => {
+      const setup = await fresh(kind, { nodeArguments: slow });
+      const taken = await setup.job(setup.snapshotInputs).run();
+      expect(taken.main.exitCode, taken.main.log).toBe(0);
+      const mark = join(setup.chainstate, "written-after");
+      writeFileSync(mark, "");
+      const before = setup.pids();
+      const { main } = await setup.job({ ...setup.snapshotInputs, command: "restore" }).run();
+      expect(main.exitCode, main.log).toBe(0);
+      expect(main.outputs["node-running"]).toBe("true");
+      expect(existsSync(mark)).toBe(false);
+      expect(setup.pids()).toHaveLength(1);
+      expect(setup.pids()).not.toEqual(before);
+      expect(await setup.height()).toBeGreaterThanOrEqual(Number(taken.main.outputs["stacks-height"]));
+    });
+  });
+}
+
+for (const [name, kind] of plain) {
   describe.skipIf(kind === undefined)(`a run that is ended, ${name}`, () => {
     if (kind === undefined) return;
     const every = moments.flatMap((moment, at) =>

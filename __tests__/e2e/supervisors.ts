@@ -1,5 +1,5 @@
 /**
- * What keeps the node of an end-to-end test: a plain process, shell commands, and the real systemd and Docker of the testbed.
+ * What keeps the node of an end-to-end test: a plain process, shell commands, and the real systemd, Docker and Podman of the testbed.
  * The node logs to a file, so that what it says of its own end is read the same way whoever started it.
  */
 import { execFileSync } from "node:child_process";
@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { NodeExecutable } from "../../simulator/launch.ts";
 import { quote, startOrphan } from "../node/bed.ts";
+import { engines, mountFlags, nodeInside, noEngine } from "../node/engines.ts";
 
 /** The node that is to be kept. */
 export interface Charge {
@@ -35,7 +36,6 @@ export interface SupervisorKind {
 }
 
 const testbed = process.env["TESTBED_DIR"] ?? "/var/tmp/testbed";
-const project = path.resolve(import.meta.dirname, "../..");
 let made = 0;
 
 const uniqueName = (): string => `testbed-e2e-${process.pid}-${(made += 1)}`;
@@ -116,51 +116,29 @@ export function bySystemd(service: string): SupervisorKind | undefined {
   };
 }
 
-const socket = path.join(testbed, "docker/docker.sock");
-
-/** `flags`: of `docker create`. Undefined where `testbed/docker.sh` is not up. */
-export function byDocker(flags: readonly string[]): SupervisorKind | undefined {
-  if (!existsSync(socket)) return undefined;
-  const env = { DOCKER_HOST: `unix://${socket}` };
-  const docker = (...args: string[]): void =>
-    void execFileSync("docker", args, { env: { ...process.env, ...env }, stdio: "ignore" });
+/** `flags`: of `create`. Undefined where the engine is not up. */
+export function byContainer(
+  cli: keyof typeof engines,
+  flags: readonly string[] = [],
+): SupervisorKind | undefined {
+  const engine = engines[cli];
+  if (engine === undefined) return undefined;
   return {
     name: "docker",
-    parent: path.join(testbed, "docker"),
+    parent: engine.directory,
     supervise: ({ directory, executable, nodeArguments }) => {
       const container = uniqueName();
-      const mounts = [
-        [executable.binary, "/opt/stacks-node"],
-        ["/lib", "/lib"],
-        ["/lib64", "/lib64"],
-        ["/usr/lib", "/usr/lib"],
-        [project, project],
-        [directory, "/data"],
-      ].flatMap(([from, to]) => ["--volume", `${from}:${to}`]);
       const inside = (text: string): string => text.replace(directory, "/data");
       // The engine keeps a container's own output to itself; a shell that becomes the node sends it where tests read it.
-      const node = `exec /opt/stacks-node --disable-warning=ExperimentalWarning "$@" 2>>/data/node.log`;
-      docker(
-        "create",
-        "--name",
-        container,
-        "--network",
-        "host",
-        ...mounts,
-        ...flags,
-        "testbed:1",
-        "sh",
-        "-c",
-        node,
-        "sh",
-        executable.program,
-        ...nodeArguments.map(inside),
-      );
+      const node = `exec ${nodeInside} --disable-warning=ExperimentalWarning "$@" 2>>/data/node.log`;
+      const command = ["sh", "-c", node, "sh", executable.program, ...nodeArguments.map(inside)];
+      const place = ["--network", "host", ...mountFlags(executable, directory)];
+      engine.run("create", "--name", container, ...place, ...flags, "testbed:1", ...command);
       return {
         inputs: { "node-manager": "docker", "node-name": container },
-        env,
-        start: () => docker("start", container),
-        dispose: () => docker("rm", "--force", container),
+        env: { ...noEngine, ...engine.env },
+        start: () => void engine.run("start", container),
+        dispose: () => void engine.run("rm", "--force", container),
       };
     },
   };

@@ -1,69 +1,47 @@
 /**
- * The real Docker of `testbed/docker.sh`. The image is busybox; the simulated node and this Node come in by bind mounts,
- * and the chainstate under another name than it has outside.
+ * The real engines of `testbed/docker.sh` and `testbed/podman.sh`. The image is busybox; the simulated node and this Node
+ * come in by bind mounts, and the chainstate under another name than it has outside.
  */
-import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import path from "node:path";
-import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { readFileSync, writeFileSync } from "node:fs";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { chooseNodeControl } from "../../src/node/registry.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { never, nodeControlConformance, privilege, waitUp } from "../conformance/node-control.ts";
 import type { NodeBed, NodeSetup } from "../conformance/node-control.ts";
 import { makeSurroundings } from "./bed.ts";
 import type { Surroundings } from "./bed.ts";
+import { engines, mountFlags, nodeInside, noEngine } from "./engines.ts";
+import type { Engine } from "./engines.ts";
 
-const testbed = path.join(process.env["TESTBED_DIR"] ?? "/var/tmp/testbed", "docker");
-const socket = path.join(testbed, "docker.sock");
-const isUp = existsSync(socket);
-const project = path.resolve(import.meta.dirname, "../..");
-const simulator = path.join(project, "simulator/node.ts");
-
-type DockerBed = NodeBed & { readonly surroundings: Surroundings; readonly container: string };
-interface DockerSetup extends NodeSetup {
+type ContainerBed = NodeBed & { readonly surroundings: Surroundings; readonly container: string };
+interface ContainerSetup extends NodeSetup {
   readonly flags?: readonly string[];
   /** The container's command, given the node's own; default: the node itself, as PID 1. */
   readonly command?: (node: readonly string[]) => readonly string[];
 }
 let made = 0;
 
-async function makeDockerBed(setup: DockerSetup): Promise<DockerBed> {
-  const surroundings = await makeSurroundings(setup, testbed);
+async function makeBed(engine: Engine, setup: ContainerSetup): Promise<ContainerBed> {
+  const surroundings = await makeSurroundings(setup, engine.directory);
   const { chainstateDir, executable, options, rpcUrl, workingDir } = surroundings;
   const container = `testbed-node-${process.pid}-${(made += 1)}`;
   writeFileSync(surroundings.logFile, "");
   const node = [
-    "/opt/stacks-node",
+    nodeInside,
     "--disable-warning=ExperimentalWarning",
-    simulator,
+    executable.program,
     ...surroundings.nodeArguments.map((argument) => argument.replace(chainstateDir, "/data/mainnet")),
   ];
-  const mounts = [
-    [executable.binary, "/opt/stacks-node"],
-    ["/lib", "/lib"],
-    ["/lib64", "/lib64"],
-    ["/usr/lib", "/usr/lib"],
-    [project, project],
-    [workingDir, "/data"],
-  ].flatMap(([from, to]) => ["--volume", `${from}:${to}`]);
+  const mounts = mountFlags(executable, workingDir);
   const command = setup.command?.(node) ?? node;
-  docker(
-    "create",
-    "--name",
-    container,
-    "--network",
-    "host",
-    ...mounts,
-    ...(setup.flags ?? []),
-    "testbed:1",
-    ...command,
-  );
+  const flags = ["--name", container, "--network", "host", ...mounts, ...(setup.flags ?? [])];
+  engine.run("create", ...flags, "testbed:1", ...command);
   return {
     surroundings,
     container,
     chainstateDir,
     rpcUrl,
-    log: () => logs(container),
+    log: () => engine.logs(container),
     control: (overrides = {}) =>
       chooseNodeControl(
         options({ manager: "docker", name: container, ...overrides }),
@@ -73,12 +51,12 @@ async function makeDockerBed(setup: DockerSetup): Promise<DockerBed> {
         never,
       ),
     bringUp: () => {
-      docker("start", container);
+      engine.run("start", container);
       return Promise.resolve();
     },
     dispose: () => {
       try {
-        docker("rm", "--force", container);
+        engine.run("rm", "--force", container);
       } catch {
         // A test may have removed it.
       }
@@ -88,26 +66,31 @@ async function makeDockerBed(setup: DockerSetup): Promise<DockerBed> {
   };
 }
 
-function docker(...args: string[]): string {
-  return execFileSync("docker", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+/** What is as on a host that has this engine and no other. */
+const before = { ...process.env };
+function useOnly(engine: Engine | undefined): void {
+  Object.assign(process.env, noEngine, engine?.env);
 }
-
-function logs(container: string): string {
-  return execFileSync("/bin/sh", ["-c", `docker logs ${container} 2>&1`], { encoding: "utf8" });
-}
-
-beforeAll(() => {
-  process.env["DOCKER_HOST"] = `unix://${socket}`;
+afterAll(() => {
+  process.env = before;
 });
 
-describe.skipIf(!isUp)("docker (testbed/docker.sh)", () => {
-  nodeControlConformance("docker", { seesExitCode: true }, makeDockerBed);
+for (const [cli, up] of Object.entries(engines)) {
+  const how = up === undefined ? ` (not up: testbed/${cli}.sh up)` : "";
+  describe.skipIf(up === undefined)(`${cli}${how}`, () => {
+    if (up !== undefined) describeEngine(up);
+  });
+}
 
-  describe("docker", () => {
-    let bed: DockerBed;
+function describeEngine(engine: Engine): void {
+  beforeAll(() => useOnly(engine));
+  nodeControlConformance(engine.cli, { seesExitCode: true }, (setup) => makeBed(engine, setup));
+
+  describe(`what is special about ${engine.cli}`, () => {
+    let bed: ContainerBed;
     afterEach(() => bed.dispose());
-    const upWith = async (setup: Partial<DockerSetup>, up = true) => {
-      bed = await makeDockerBed({ stopDelayMs: 500, ...setup });
+    const upWith = async (setup: Partial<ContainerSetup>, up = true) => {
+      bed = await makeBed(engine, { stopDelayMs: 500, ...setup });
       await bed.bringUp();
       const control = await bed.control();
       if (up) await waitUp(bed, control);
@@ -125,7 +108,7 @@ describe.skipIf(!isUp)("docker (testbed/docker.sh)", () => {
       );
     };
 
-    it("waits longer than Docker's ten seconds, and than the container's own limit", async () => {
+    it("waits longer than the engine's ten seconds, and than the container's own limit", async () => {
       const control = await upWith({ stopDelayMs: 13_000, flags: ["--stop-timeout", "3"] });
       const report = await control.stop(60_000, never);
       expect(report).toMatchObject({ exitCode: 0 });
@@ -140,7 +123,7 @@ describe.skipIf(!isUp)("docker (testbed/docker.sh)", () => {
       await control.provesDown(never);
       await control.start(never);
       await waitUp(bed, control);
-      const { HostConfig } = JSON.parse(docker("inspect", bed.container).slice(1, -2)) as {
+      const { HostConfig } = JSON.parse(engine.run("inspect", bed.container).slice(1, -2)) as {
         HostConfig: { RestartPolicy: { Name: string } };
       };
       expect(HostConfig.RestartPolicy.Name).toBe(policy);
@@ -183,22 +166,21 @@ describe.skipIf(!isUp)("docker (testbed/docker.sh)", () => {
       expect(control.identity.manager).toBe("docker");
       await expect(bed.control({ name: "no-such" })).rejects.toMatchObject({ code: "NODE_NOT_FOUND" });
       expect((await bed.control({ manager: "auto" })).identity.manager).toBe("docker");
-      const host = process.env["DOCKER_HOST"];
-      process.env["DOCKER_HOST"] = "unix:///nowhere.sock";
+      useOnly(undefined);
       try {
         await expect(bed.control()).rejects.toMatchObject({ code: "SUPERVISOR_UNAVAILABLE" });
         await expect(control.inspect(never)).rejects.toMatchObject({ code: "SUPERVISOR_UNAVAILABLE" });
       } finally {
-        process.env["DOCKER_HOST"] = host;
+        useOnly(engine);
       }
     });
 
     it("says why a container does not start", async () => {
       const control = await upWith({});
       await control.stop(60_000, never);
-      docker("rename", bed.container, `${bed.container}-away`);
+      engine.run("rename", bed.container, `${bed.container}-away`);
       await expect(control.start(never)).rejects.toMatchObject({ code: "NODE_NOT_FOUND" });
-      docker("rename", `${bed.container}-away`, bed.container);
+      engine.run("rename", `${bed.container}-away`, bed.container);
     });
 
     it("tells a process manager that the node is a container's", async () => {
@@ -206,11 +188,11 @@ describe.skipIf(!isUp)("docker (testbed/docker.sh)", () => {
       const asProcess = await bed.control({ manager: "process", name: "stacks-node" });
       expect((await asProcess.inspect(never)).running).toBe(true);
       const cgroup = readFileSync(`/proc/${(await asProcess.inspect(never)).process!.pid}/cgroup`, "utf8");
-      expect(cgroup).toContain("docker");
+      expect(cgroup).toMatch(/docker|libpod/);
       await expect(asProcess.preflight(1_000, never)).rejects.toMatchObject({
         code: "NODE_STOP_UNSAFE",
         hint: expect.stringContaining("node-manager: docker"),
       });
     });
   });
-});
+}

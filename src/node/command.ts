@@ -163,7 +163,7 @@ function lineCommand(line: string, environment: Readonly<Record<string, string>>
 }
 
 const passedOn =
-  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_RUNTIME_DIR|DBUS_\w+|DOCKER_\w+|CONTAINER_HOST)$/;
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_RUNTIME_DIR|DBUS_\w+|DOCKER_\w+|CONTAINER_HOST|CONTAINERS_(?:STORAGE_)?CONF)$/;
 
 /** What the lines see: where things are, and nothing of the job's secrets, nor what ties a process to the job. */
 function lineEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {

@@ -239,13 +239,14 @@ async function inspectContainer(engine: Engine, name: string): Promise<Container
   throw new NodeNotFoundError(`There is no container named ${name} (any more).`);
 }
 
-function isUp(container: Container): boolean {
-  return container.State.Running || container.State.Restarting;
+/** Podman calls a container that was asked to stop and has not ended "stopping", and not running. */
+function isUp({ State: { Running, Restarting, Status } }: Container): boolean {
+  return Running || Restarting || Status === "stopping";
 }
 
 /** The container's first process as this host sees it; undefined where the engine runs somewhere else. */
 async function mainProcess(container: Container): Promise<ProcessId | undefined> {
-  if (!container.State.Running || container.State.Pid <= 0) return undefined;
+  if (!isUp(container) || container.State.Pid <= 0) return undefined;
   const stat = readStat(container.State.Pid);
   return stat === undefined ? undefined : { pid: stat.pid, startTicks: stat.startTicks };
 }
@@ -331,6 +332,9 @@ const engineVariables = [
   "DOCKER_TLS_VERIFY",
   "DOCKER_CERT_PATH",
   "CONTAINER_HOST",
+  "CONTAINER_CONNECTION",
+  "CONTAINERS_CONF",
+  "CONTAINERS_STORAGE_CONF",
   "HOME",
   "PATH",
   "XDG_RUNTIME_DIR",
