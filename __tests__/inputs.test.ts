@@ -228,6 +228,9 @@ describe("a refusal names the input, the value and what is allowed", () => {
     { "s3-region": "eu-central-1" },
     { command: "verify", "chainstate-dir": "/a" },
     { command: "restore", snapshot: "https://h/a.tar.zst", method: "volume" },
+    { command: "verify", "verify-scope": "databases", storage: "", "chainstate-dir": "/a" },
+    { command: "verify", "verify-scope": "databases", snapshot: "https://h/a.tar.zst" },
+    { command: "verify", "verify-scope": "databases", check: "none" },
   ];
   test.each(pairs)("for two that exclude each other: %j", (pair) => {
     expect(refusal(pair).message).toContain("exclude each other");

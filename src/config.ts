@@ -64,6 +64,9 @@ export interface Retention {
 
 export type CheckDepth = "tips" | "quick" | "full" | "none";
 
+/** How much of a snapshot `verify` fetches: all of it, or what the checks read. */
+export type VerifyScope = "archive" | "databases";
+
 /** Which snapshot is meant. */
 export type SnapshotSelector =
   | { readonly kind: "latest" }
@@ -159,6 +162,7 @@ export interface VerifyConfig extends CommonConfig {
   readonly storage?: StorageLocation;
   readonly s3: S3Options;
   readonly snapshot: SnapshotSelector;
+  readonly scope: VerifyScope;
   readonly check: CheckDepth;
 }
 

@@ -110,6 +110,9 @@ function readVerify(given: GivenInputs, common: Common, s3: S3Options): VerifyCo
   if (chainstateDir !== undefined && other !== undefined) {
     throw given.conflict("chainstate-dir", other, "one is a directory to check, the other a snapshot");
   }
+  const scope = given.read("verify-scope");
+  const check = given.read("check");
+  if (scope === "databases") refuseNothingLess(given, chainstateDir, snapshot, check);
   const needsStorage = chainstateDir === undefined && snapshot.kind !== "foreign";
   const storage = needsStorage ? requiredStorage(given, s3) : storageOf(given, s3);
   return {
@@ -119,8 +122,23 @@ function readVerify(given: GivenInputs, common: Common, s3: S3Options): VerifyCo
     ...optional("storage", storage),
     s3,
     snapshot,
-    check: given.read("check"),
+    scope,
+    check,
   };
+}
+
+/** `verify-scope: databases` where there is no less to fetch, or nothing at all. */
+function refuseNothingLess(
+  given: GivenInputs,
+  chainstateDir: string | undefined,
+  snapshot: VerifyConfig["snapshot"],
+  check: VerifyConfig["check"],
+): void {
+  if (chainstateDir !== undefined)
+    throw given.conflict("verify-scope", "chainstate-dir", "nothing is fetched of a directory");
+  if (snapshot.kind === "foreign")
+    throw given.conflict("verify-scope", "snapshot", "an archive made elsewhere can only be read through");
+  if (check === "none") throw given.conflict("verify-scope", "check", "nothing would be looked at");
 }
 
 function readList(given: GivenInputs, common: Common, s3: S3Options): ListConfig {

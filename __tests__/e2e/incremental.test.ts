@@ -1,11 +1,9 @@
 /** What nobody needs to read, send or fetch again, through the bundled action. */
-import { createHash } from "node:crypto";
-import { createReadStream, existsSync, statSync } from "node:fs";
-import { createServer, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { pause, setUp, treeOf, until, type Setup } from "./support.ts";
+import { setUp, treeOf, until, type Setup } from "./support.ts";
+import { serveDirectory } from "./web.ts";
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -98,7 +96,7 @@ async function publishedOnTheWeb() {
   const setup = await fresh();
   const taken = await setup.job({ ...setup.snapshotInputs, "node-manager": "none", cut: "cold" }).run();
   expect(taken.main.exitCode, taken.main.log).toBe(0);
-  const web = await serve(setup.store);
+  const web = await serveDirectory(setup.store);
   closing.push(async () => await web.close());
   const target = join(setup.directory, "restored", "mainnet");
   return {
@@ -114,69 +112,4 @@ async function publishedOnTheWeb() {
       "node-manager": "none",
     },
   };
-}
-
-/** A directory on the web, whose archive stands still or becomes another one after so many of its bytes were sent. */
-async function serve(root: string) {
-  let lastByteAt = Date.now();
-  const web = {
-    url: "",
-    stallAfterBytes: Infinity,
-    changeAfterBytes: Infinity,
-    archiveBytesSent: 0,
-    stalled: 0,
-    idleMs: () => Date.now() - lastByteAt,
-    close: async (): Promise<void> => {
-      server.closeAllConnections();
-      await new Promise((done) => server.close(done));
-    },
-  };
-  const server = createServer((request, response) => {
-    const path = join(root, decodeURIComponent(new URL(request.url ?? "", "http://web").pathname));
-    if (!existsSync(path) || !statSync(path).isFile()) {
-      response.writeHead(404).end();
-      return;
-    }
-    const { size } = statSync(path);
-    const isArchive = path.endsWith(".tar.zst");
-    const changed = isArchive && web.archiveBytesSent >= web.changeAfterBytes;
-    const etag = `"${createHash("sha256")
-      .update(`${path} ${String(changed)}`)
-      .digest("hex")}"`;
-    const [, from = "0", to = String(size - 1)] = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? "") ?? [];
-    const range = { start: Number(from), end: Math.min(Number(to), size - 1) };
-    response.writeHead(request.headers.range === undefined ? 200 : 206, {
-      etag,
-      "content-length": range.end - range.start + 1,
-      "accept-ranges": "bytes",
-      ...(request.headers.range === undefined
-        ? {}
-        : { "content-range": `bytes ${range.start}-${range.end}/${size}` }),
-    });
-    if (request.method === "HEAD") response.end();
-    else void send(response, path, range, isArchive).catch(() => response.destroy());
-  });
-  const send = async (
-    response: ServerResponse,
-    path: string,
-    range: { start: number; end: number },
-    isArchive: boolean,
-  ): Promise<void> => {
-    for await (const chunk of createReadStream(path, range) as AsyncIterable<Buffer>) {
-      if (isArchive) {
-        if (web.archiveBytesSent >= web.stallAfterBytes) {
-          web.stalled += 1;
-          return;
-        }
-        web.archiveBytesSent += chunk.length;
-      }
-      lastByteAt = Date.now();
-      if (!response.write(chunk)) await new Promise((done) => response.once("drain", done));
-      await pause(1);
-    }
-    response.end();
-  };
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  web.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return web;
 }

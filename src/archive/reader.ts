@@ -70,6 +70,8 @@ export interface VerifiedArchive {
   readonly files: number;
   readonly tarSize: number;
   readonly treeSha256: string;
+  /** Bytes of the archive that were read for it. */
+  readonly fetchedBytes: number;
 }
 
 const syncTimeoutMs = 60 * 60 * 1000;
@@ -134,7 +136,7 @@ export async function verifyArchive(
   try {
     const index = await openIndex(indexFile, { signal, ...expected(options) });
     const frames = planFrames(index, { signal, wanted: () => false, onLargeFile: () => undefined });
-    await fetchFrames(frames, {
+    const { fetchedBytes } = await fetchFrames(frames, {
       ...options,
       index,
       pool,
@@ -148,6 +150,7 @@ export async function verifyArchive(
       files: index.files,
       tarSize: index.tarSize,
       treeSha256: index.treeSha256,
+      fetchedBytes,
     };
   } finally {
     await pool.close();

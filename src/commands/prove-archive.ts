@@ -24,7 +24,12 @@ export interface ProofOptions extends ReadArchiveOptions {
 }
 
 export type Proof =
-  | { readonly made: true; readonly inspection: Inspection }
+  | {
+      readonly made: true;
+      readonly inspection: Inspection;
+      /** Of the archive, for the databases. */
+      readonly fetchedBytes: number;
+    }
   /** The databases do not fit into the scratch space; in words for the log. */
   | { readonly made: false; readonly reason: string };
 
@@ -53,7 +58,13 @@ export async function proveArchive(options: ProofOptions): Promise<Proof> {
   const scratch = await mkdtemp(join(scratchParent, "proof-"));
   try {
     const dir = join(scratch, "databases");
-    await unpackArchive({ ...options, target: dir, owner: "mine", select: needed, durable: false });
+    const { fetchedBytes } = await unpackArchive({
+      ...options,
+      target: dir,
+      owner: "mine",
+      select: needed,
+      durable: false,
+    });
     const inspection = await inspectChainstate({
       dir,
       depth,
@@ -63,7 +74,7 @@ export async function proveArchive(options: ProofOptions): Promise<Proof> {
     });
     assertConsistent(inspection);
     requireSame(cut, inspection);
-    return { made: true, inspection };
+    return { made: true, inspection, fetchedBytes };
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

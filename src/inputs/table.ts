@@ -7,7 +7,7 @@ import { availableParallelism } from "node:os";
 import type { FreezerName } from "../freeze/port.ts";
 import type { NodeManager } from "../node/port.ts";
 import type { SudoMode } from "../system/privilege.ts";
-import type { CheckDepth, ListFilter, VolumeDriver } from "../config.ts";
+import type { CheckDepth, ListFilter, VerifyScope, VolumeDriver } from "../config.ts";
 import type { Profile } from "../chainstate/layout.ts";
 import { archiveUrl, parseLocation, parseSelector } from "./locations.ts";
 import {
@@ -365,6 +365,16 @@ export const inputTable = {
       id: "the one of this id, such as `mainnet-8112233-20261122T020014Z`",
       "height<=N": "the highest one at or below Stacks height N",
       url: "an archive made elsewhere, by its URL (`https://`, `s3://`, `file://` …): `.tar.zst`, `.tar.gz` or `.tar`",
+    },
+  }),
+  "verify-scope": oneOf<VerifyScope, "archive">({
+    commands: ["verify"],
+    default: "archive",
+    about: "How much of a snapshot is fetched.",
+    choices: {
+      archive: "all of it: every digest is checked, then the databases",
+      databases:
+        "only what the checks read, a small part where block files or `.blobs` are large; tells that the chainstate is consistent, not that the rest of the archive is whole",
     },
   }),
   "seed-from": input({
