@@ -8,8 +8,8 @@ export default defineConfig({
     pool: "forks",
     // Real processes on a busy machine: a second chance, which the report shows.
     retry: 1,
-    maxWorkers: 1,
-    fileParallelism: false,
+    // Most of them wait for something: a supervisor, a store that stalls, a switch.
+    maxWorkers: 3,
     testTimeout: 300_000,
     hookTimeout: 300_000,
   },

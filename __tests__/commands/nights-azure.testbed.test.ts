@@ -1,0 +1,36 @@
+import { randomUUID } from "node:crypto";
+import { ContainerClient } from "@azure/storage-blob";
+import { afterAll, beforeAll, describe } from "vitest";
+import { openStore } from "../../src/store/registry.ts";
+import { describeNights } from "../conformance/nights.ts";
+import { azurite } from "../store/azurite.ts";
+
+const account = "devstoreaccount1";
+const before = { ...process.env };
+afterAll(() => {
+  process.env = before;
+});
+
+describe.skipIf(azurite === undefined)(
+  `Azure${azurite === undefined ? ", not up: testbed/azurite.sh up" : ""}`,
+  () => {
+    const container = `nights-${randomUUID()}`;
+    const connection = azurite?.connection ?? "";
+    beforeAll(async () => {
+      process.env["AZURE_STORAGE_CONNECTION_STRING"] = connection;
+      await new ContainerClient(connection, container).create();
+    });
+    afterAll(async () => void (await new ContainerClient(connection, container).deleteIfExists()));
+    describeNights({
+      name: "Azurite",
+      open: async () =>
+        await openStore({
+          scheme: "az",
+          url: `az://${account}/${container}/nightly`,
+          account,
+          container,
+          prefix: "nightly",
+        }),
+    });
+  },
+);

@@ -1,0 +1,26 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe } from "vitest";
+import { openStore } from "../../src/store/registry.ts";
+import { describeNights } from "../conformance/nights.ts";
+import { cephEndpoint, cephNames, makeBucket, s3Location, useCephCredentials } from "../store/ceph.ts";
+
+const before = { ...process.env };
+afterAll(() => {
+  process.env = before;
+});
+
+const ceph = cephEndpoint("sid");
+describe.skipIf(ceph === undefined)(
+  `Ceph${ceph === undefined ? ", not up: testbed/ceph.sh up sid" : ""}`,
+  () => {
+    const bucket = `nights-${randomUUID()}`;
+    beforeAll(async () => {
+      useCephCredentials();
+      await makeBucket(ceph ?? "", bucket);
+    });
+    describeNights({
+      name: cephNames.sid,
+      open: async () => await openStore(s3Location(ceph ?? "", bucket, "nightly")),
+    });
+  },
+);
