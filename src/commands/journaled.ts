@@ -2,16 +2,20 @@
  * Every command that touches a node or a chainstate directory runs inside a journal: it is the lock on the directory, and
  * what a dead run left in it is finished before anything new is begun.
  */
+import type { NodeOptions } from "../config.ts";
 import { ActionError, describeError } from "../errors.ts";
 import { openJournal, type Journal } from "../recovery/journal.ts";
 import type { SudoMode } from "../system/privilege.ts";
 import type { Rooms } from "./rooms.ts";
+import { waitRevived } from "./revived-node.ts";
 import { settle } from "./settle.ts";
 
 export interface JournaledRun {
   readonly chainstateDir: string;
   readonly command: string;
   readonly sudo: SudoMode;
+  /** Of a run that has to do with the node: one that an earlier run left down is waited for until it is up. */
+  readonly node?: NodeOptions;
 }
 
 /** Runs `work` holding the directory's journal; afterwards what it left undone is settled or left to the post step. */
@@ -30,7 +34,7 @@ export async function withJournal<T>(
   });
   try {
     await rooms.rememberJournal(journal.path);
-    if (leftBehind !== undefined) await finishLeftBehind(rooms, journal);
+    if (leftBehind !== undefined) await finishLeftBehind(rooms, journal, run.node);
     const result = await work(journal);
     await settle(rooms, journal);
     await journal.remove();
@@ -43,7 +47,11 @@ export async function withJournal<T>(
   }
 }
 
-async function finishLeftBehind(rooms: Rooms, journal: Journal): Promise<void> {
+async function finishLeftBehind(
+  rooms: Rooms,
+  journal: Journal,
+  options: NodeOptions | undefined,
+): Promise<void> {
   const { runId, command, sudo } = journal.content;
   rooms.report.warning(
     `An earlier run (${command}, ${runId}) ended before it was done. Finishing what it left.`,
@@ -54,6 +62,8 @@ async function finishLeftBehind(rooms: Rooms, journal: Journal): Promise<void> {
       hint: `See to that by hand, then remove ${journal.path} and run this again.`,
     });
   }
+  const { chainstateDir, node } = journal.content;
+  if (options !== undefined) await waitRevived(rooms, options, chainstateDir, node);
   await journal.begin({ runId: rooms.host.runId, command, sudo });
 }
 

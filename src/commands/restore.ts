@@ -25,7 +25,8 @@ import type { Rooms } from "./rooms.ts";
 
 export async function restore(config: RestoreConfig, rooms: Rooms): Promise<void> {
   const { chainstateDir, node } = config;
-  await withJournal(rooms, { chainstateDir, command: "restore", sudo: node.sudo }, async (journal) => {
+  const journaled = { chainstateDir, command: "restore", sudo: node.sudo, node };
+  await withJournal(rooms, journaled, async (journal) => {
     const scratch = await mkdtemp(join(rooms.host.tempDir, "restore-"));
     const open = config.method === "volume" ? openVolumeOrigin : openArchiveOrigin;
     const origin = await open(config, rooms);

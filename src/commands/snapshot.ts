@@ -29,7 +29,8 @@ import { writePage } from "./write-page.ts";
 
 export async function snapshot(config: SnapshotConfig, rooms: Rooms): Promise<void> {
   const { chainstateDir, node } = config;
-  await withJournal(rooms, { chainstateDir, command: "snapshot", sudo: node.sudo }, async (journal) => {
+  const journaled = { chainstateDir, command: "snapshot", sudo: node.sudo, node };
+  await withJournal(rooms, journaled, async (journal) => {
     const store = await rooms.openStore(config.storage);
     try {
       const run: SnapshotRun = { config, rooms, journal, store };
