@@ -16,10 +16,12 @@ import { describe, expect, test } from "vitest";
 import { openDirectoryView } from "../../src/archive/directory-view.ts";
 import { openIndex } from "../../src/archive/index-reader.ts";
 import { unpackArchive } from "../../src/archive/reader.ts";
+import { endOfArchiveSize } from "../../src/archive/tar-header.ts";
 import type { FrameSource } from "../../src/archive/transport.ts";
 import type { View, ViewEntry } from "../../src/archive/view.ts";
 import { writeArchive } from "../../src/archive/writer.ts";
 import type { KnownFrame } from "../../src/archive/writer.ts";
+import { limitRate } from "../../src/system/rate-limit.ts";
 import {
   all,
   archiveOf,
@@ -76,6 +78,28 @@ describe("writing", () => {
       expect(existsSync(join(scratch, "archive.index.json.zst.entries"))).toBe(false);
     }),
   );
+
+  test("reads no faster than it may, and counts every byte", async () =>
+    useScratch(async (scratch) => {
+      const tree = join(scratch, "tree");
+      makeTree(tree);
+      const rate = limitRate(10 * MiB);
+      let taken = 0;
+      const startedAt = performance.now();
+      const { written } = await archiveOf(tree, scratch, {
+        segmentSizeOf,
+        readRate: {
+          async take(bytes, stop) {
+            taken += bytes;
+            await rate.take(bytes, stop);
+          },
+        },
+      });
+      expect(taken).toBe(written.tarSize - endOfArchiveSize);
+      // The last segment waits for those before it, not for itself; and a tenth of a second may be made up for.
+      const waitedForBytes = taken - 1.1 * MiB - MiB;
+      expect(performance.now() - startedAt).toBeGreaterThan((waitedForBytes / (10 * MiB)) * 1000);
+    }));
 
   test("takes the first bytes of a file that may grow, and no less", async () =>
     useScratch(async (scratch) => {

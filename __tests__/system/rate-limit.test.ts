@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Clock } from "../../src/system/clock.ts";
-import { limitRate, limited, noRateLimit } from "../../src/system/rate-limit.ts";
+import { limitRate } from "../../src/system/rate-limit.ts";
 
 function fakeClock(): Clock & { advance(ms: number): void } {
   let now = 1000;
@@ -61,19 +61,4 @@ test("a waiting taker hears the abort", async () => {
   const limit = limitRate(1);
   await limit.take(1000, signal);
   await expect(limit.take(1, AbortSignal.timeout(20))).rejects.toMatchObject({ code: "CANCELLED" });
-});
-
-test("a limited source gives the same bytes", async () => {
-  const pieces = [Buffer.from("a"), Buffer.from("bc")];
-  const seen: Uint8Array[] = [];
-  // oxlint-disable-next-line unicorn/no-useless-spread -- an array is no async iterable
-  for await (const piece of limited(
-    (async function* () {
-      yield* pieces;
-    })(),
-    noRateLimit,
-    signal,
-  ))
-    seen.push(piece);
-  expect(seen).toEqual(pieces);
 });

@@ -238,12 +238,13 @@ class ArchiveWriting {
   }
 
   async #pack(segment: Segment<PackEntry>): Promise<Packed> {
-    const { known, digests, level, signal } = this.#options;
+    const { known, digests, level, readRate, signal } = this.#options;
     const trusted = digests?.trusted(segment);
     const trustedFrame = trusted === undefined ? undefined : known?.(trusted);
     if (trusted !== undefined && trustedFrame !== undefined) {
       return { segment, sha256: trusted, bytes: undefined, known: trustedFrame };
     }
+    await readRate?.take(segment.size, signal);
     return this.#pool.use(async (lease) => {
       // With a base archive the digest decides whether compressing is worth it; without one a question less is asked.
       const loaded = await lease.call(loadRequest(segment, known === undefined ? level : undefined));
@@ -274,7 +275,8 @@ class ArchiveWriting {
 
   /** Compresses a frame that was thought reusable, from its files, which must still give the same digest. */
   async #materialize(packed: Packed): Promise<FrameBytes> {
-    const { level, signal } = this.#options;
+    const { level, readRate, signal } = this.#options;
+    await readRate?.take(packed.segment.size, signal);
     return this.#pool.use(async (lease) => {
       const loaded = await lease.call(loadRequest(packed.segment, level));
       if (loaded.sha256 !== packed.sha256 || loaded.bytes === undefined) {

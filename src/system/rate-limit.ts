@@ -10,8 +10,6 @@ export interface RateLimit {
   take(bytes: number, signal: AbortSignal): Promise<void>;
 }
 
-export const noRateLimit: RateLimit = { take: async () => undefined };
-
 /** What was not used lately may be made up for, but no more than this, so that a pause makes no flood. */
 const burstMs = 100;
 
@@ -26,16 +24,4 @@ export function limitRate(bytesPerSecond: number, clock: Clock = systemClock): R
       if (startsAt > now) await clock.sleep(startsAt - now, signal);
     },
   };
-}
-
-/** `source`, no faster than `limit` lets it. */
-export async function* limited<T extends Uint8Array>(
-  source: AsyncIterable<T>,
-  limit: RateLimit,
-  signal: AbortSignal,
-): AsyncIterable<T> {
-  for await (const piece of source) {
-    await limit.take(piece.byteLength, signal);
-    yield piece;
-  }
 }
