@@ -72,6 +72,34 @@ describe.skipIf(!isRoot)("a disk that is full", () => {
     expect(existsSync(target)).toBe(false);
   });
 
+  it.each(["live", "frozen"])(
+    "as the chainstate's own, filling with WALs while it is held (cut: %s): void, and the WALs can shrink again",
+    async (cut) => {
+      // The freezer leaves 2 GiB to the node.
+      const setup = await fresh({
+        extraBytes: 200_000,
+        makeDirectory: (path) => mountSmall(path, "size=2176m"),
+        nodeArguments: ["--blocks-per-second", "40", "--bytes-per-block", "60000"],
+      });
+      const job = setup.job({
+        ...setup.snapshotInputs,
+        cut,
+        "freeze-with": "sqlite",
+        "rate-limit-read": "256KiB",
+      });
+      const { main } = await job.run();
+      expect(main.exitCode, main.log).toBe(1);
+      expect(main.log).toMatch(
+        /FREEZE_BROKEN.*given up: only .* are free in .* \(the WALs have grown by \d[\d.]* MiB\)/,
+      );
+      expect(main.log).toMatch(/What to do: Make the archive faster/);
+      expect(visibleSnapshots(setup.store)).toEqual([]);
+      expect(setup.pids()).toHaveLength(1);
+      const height = await setup.height();
+      await until("the node goes on", 20_000, async () => (await setup.height()) > height + 5);
+    },
+  );
+
   it("as the state directory from the start: refused with the node untouched", async () => {
     const setup = await fresh();
     const state = mountSmall(join(setup.directory, "small"), "size=64k,mode=700");
