@@ -1,6 +1,7 @@
 /** What may be published, what may be put in place, and what a node makes of it: checks, profiles, guards and health, through dist. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, loadavg } from "node:os";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
@@ -127,7 +128,7 @@ describe("a snapshot that does not fit", () => {
     },
   ];
   for (const { what, code, make } of others) {
-    it(`is refused from its manifest alone: ${what}`, async () => {
+    it(`is refused from its manifest alone, within a second: ${what}`, async () => {
       const setup = await fresh();
       const other = join(setup.directory, "other", "mainnet");
       make(other);
@@ -138,11 +139,21 @@ describe("a snapshot that does not fit", () => {
       for (const name of readdirSync(folder)) if (name !== "manifest.json") rmSync(join(folder, name));
       const before = setup.pids();
       const restore = { ...setup.snapshotInputs, command: "restore" };
-      const { main } = await setup.job(restore).run();
-      expect(main.exitCode).toBe(1);
-      expect(main.log).toContain(code);
-      expect(setup.pids()).toEqual(before);
-      expect(main.outputs["node-running"]).toBe("true");
+      let refusedInMs = Infinity;
+      // Where more wants to run than there are processors, a second becomes so many times as long.
+      const limitMs = 1_000 * Math.max(1, (loadavg()[0] ?? 1) / availableParallelism());
+      for (let left = 3; left > 0 && refusedInMs > limitMs; left -= 1) {
+        const main = setup.job(restore).startMain();
+        await main.waitForLog(/chainstate-snapshot \d/, 60_000);
+        const startedAt = performance.now();
+        await main.waitForLog(new RegExp(`::error.*${code}`), 60_000);
+        refusedInMs = Math.min(refusedInMs, performance.now() - startedAt);
+        const { exitCode, outputs } = await main.ended;
+        expect(exitCode).toBe(1);
+        expect(setup.pids()).toEqual(before);
+        expect(outputs["node-running"]).toBe("true");
+      }
+      expect(refusedInMs).toBeLessThan(limitMs);
       if (code !== "SCHEMA_NEWER") return;
       const onPurpose = await setup
         .job({ ...restore, "allow-newer-schema": "true", "dry-run": "true" })
