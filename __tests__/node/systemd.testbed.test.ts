@@ -1,6 +1,6 @@
 /** The real systemd of `testbed/systemd.sh`: units are put into /run/systemd/system, which it shares with this machine. */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { CancelledError } from "../../src/errors.ts";
@@ -115,10 +115,21 @@ describe.skipIf(!isUp)("systemd (testbed/systemd.sh)", () => {
       expect(report.seconds).toBeGreaterThan(4.5);
       expect(bed.log()).toContain("Exiting stacks-node");
       await proveDown({ ...proofOf(bed, control), before });
-      expect(existsSync(dropInPath(bed.unit))).toBe(false);
+      expect(existsSync(path.dirname(dropInPath(bed.unit)))).toBe(false);
       expect(property(bed.unit, "TimeoutStopUSec")).toBe("2s");
       await control.start(never);
       await waitUp(bed, control);
+    });
+
+    it("leaves what others have put beside its drop-in", async () => {
+      const control = await upWith("TimeoutStopSec=2\nSendSIGKILL=yes", { stopDelayMs: 3_000 });
+      const directory = path.dirname(dropInPath(bed.unit));
+      mkdirSync(directory);
+      writeFileSync(path.join(directory, "10-other.conf"), "[Service]\nTimeoutStopSec=1\n");
+      systemctl("daemon-reload");
+      expect(await control.stop(60_000, never)).toMatchObject({ result: "success", exitCode: 0 });
+      expect(readdirSync(directory)).toEqual(["10-other.conf"]);
+      expect(property(bed.unit, "TimeoutStopUSec")).toBe("1s");
     });
 
     it("would have been killed without it", async () => {
@@ -141,7 +152,7 @@ describe.skipIf(!isUp)("systemd (testbed/systemd.sh)", () => {
       expect(existsSync(dropInPath(bed.unit))).toBe(true);
       expect(await startFromRecipe(recipe, privilege, never)).toBe("started");
       expect(bed.log()).toContain("Exiting stacks-node");
-      expect(existsSync(dropInPath(bed.unit))).toBe(false);
+      expect(existsSync(path.dirname(dropInPath(bed.unit)))).toBe(false);
       await waitUp(bed, control);
       expect(property(bed.unit, "TimeoutStopUSec")).toBe("2s");
     });

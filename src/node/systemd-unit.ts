@@ -153,8 +153,9 @@ export function installDropInCommand(file: string): readonly string[] {
   return ["install", "-D", "-m", "0644", "/dev/stdin", file];
 }
 
+/** Its directory goes too; one that holds something else stays, and then the command fails with the drop-in gone. */
 export function removeDropInCommand(file: string): readonly string[] {
-  return ["rm", "-f", "--", file];
+  return ["rm", "-f", "-d", "--", file, path.dirname(file)];
 }
 
 export const reloadCommand = systemctl("daemon-reload");
@@ -178,7 +179,7 @@ export async function removeDropIn(file: string, privilege: Privilege): Promise<
   }
   if (!existsSync(file)) return;
   const removed = await query(privilege.elevate(removeDropInCommand(file)));
-  if (removed.exitCode !== 0) throw refused(removed, `Cannot remove ${file}`);
+  if (existsSync(file)) throw refused(removed, `Cannot remove ${file}`);
   const reloaded = await query(privilege.elevate(reloadCommand));
   if (reloaded.exitCode !== 0) throw refused(reloaded, "Cannot have systemd read its units again");
 }
