@@ -7,7 +7,8 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { decompress } from "../../src/archive/decompress.ts";
 import { readInOrder } from "../../src/archive/ordered-reads.ts";
-import { has, treeOf } from "../e2e/support.ts";
+import { treeOf } from "../e2e/support.ts";
+import { has } from "../tools.ts";
 import { indexEntry, makeTree, rawTar, shell, sourceOf, unpackInto } from "./foreign-archives.ts";
 import { signal } from "./local-archive.ts";
 

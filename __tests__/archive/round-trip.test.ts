@@ -23,6 +23,7 @@ import { encodeTarHeader } from "../../src/archive/tar-header.ts";
 import { decodePath } from "../../src/system/path-bytes.ts";
 import { archiveOf, signal, unpack, useScratch, verify } from "./local-archive.ts";
 import { framesBySeekTable } from "./seekable-reader.ts";
+import { has } from "../tools.ts";
 
 const isRoot = process.geteuid?.() === 0;
 const MiB = 1024 * 1024;
@@ -101,10 +102,6 @@ function see(root: string, tolerance: { readonly times: boolean }): Map<string, 
   return seen;
 }
 
-function has(tool: string): boolean {
-  return spawnSync("sh", ["-c", `command -v ${tool}`]).status === 0;
-}
-
 describe("an archive of everything", () => {
   test("comes back the same: bytes, types, modes, owners, times, links, holes", async () =>
     useScratch(async (scratch) => {
@@ -141,32 +138,29 @@ describe("an archive of everything", () => {
       expect(readFileSync(second.indexFile).equals(readFileSync(first.indexFile))).toBe(true);
     }));
 
-  test.each([
-    ["tar --zstd", ["tar"], (file: string, to: string) => `tar --zstd -xpf '${file}' -C '${to}'`],
-    ["zstd | tar", ["tar", "zstd"], (file: string, to: string) => `zstd -dcq '${file}' | tar -xp -C '${to}'`],
-    [
-      "pzstd | tar",
-      ["tar", "pzstd"],
-      (file: string, to: string) => `pzstd -dcq '${file}' | tar -xp -C '${to}'`,
-    ],
-    ["bsdtar", ["bsdtar"], (file: string, to: string) => `bsdtar -xpf '${file}' -C '${to}'`],
-  ])("unpacks with %s", async (_, tools, command) =>
-    useScratch(async (scratch) => {
-      if (!tools.every(has)) return;
-      const tree = join(scratch, "tree");
-      makeTortureTree(tree);
-      const archive = await archiveOf(tree, scratch, { segmentSizeOf: () => MiB });
-      const back = join(scratch, "back");
-      mkdirSync(back);
-      const run = spawnSync("bash", ["-o", "pipefail", "-c", command(archive.file, back)], {
-        encoding: "utf8",
-        env: { PATH: process.env["PATH"] ?? "", LC_ALL: "C.UTF-8" },
-      });
-      expect(run).toMatchObject({ status: 0 });
-      expect(readdirSync(back)).toEqual(["mainnet"]);
-      expect(see(join(back, "mainnet"), { times: true })).toEqual(see(tree, { times: true }));
-    }),
-  );
+  for (const [name, tools, command] of [
+    ["tar --zstd", ["tar", "zstd"], (file, to) => `tar --zstd -xpf '${file}' -C '${to}'`],
+    ["zstd | tar", ["tar", "zstd"], (file, to) => `zstd -dcq '${file}' | tar -xp -C '${to}'`],
+    ["pzstd | tar", ["tar", "pzstd"], (file, to) => `pzstd -dcq '${file}' | tar -xp -C '${to}'`],
+    ["bsdtar", ["bsdtar"], (file, to) => `bsdtar -xpf '${file}' -C '${to}'`],
+  ] satisfies [string, string[], (file: string, to: string) => string][]) {
+    test.skipIf(!tools.every(has))(`unpacks with ${name}`, async () =>
+      useScratch(async (scratch) => {
+        const tree = join(scratch, "tree");
+        makeTortureTree(tree);
+        const archive = await archiveOf(tree, scratch, { segmentSizeOf: () => MiB });
+        const back = join(scratch, "back");
+        mkdirSync(back);
+        const run = spawnSync("bash", ["-o", "pipefail", "-c", command(archive.file, back)], {
+          encoding: "utf8",
+          env: { PATH: process.env["PATH"] ?? "", LC_ALL: "C.UTF-8" },
+        });
+        expect(run).toMatchObject({ status: 0 });
+        expect(readdirSync(back)).toEqual(["mainnet"]);
+        expect(see(join(back, "mainnet"), { times: true })).toEqual(see(tree, { times: true }));
+      }),
+    );
+  }
 
   test("passes `zstd -t`, and an independent reader of the seekable format finds every frame", async () =>
     useScratch(async (scratch) => {
@@ -189,13 +183,9 @@ describe("an archive of everything", () => {
       expect(await verify(archive)).toMatchObject({ files: 0, frames: 2 });
     }));
 
-  test.each([
-    ["tar -tv", "tar"],
-    ["bsdtar -tv", "bsdtar"],
-  ])(
-    "says the size of a file over 8 GiB and the owner beyond octal so that %s reads them",
-    (command, tool) => {
-      if (!has(tool)) return;
+  test.each(["tar", "bsdtar"].filter(has))(
+    "says the size of a file over 8 GiB and the owner beyond octal so that %s -tv reads them",
+    (tool) => {
       const size = 9 * 1024 * MiB + 5;
       const header = encodeTarHeader({
         path: "mainnet/blobs",
@@ -207,7 +197,7 @@ describe("an archive of everything", () => {
         mtimeNs: 0n,
       });
       // The content is not there, which is the last thing they complain about.
-      const { stdout } = spawnSync("bash", ["-c", `${command} --numeric-owner -f -`], {
+      const { stdout } = spawnSync("bash", ["-c", `${tool} -tv --numeric-owner -f -`], {
         input: header,
         encoding: "utf8",
       });

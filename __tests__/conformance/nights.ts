@@ -42,6 +42,7 @@ import { openReport } from "../../src/report/open-report.ts";
 import type { ObjectStore } from "../../src/store/port.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { sampleManifest } from "../catalog/samples.ts";
+import { has } from "../tools.ts";
 
 export interface NightsOptions {
   readonly name: string;
@@ -49,6 +50,7 @@ export interface NightsOptions {
   readonly open: () => Promise<ObjectStore>;
 }
 
+const hasZstd = has("zstd");
 const nights = Number(process.env["NIGHTS"] ?? 30);
 /** Snapshots that stand at once, at most. */
 const keptAtOnce = 5;
@@ -61,7 +63,7 @@ export function describeNights({ name, open }: NightsOptions): void {
   const seed = Number(process.env["NIGHTS_SEED"] ?? Date.now() % 0x7fffffff);
   describe(`${nights} nights on ${name} (NIGHTS_SEED=${seed})`, () => {
     test(
-      "each comes back whole, whatever of the others was removed, in any order",
+      `each comes back whole, by us ${hasZstd ? "and by tar" : "(no zstd here: not by tar)"}, whatever of the others was removed, in any order`,
       { timeout: 600_000 },
       async () => {
         const scratch = mkdtempSync(join(tmpdir(), "nights-"));
@@ -179,7 +181,7 @@ class Nights {
     if (chosen === undefined) throw new RangeError("nothing stands");
     const { manifest, tree } = chosen;
     assert.deepEqual(await this.#restored(manifest), tree, `${manifest.id} by us`);
-    assert.deepEqual(await this.#untarred(manifest), tree, `${manifest.id} by tar`);
+    if (hasZstd) assert.deepEqual(await this.#untarred(manifest), tree, `${manifest.id} by tar`);
     for await (const { key } of this.#store.list(`${snapshotFolder(manifest.id)}/`, signal)) {
       await this.#store.delete(key, signal);
     }

@@ -4,7 +4,8 @@ import { basename, join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { serveObjects, type ObjectServer } from "../store/object-server.ts";
 import { fresh } from "./fresh.ts";
-import { has, treeOf, until, visibleSnapshots, type Setup } from "./support.ts";
+import { has } from "../tools.ts";
+import { treeOf, until, visibleSnapshots, type Setup } from "./support.ts";
 
 const servers: ObjectServer[] = [];
 afterEach(async () => {

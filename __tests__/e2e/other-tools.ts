@@ -5,7 +5,8 @@ import { mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { framesBySeekTable } from "../archive/seekable-reader.ts";
-import { has, isScratch, treeOf } from "./support.ts";
+import { has } from "../tools.ts";
+import { isScratch, treeOf } from "./support.ts";
 
 /** `expected`: as `treeOf` saw the source. A tool that this machine lacks is left out. */
 export function expectOthersToTakeIt(

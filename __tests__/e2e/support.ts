@@ -205,15 +205,6 @@ export function treeOf(
   return found;
 }
 
-export function has(tool: string): boolean {
-  try {
-    execFileSync("sh", ["-c", `command -v ${tool}`], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** Ids of the snapshots a stranger would see in a directory store. */
 export function visibleSnapshots(store: string): string[] {
   try {
