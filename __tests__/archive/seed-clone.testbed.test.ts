@@ -61,8 +61,10 @@ for (const type of ["xfs", "btrfs", "ext4"] satisfies LoopFileSystem[]) {
       // Zeros at 9 MiB, ten bytes at 20 MiB, five pieces behind the end; the linked file's three.
       expect(result.fetchedFrames).toBe(1 + 1 + 5 + 3);
       const written = before - freeBytes(at(""));
-      if (type === "ext4") expect(written).toBeGreaterThan(60 * MiB);
-      else expect(written).toBeLessThan(16 * MiB);
+      // ext4 shares nothing.
+      const [least, most] = type === "ext4" ? [60 * MiB, 90 * MiB] : [0, 16 * MiB];
+      expect(written).toBeGreaterThan(least);
+      expect(written).toBeLessThan(most);
     });
   });
 }

@@ -1,11 +1,11 @@
-import fc from "fast-check";
+import { array, assert, nat, property, uint8Array } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createByteQueue } from "../../src/store/byte-queue.ts";
 
 describe("a queue of bytes", () => {
   it("gives out what came in, in whatever portions, and lets go of each piece once it is through", () => {
-    fc.assert(
-      fc.property(fc.array(fc.uint8Array({ maxLength: 40 })), fc.array(fc.nat(60)), (pieces, portions) => {
+    assert(
+      property(array(uint8Array({ maxLength: 40 })), array(nat(60)), (pieces, portions) => {
         const queue = createByteQueue();
         const all = Buffer.concat(pieces);
         const released = new Set<number>();
