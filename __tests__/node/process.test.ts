@@ -1,4 +1,4 @@
-import { readFileSync, symlinkSync } from "node:fs";
+import { readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { canBeOthers } from "../other-user.ts";
@@ -101,6 +101,37 @@ describe("process", () => {
     const after = await describeNode(second.pid);
     // Node itself raises its soft limit of open files to the hard one; a real node leaves it.
     expect({ ...after, limit: "" }).toEqual({ ...before, limit: "" });
+  });
+
+  it("takes a node for running from its start on, however long it takes to open its first file", async () => {
+    bed = await makeProcessBed({ stopDelayMs: 100 });
+    const { directory, executable, nodeArguments, logFile } = bed.surroundings;
+    const ready = path.join(directory, "ready");
+    const program = path.join(directory, "hesitant.mjs");
+    writeFileSync(
+      program,
+      `import { existsSync } from "node:fs";
+       while (!existsSync(${JSON.stringify(ready)})) await new Promise((done) => setTimeout(done, 50));
+       await import(${JSON.stringify(executable.program)});`,
+    );
+    writeFileSync(ready, "");
+    startOrphan(
+      `${[executable.binary, program, ...nodeArguments].map(quote).join(" ")} </dev/null >>${quote(logFile)} 2>&1`,
+    );
+    const control = await bed.control();
+    await waitUp(bed, control);
+    rmSync(ready);
+    await control.stop(20_000, never);
+    expect((await control.inspect(never)).running).toBe(false);
+    await control.start(never);
+    const started = await control.inspect(never);
+    expect(started).toMatchObject({
+      running: true,
+      detail: expect.stringMatching(/has no files of .* open yet/),
+    });
+    writeFileSync(ready, "");
+    await waitUp(bed, control);
+    expect((await control.inspect(never)).process).toEqual(started.process);
   });
 
   it.runIf(canBeOthers)("runs as the user and groups it ran as", async () => {

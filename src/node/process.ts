@@ -66,8 +66,18 @@ export function processNode(name: string, context: NodeContext): NodeControl {
 
     async inspect(signal): Promise<NodeState> {
       const node = await find(signal);
-      if (node === undefined)
-        return { running: false, detail: `no process named ${name} has files of ${chainstateDir} open` };
+      if (node === undefined) {
+        // One that has just been started has none of them open yet, for as long as it takes to load.
+        const started = kept === undefined ? undefined : await findSame(kept, privilege);
+        const detail = `no process named ${name} has files of ${chainstateDir} open`;
+        return started === undefined
+          ? { running: false, detail }
+          : {
+              running: true,
+              process: started,
+              detail: `pid ${started.pid} has no files of ${chainstateDir} open yet`,
+            };
+      }
       return {
         running: true,
         process: { pid: node.pid, startTicks: node.startTicks },
@@ -323,7 +333,7 @@ export async function startProcess(
     const gone = await poll(clock, finishMs, signal, async () => (isAlive(before) ? undefined : true));
     if (gone === undefined) return "already-running";
   }
-  if (await runsAlready(recipe, privilege)) return "already-running";
+  if ((await findSame(recipe, privilege)) !== undefined) return "already-running";
   const started = await launch(recipe, privilege);
   await clock.sleep(300, signal);
   if (recipe.startCommand === undefined && !isAlive(started)) {
@@ -334,14 +344,15 @@ export async function startProcess(
   return "started";
 }
 
-async function runsAlready(recipe: ProcessRecipe, privilege: Privilege): Promise<boolean> {
+/** The process that is the node by its executable, arguments and directory, whatever it has open. */
+async function findSame(recipe: ProcessRecipe, privilege: Privilege): Promise<ProcessId | undefined> {
   const { found } = await findByExecutable(recipe.name, privilege);
   for (const { pid } of found) {
     const same =
       readArguments(pid).slice(1).join("\0") === recipe.argv.slice(1).join("\0") &&
       (await readLink(pid, "cwd", privilege)) === recipe.directory;
     const stat = readStat(pid);
-    if (same && stat !== undefined && stat.state !== "Z") return true;
+    if (same && stat !== undefined && stat.state !== "Z") return { pid, startTicks: stat.startTicks };
   }
-  return false;
+  return undefined;
 }
