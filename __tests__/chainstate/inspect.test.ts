@@ -140,6 +140,18 @@ describe("a sound chainstate", () => {
     expect(await failures(dir)).toEqual([]);
   });
 
+  it("is a snapshot whose link leads to the blobs of a running node: those that were snapshotted are read", async () => {
+    const dir = scratch.copy(base);
+    const blobs = `${databasePaths.clarity}.blobs`;
+    const snapshotted = join(scratch.root, "snapshotted.blobs");
+    renameSync(join(dir, blobs), snapshotted);
+    writeFileSync(join(scratch.root, "live.blobs"), "another chain's");
+    symlinkSync(join(scratch.root, "live.blobs"), join(dir, blobs));
+    expect(await failures(dir)).toEqual(["F"]);
+    const elsewhere = new Map([[blobs, snapshotted]]);
+    expect(failed(await inspect(dir, "full", { elsewhere }))).toEqual([]);
+  });
+
   it("is known as pruned by its table or its manifest", async () => {
     const byTable = scratch.copy(base);
     const database = new DatabaseSync(join(byTable, databasePaths.clarity));

@@ -199,7 +199,7 @@ export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
             ...requestFor(runId),
             staging: stagingFor(runId),
           });
-          const swapped = await swapIn(prepared, chainstateDir);
+          const swapped = await swapIn(prepared, world);
           assert.equal(await now(), "restored");
           await write("the restored node writes");
           await swapped.takeBack(host);
@@ -278,7 +278,8 @@ export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
       },
     },
     {
-      title: "a committed restore runs on the snapshot's state and can be snapshotted again",
+      title:
+        "a committed restore, though the commit failed at every command before, runs on the snapshot's state and can be snapshotted again",
       run: async () => {
         await withSnapshot("committed", async (records, runId) => {
           await write("live");
@@ -286,8 +287,8 @@ export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
             ...requestFor(runId),
             staging: stagingFor(runId),
           });
-          const swapped = await swapIn(prepared, chainstateDir);
-          await swapped.commit(host);
+          const swapped = await swapIn(prepared, world);
+          await swapped.commit(runId);
           assert.equal(await now(), "committed");
           await write("after the restore");
           const probe = await snapshotter.probe(requestFor(nextRun()));
@@ -302,25 +303,37 @@ export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
 /** Swaps as a command would: volumes by themselves, directories by rename. */
 async function swapIn(
   prepared: PreparedRestore,
-  target: string,
-): Promise<{ takeBack(host: Host): Promise<void>; commit(host: Host): Promise<void> }> {
+  { chainstateDir: target, make, host }: VolumeWorld,
+): Promise<{ takeBack(host: Host): Promise<void>; commit(runId: string): Promise<void> }> {
   if (prepared.kind === "volume") {
     const undo = parseUndoSteps(JSON.parse(JSON.stringify(prepared.undo)));
     await prepared.swap();
     return {
       takeBack: async (host) => void (await undoVolumeSteps(undo, host)),
-      commit: async () => void (await prepared.commit(false)),
+      async commit(runId) {
+        const faulty = failingHost(host);
+        const snapshotter = make(faulty.host);
+        assert.ok(snapshotter.commit !== undefined);
+        const request = { runId, keepPrevious: false, signal };
+        for (let [failAt, failure]: [number, unknown] = [1, "none yet"]; failure !== undefined; failAt += 1) {
+          faulty.failAfter(failAt);
+          failure = await snapshotter.commit(undo, request).then(
+            () => undefined,
+            (error: unknown) => error ?? "unknown",
+          );
+        }
+      },
     };
   }
   const aside = `${target}.old`;
   await rename(target, aside);
   await rename(prepared.directory, target);
   return {
-    async takeBack() {
+    async takeBack(): Promise<void> {
       await rename(target, prepared.directory);
       await rename(aside, target);
     },
-    commit: async (host) => void (await host.do(["rm", "-rf", "--one-file-system", aside])),
+    commit: async () => void (await host.do(["rm", "-rf", "--one-file-system", aside])),
   };
 }
 

@@ -11,6 +11,7 @@ import { hostOf } from "../../src/volume/host.ts";
 import { lvmSnapshotter } from "../../src/volume/lvm.ts";
 import { zfsSnapshotter } from "../../src/volume/zfs.ts";
 import { undoVolumeSteps } from "../../src/volume/undo.ts";
+import type { VolumeRecord } from "../../src/volume/port.ts";
 import { volumeCases, type VolumeCase, type VolumeWorld } from "../conformance/volume.ts";
 
 const what = process.argv[2] ?? "";
@@ -157,6 +158,8 @@ function zfsCases(world: VolumeWorld): readonly VolumeCase[] {
         const prepared = await snapshotter.restore(records, { ...request, staging: "/nowhere" });
         assert.equal(prepared.kind, "volume");
         if (prepared.kind !== "volume") return;
+        // The link in the clone leads to the running node's: it is not what is checked.
+        assert.equal(await readFile(prepared.elsewhere?.get("marf.blobs") ?? "", "utf8"), "then");
         await prepared.swap();
         assert.equal(await readFile(`${world.chainstateDir}/marf.blobs`, "utf8"), "then");
         await undoVolumeSteps(prepared.undo, host);
@@ -164,6 +167,40 @@ function zfsCases(world: VolumeWorld): readonly VolumeCase[] {
         await prepared.discard();
         await snapshotter.cleanUp("two", request);
         await rm(`${world.chainstateDir}/marf.blobs`);
+      },
+    },
+    {
+      title: "a restore of an older snapshot leaves the newer ones to be looked into, restored and removed",
+      run: async () => {
+        const snapshotter = world.make(host);
+        const who = `${world.chainstateDir}/who`;
+        const take = async (runId: string): Promise<readonly VolumeRecord[]> => {
+          await writeFile(who, runId);
+          return await snapshotter.freeze(requestFor(world, runId));
+        };
+        const restore = async (records: readonly VolumeRecord[], runId: string): Promise<void> => {
+          const request = { ...requestFor(world, runId), keepPrevious: false, staging: "/nowhere" };
+          const prepared = await snapshotter.restore(records, request);
+          assert.equal(prepared.kind, "volume");
+          if (prepared.kind !== "volume") return;
+          await prepared.swap();
+          await snapshotter.commit?.(prepared.undo, request);
+        };
+        const [older, newer] = [await take("older"), await take("newer")];
+        await restore(older, "back");
+        assert.equal(await readFile(who, "utf8"), "older");
+        const request = requestFor(world, "look");
+        const view = await snapshotter.open(newer, request);
+        assert.equal(await readFile(`${view.parts[0]?.path}/who`, "utf8"), "newer");
+        await view.close();
+        await restore(newer, "forth");
+        assert.equal(await readFile(who, "utf8"), "newer");
+        for (const record of [...older, ...newer]) {
+          await snapshotter.delete(record, signal);
+          await assert.rejects(snapshotter.open([record], request), { code: "SNAPSHOT_VOID" });
+        }
+        for (const kept of (await world.leavings()).filter((name) => /\.old\d+$/.test(name)))
+          await host.do(["zfs", "destroy", kept]);
       },
     },
     {
@@ -176,6 +213,10 @@ function zfsCases(world: VolumeWorld): readonly VolumeCase[] {
         const view = await snapshotter.open([record], request);
         await assert.rejects(snapshotter.delete(record, signal), { code: "VOLUME_BUSY" });
         await view.close();
+        // A run that dies while it looks into another's snapshot must not keep that from being removed.
+        const reader = requestFor(world, "reader");
+        await snapshotter.open([record], reader);
+        await snapshotter.cleanUp("reader", reader);
         await snapshotter.delete(record, signal);
       },
     },

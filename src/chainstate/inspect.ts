@@ -29,6 +29,8 @@ export interface InspectOptions {
    * contents where it can.
    */
   readonly blobs?: BlobFiles;
+  /** `.blobs` that are read elsewhere than in `dir`, by their path in it: where the links of a snapshot lead to the running node's. */
+  readonly elsewhere?: ReadonlyMap<string, string> | undefined;
   /** The name of the network, where the directory's own is another (a staging directory). */
   readonly network?: string;
   /** Runs the reading process as another user. */
@@ -53,7 +55,7 @@ export async function inspectChainstate(options: InspectOptions): Promise<Inspec
     found.databases.filter((each) => each.damage === undefined).map((each) => each.path),
   );
   const open = { dir, signal, ...(options.elevate === undefined ? {} : { elevate: options.elevate }) };
-  const ownBlobs = blobsOf(dir);
+  const ownBlobs = blobsOf(dir, options.elsewhere);
   const reader = await openReader(open);
   try {
     const tips = new Tips({

@@ -23,18 +23,22 @@ export interface BlobFiles {
   read?(path: string, offset: number, length: number): Promise<Buffer>;
 }
 
-/** The `.blobs` of a directory. A file that is read stays open until `close`. */
-export function blobsOf(dir: string): Required<BlobFiles> & { close(): Promise<void> } {
+/** The `.blobs` of a directory, or where `elsewhere` says they are. A file that is read stays open until `close`. */
+export function blobsOf(
+  dir: string,
+  elsewhere: ReadonlyMap<string, string> = new Map(),
+): Required<BlobFiles> & { close(): Promise<void> } {
+  const placeOf = (path: string): string | Buffer => fsPath(elsewhere.get(path) ?? `${dir}/${path}`);
   const open = new Map<string, Promise<FileHandle>>();
   const handleOf = (path: string): Promise<FileHandle> => {
-    const known = open.get(path) ?? openFile(fsPath(`${dir}/${path}`), "r");
+    const known = open.get(path) ?? openFile(placeOf(path), "r");
     open.set(path, known);
     return known;
   };
   return {
     async sizeOf(path) {
       try {
-        return (await stat(fsPath(`${dir}/${path}`))).size;
+        return (await stat(placeOf(path))).size;
       } catch (error) {
         if (hasCode(error, "ENOENT") || hasCode(error, "ENOTDIR")) return undefined;
         throw error;

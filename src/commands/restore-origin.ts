@@ -41,6 +41,8 @@ export interface StageRequest {
 export interface Staged {
   /** Where it can be checked. */
   readonly directory: string;
+  /** `.blobs` that are read somewhere else for that, by their path in it. */
+  readonly elsewhere?: ReadonlyMap<string, string> | undefined;
   /** Before `swap`: removes it. */
   discard(): Promise<void>;
   /** The node is proved down. */

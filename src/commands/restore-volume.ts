@@ -111,7 +111,7 @@ class VolumeOrigin implements Origin {
           staging: swap.staging,
         }),
     );
-    if (prepared.kind === "volume") return stagedVolume(prepared, swap.target, this.#driver, journal);
+    if (prepared.kind === "volume") return this.#stagedVolume(prepared, swap.target, journal);
     if (replaces) {
       await files.copyOwnerToTree(swap.target, swap.staging);
       // The old one goes once this is in its place, so it has to be on disk by then.
@@ -124,29 +124,35 @@ class VolumeOrigin implements Origin {
     await this.#announcement?.withdraw(AbortSignal.timeout(10_000));
     await this.#opened.store.close();
   }
-}
 
-function stagedVolume(
-  prepared: Extract<PreparedRestore, { kind: "volume" }>,
-  target: string,
-  driver: string,
-  journal: Journal,
-): Staged {
-  const at = async (step: VolumeSwapRecord["step"]): Promise<void> =>
-    await journal.update({ volumeSwap: { target, driver, step, undo: [...prepared.undo] } });
-  return {
-    directory: prepared.directory,
-    discard: async () => await prepared.discard(),
-    async swap() {
-      await at("begun");
-      await prepared.swap();
-      await at("swapped");
-    },
-    prove: async () => await at("proved"),
-    async finish(keepPrevious) {
-      const kept = await prepared.commit(keepPrevious);
-      await journal.update({ volumeSwap: null });
-      return kept;
-    },
-  };
+  #stagedVolume(
+    prepared: Extract<PreparedRestore, { kind: "volume" }>,
+    target: string,
+    journal: Journal,
+  ): Staged {
+    const { keepPrevious } = this.#config;
+    const { undo } = prepared;
+    const at = async (step: VolumeSwapRecord["step"]): Promise<void> =>
+      await journal.update({
+        volumeSwap: { target, driver: this.#driver, step, keepPrevious, undo: [...undo] },
+      });
+    return {
+      directory: prepared.directory,
+      elsewhere: prepared.elsewhere,
+      discard: async () => await prepared.discard(),
+      async swap() {
+        await at("begun");
+        await prepared.swap();
+        await at("swapped");
+      },
+      prove: async () => await at("proved"),
+      finish: async (keep) => {
+        const { host, signal } = this.#rooms;
+        const request = { runId: host.runId, keepPrevious: keep, signal };
+        const kept = await this.#snapshotter.commit?.(undo, request);
+        await journal.update({ volumeSwap: null });
+        return kept ?? [];
+      },
+    };
+  }
 }

@@ -125,6 +125,7 @@ class Restore {
       try {
         const inspection = await inspectChainstate({
           dir: staged.directory,
+          elsewhere: staged.elsewhere,
           depth,
           network: chain?.network ?? network ?? basename(swap.target),
           signal,

@@ -14,6 +14,7 @@ import { recoverFully } from "../recovery/recover.ts";
 import { finishSwap, prove } from "../recovery/swap.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { Privilege } from "../system/privilege.ts";
+import type { VolumeSnapshotter } from "../volume/port.ts";
 import type { Rooms } from "./rooms.ts";
 
 /** Cleaning up listens to no cancellation, but has to end before a runner loses patience. */
@@ -39,7 +40,7 @@ export async function settle(rooms: Rooms, journal: Journal): Promise<readonly s
   }
   const files = fileOperations(privilege, signal);
   await closeSwap(rooms, journal, recovery.swap, signal);
-  await closeVolumeSwap(rooms, journal, recovery.swap);
+  await closeVolumeSwap(rooms, journal, { privilege, signal }, recovery.swap === "kept");
   const left: string[] = [];
   const attempt = async (what: string, work: () => Promise<void>): Promise<void> => {
     await work().catch((error: unknown) => {
@@ -88,15 +89,26 @@ export async function settle(rooms: Rooms, journal: Journal): Promise<readonly s
 async function cleanUpVolumes(
   rooms: Rooms,
   request: { readonly chainstateDir: string; readonly privilege: Privilege; readonly signal: AbortSignal },
-  { driver, runId, named, location, snapshotId }: JournalVolumes,
+  entry: JournalVolumes,
 ): Promise<void> {
   const { chainstateDir, privilege, signal } = request;
-  const store = await rooms.openStore(location as StorageLocation);
-  try {
+  await withSnapshotter(rooms, privilege, entry, async (snapshotter, store) => {
+    const { runId, snapshotId } = entry;
     const published = snapshotId === null ? [] : await publishedVolumes(store, snapshotId, signal);
-    const snapshotter = rooms.volumes.snapshotter(driver, named, { privilege, store });
     const keep = (snapshot: string): boolean => published.includes(snapshot);
     await snapshotter.cleanUp(runId, { chainstateDir, stateDir: rooms.host.stateDir, signal, keep });
+  });
+}
+
+async function withSnapshotter<T>(
+  rooms: Rooms,
+  privilege: Privilege,
+  { driver, named, location }: JournalVolumes,
+  work: (snapshotter: VolumeSnapshotter, store: ObjectStore) => Promise<T>,
+): Promise<T> {
+  const store = await rooms.openStore(location as StorageLocation);
+  try {
+    return await work(rooms.volumes.snapshotter(driver, named, { privilege, store }), store);
   } finally {
     await store.close();
   }
@@ -115,20 +127,41 @@ async function publishedVolumes(
   }
 }
 
-/** The same for volumes, whose old one is never removed here: what has been kept, and where, is said. */
+/**
+ * A restore of volumes that died after its swap. Proved: the old volume is let go of, as the run was about to. Not proved,
+ * and a node runs on the new: that stays, and the old one beside it for a person to decide.
+ */
 async function closeVolumeSwap(
   rooms: Rooms,
   journal: Journal,
-  outcome: "none" | "rolled-back" | "kept" | "completed",
+  { privilege, signal }: { readonly privilege: Privilege; readonly signal: AbortSignal },
+  unproved: boolean,
 ): Promise<void> {
-  const { volumeSwap } = journal.content;
+  const { volumeSwap, volumes } = journal.content;
   if (volumeSwap === null) return;
-  const state = outcome === "kept" ? "before that was proved healthy" : "before the old volume was put away";
-  const old = volumeSwap.undo.map((step) => JSON.stringify(step["kept"] ?? step["device"])).join(", ");
-  rooms.report.warning(
-    `The restored volume is in place at ${volumeSwap.target}, but the run ended ${state}. The old one is kept (${old}): ` +
-      "remove it when you are content.",
-  );
+  const { driver, target, undo } = volumeSwap;
+  const entry = volumes.find((each) => each.driver === driver);
+  const keepPrevious = unproved || volumeSwap.keepPrevious;
+  const place = `The restored volume is in place at ${target}`;
+  const commit = async (): Promise<readonly string[]> => {
+    if (entry === undefined) throw new RangeError("the journal names no driver");
+    return await withSnapshotter(
+      rooms,
+      privilege,
+      entry,
+      async (snapshotter) =>
+        (await snapshotter.commit?.(undo, { runId: entry.runId, keepPrevious, signal })) ?? [],
+    );
+  };
+  const notes = await commit().catch((error: unknown) => {
+    const old = undo.map((step) => JSON.stringify(step["kept"] ?? step["device"])).join(", ");
+    return [`The old one (${old}) could not be put away: ${describeError(error)}`];
+  });
+  if (unproved)
+    rooms.report.warning(
+      `${place} and the node runs on it, but the run ended before that was proved healthy.`,
+    );
+  for (const line of notes) rooms.report.warning(`${place}. ${line}`);
   await journal.update({ volumeSwap: null });
 }
 

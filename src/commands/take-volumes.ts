@@ -143,6 +143,7 @@ export async function proveVolumes(
         }
         const inspection = await inspectChainstate({
           dir: frozen.directory,
+          elsewhere: frozen.elsewhere,
           depth,
           signal,
           network: cut.network,

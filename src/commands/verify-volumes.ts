@@ -8,6 +8,8 @@ import type { Manifest } from "../catalog/manifest.ts";
 import { assertConsistent, inspectChainstate } from "../chainstate/inspect.ts";
 import type { VerifyConfig } from "../config.ts";
 import { ActionError } from "../errors.ts";
+import { blobsElsewhere, mainOf } from "../volume/parts.ts";
+import type { OpenPart } from "../volume/port.ts";
 import { reportInspection } from "./inspection-report.ts";
 import { withJournal } from "./journaled.ts";
 import type { OpenSnapshot } from "./open-snapshot.ts";
@@ -36,7 +38,7 @@ export async function verifyVolumes(
         snapshotter.open(manifest.volumes, request),
       );
       try {
-        await check(open.parts[0]?.path ?? "", manifest, config, rooms);
+        await check(open.parts, manifest, config, rooms);
         await open.assertHeld();
       } finally {
         await open.close();
@@ -52,7 +54,7 @@ export async function verifyVolumes(
 }
 
 async function check(
-  dir: string,
+  parts: readonly OpenPart[],
   { chain, id }: Manifest,
   config: VerifyConfig,
   rooms: Rooms,
@@ -60,7 +62,8 @@ async function check(
   const { report, signal } = rooms;
   const depth = config.check === "none" ? "tips" : config.check;
   await report.phase("check", "Check the databases in it", async () => {
-    const inspection = await inspectChainstate({ dir, depth, signal, network: chain.network });
+    const [dir, elsewhere] = [mainOf(parts), blobsElsewhere(parts)];
+    const inspection = await inspectChainstate({ dir, elsewhere, depth, signal, network: chain.network });
     reportInspection(report, inspection);
     assertConsistent(inspection);
     const { stacksTip, stacksHeight } = inspection.facts;

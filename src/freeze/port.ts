@@ -55,6 +55,8 @@ export interface FrozenView {
   readonly at: Date;
   /** A directory that can be opened to read the frozen databases, where there is one (clone, snapshot mount). */
   readonly directory?: string;
+  /** With `directory`: files below it that have to be read somewhere else, by their path in it. */
+  readonly elsewhere?: ReadonlyMap<string, string>;
   /** Asks the frozen databases, where they are held open (`sqlite`): the only way to ask a `live` cut. */
   readonly ask?: Ask;
   /** Rejects as soon as the view is known to hold no longer (keeper died, snapshot full); never resolves otherwise. */

@@ -65,6 +65,8 @@ const volumeSwapSchema = v.object({
    * "proved": it has; the exchange is never taken back.
    */
   step: v.picklist(["begun", "swapped", "proved"]),
+  /** The old volume stays when the new one is proved. */
+  keepPrevious: v.optional(v.boolean(), true),
   /** What puts the old volume back from any point; see `volume/undo.ts`. */
   undo: undoSteps,
 });

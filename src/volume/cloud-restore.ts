@@ -2,24 +2,26 @@
  * Puts new disks, made of snapshots, where the old ones are mounted. The old disk stays attached until the node has
  * proved healthy, so that taking the swap back is one unmount and one mount; then it is detached and kept.
  */
-import { ActionError } from "../errors.ts";
 import type { CloudDisks } from "./cloud-disks.ts";
 import { attachNew, type CloudRecord } from "./cloud-attach.ts";
 import type { Host } from "./host.ts";
 import { ensureMounted, fstabEntry, readFstab, reusableOptions, unmountPoint } from "./mounting.ts";
-import type { PreparedRestore, RestoreRequest } from "./port.ts";
+import { blobsElsewhere, mainOf, partsAt } from "./parts.ts";
+import type { CommitRequest, OpenPart, PreparedRestore, RestoreRequest } from "./port.ts";
 import { findReplacements } from "./replacement.ts";
 import { mountScratch, unmountScratch } from "./scratch-mounts.ts";
+import { stepsOf } from "./undo.ts";
 
 interface Exchange {
   readonly record: CloudRecord;
   readonly mountPoint: string;
   readonly oldDevice: string;
+  /** The cloud's disks below it; none where it is no disk of the cloud. */
+  readonly oldDisks: readonly string[];
   readonly oldFsType: string;
   readonly oldOptions: readonly string[];
   /** For the new one: what /etc/fstab says of this place, else what the old one was mounted with. */
   readonly options: readonly string[];
-  readonly fstabSpec: string | undefined;
 }
 
 interface Attached extends Exchange {
@@ -33,7 +35,7 @@ export async function prepareCloudRestore(
   host: Host,
   cloud: CloudDisks,
 ): Promise<Extract<PreparedRestore, { kind: "volume" }>> {
-  const exchanges = await planExchanges(records, request, host);
+  const exchanges = await planExchanges(records, request, host, cloud);
   const disks: string[] = [];
   const scratch: string[] = [];
   const calm = new AbortController().signal;
@@ -49,7 +51,7 @@ export async function prepareCloudRestore(
   };
   try {
     const attached: Attached[] = [];
-    let directory: string | undefined;
+    const parts: OpenPart[] = [];
     for (const [index, exchange] of exchanges.entries()) {
       const { record } = exchange;
       const newDevice = await attachNew(
@@ -68,23 +70,20 @@ export async function prepareCloudRestore(
         host,
       );
       scratch.push(mountPoint);
-      const main = record.parts.find(({ at }) => at === "");
-      if (main !== undefined) directory = main.within === "" ? mountPoint : `${mountPoint}/${main.within}`;
+      parts.push(...partsAt(mountPoint, record.parts));
     }
-    if (directory === undefined)
-      throw new ActionError(
-        "VOLUME_RECORD_INVALID",
-        "No disk of the snapshot holds the chainstate directory.",
-      );
     return {
       kind: "volume",
-      directory,
-      undo: attached.map(({ oldDevice, mountPoint, oldFsType, oldOptions }) => ({
+      directory: mainOf(parts),
+      elsewhere: blobsElsewhere(parts),
+      undo: attached.map(({ oldDevice, oldDisks, newDisk, mountPoint, oldFsType, oldOptions }) => ({
         do: "mount",
         device: oldDevice,
         mountPoint,
         fsType: oldFsType,
         options: [...oldOptions],
+        newDisk,
+        oldDisks: [...oldDisks],
       })),
       async swap() {
         await letGo();
@@ -93,7 +92,6 @@ export async function prepareCloudRestore(
           await ensureMounted({ device: newDevice, mountPoint, fsType: record.fsType, options }, host);
         }
       },
-      commit: async () => await commit(attached, host, cloud, calm),
       discard,
     };
   } catch (error) {
@@ -106,21 +104,22 @@ async function planExchanges(
   records: readonly CloudRecord[],
   request: RestoreRequest,
   host: Host,
+  cloud: CloudDisks,
 ): Promise<readonly Exchange[]> {
   const fstab = await readFstab();
-  const replacements = await findReplacements(records, request.chainstateDir, host);
-  const exchanges = replacements.map(({ record, mount }): Exchange => {
-    const entry = fstabEntry(fstab, mount.mountPoint);
-    return {
+  const exchanges: Exchange[] = [];
+  for (const { record, mount } of await findReplacements(records, request.chainstateDir, host)) {
+    const disks = await host.devices.disksBelow(mount.source);
+    exchanges.push({
       record,
       mountPoint: mount.mountPoint,
       oldDevice: mount.source,
+      oldDisks: (await cloud.identify(disks, request.signal).catch(() => [])).map(({ id }) => id),
       oldFsType: mount.fsType,
       oldOptions: reusableOptions(mount),
-      options: entry?.options ?? record.mountOptions,
-      fstabSpec: entry?.spec,
-    };
-  });
+      options: fstabEntry(fstab, mount.mountPoint)?.options ?? record.mountOptions,
+    });
+  }
   for (const { mountPoint, oldDevice, oldFsType } of exchanges) {
     await host.privilege.require(["umount", mountPoint], "to exchange the disk");
     await host.privilege.require(
@@ -132,20 +131,20 @@ async function planExchanges(
 }
 
 /** The old disks are somebody's data: detached, so that no UUID is there twice at the next boot, and never removed. */
-async function commit(
-  attached: readonly Attached[],
-  host: Host,
+export async function commitCloudRestore(
+  undo: readonly unknown[],
+  { signal }: CommitRequest,
   cloud: CloudDisks,
-  signal: AbortSignal,
 ): Promise<readonly string[]> {
   const notes: string[] = [];
-  for (const { newDisk, oldDevice, mountPoint, fstabSpec } of attached) {
-    await cloud.adopt(newDisk, signal);
-    const old = await host.devices.disksBelow(oldDevice);
-    for (const { id } of await cloud.identify(old, signal).catch(() => [])) {
+  const fstab = await readFstab();
+  for (const { newDisk, oldDisks, mountPoint } of stepsOf("mount", undo)) {
+    if (newDisk !== undefined) await cloud.adopt(newDisk, signal);
+    for (const id of oldDisks) {
       await cloud.detach(id, signal);
       notes.push(`The old disk ${id} is detached and kept; delete it when it is not needed any more.`);
     }
+    const fstabSpec = fstabEntry(fstab, mountPoint)?.spec;
     if (fstabSpec?.startsWith("/dev/") === true && !fstabSpec.startsWith("/dev/disk/by-uuid/")) {
       notes.push(
         `/etc/fstab names ${fstabSpec} for ${mountPoint}; the new disk may have another name at the next boot: use UUID= there, which both disks share.`,

@@ -8,11 +8,12 @@ import { ActionError } from "../errors.ts";
 import type { Disk } from "./block-devices.ts";
 import { attachNew, cloudSchema } from "./cloud-attach.ts";
 import type { CloudDisk, CloudDisks } from "./cloud-disks.ts";
-import { prepareCloudRestore } from "./cloud-restore.ts";
+import { commitCloudRestore, prepareCloudRestore } from "./cloud-restore.ts";
 import type { Host } from "./host.ts";
 import { groupParts, locateChainstate, type ChainstatePart } from "./locate.ts";
 import { freezeFileSystem, reusableOptions, syncFileSystem, thawFileSystem } from "./mounting.ts";
 import { Gathered, probing } from "./outcome.ts";
+import { partsAt } from "./parts.ts";
 import type { FixRequest, OpenPart, UndoStep, VolumeRecord, VolumeSnapshotter } from "./port.ts";
 import { parseRecords } from "./records.ts";
 import { mountScratch, unmountAllScratch, unmountScratch } from "./scratch-mounts.ts";
@@ -155,8 +156,7 @@ export function cloudSnapshotter(
             host,
           );
           mounted.push(mountPoint);
-          for (const { at, within } of record.parts)
-            parts.push({ at, path: within === "" ? mountPoint : `${mountPoint}/${within}` });
+          parts.push(...partsAt(mountPoint, record.parts));
         }
         return {
           parts: parts.toSorted((a, b) => a.at.length - b.at.length),
@@ -176,6 +176,8 @@ export function cloudSnapshotter(
       for (const { snapshot } of parsed) await requireComplete(snapshot, request.signal);
       return await prepareCloudRestore(parsed, request, host, cloud);
     },
+
+    commit: async (undo, request) => await commitCloudRestore(undo, request, cloud),
 
     async list(request) {
       const targets = await find(request.chainstateDir, request.signal);

@@ -9,9 +9,11 @@ import type { Host } from "./host.ts";
 import type { LvmRecord } from "./lvm.ts";
 import { ensureMounted, fstabEntry, readFstab, reusableOptions, unmountPoint } from "./mounting.ts";
 import { nameFor, toolName } from "./names.ts";
-import type { PreparedRestore, RestoreRequest, UndoStep } from "./port.ts";
+import { blobsElsewhere, mainOf, partsAt } from "./parts.ts";
+import type { CommitRequest, OpenPart, PreparedRestore, RestoreRequest, UndoStep } from "./port.ts";
 import { findReplacements } from "./replacement.ts";
 import { mountScratch, unmountScratch } from "./scratch-mounts.ts";
+import { stepsOf } from "./undo.ts";
 import { formatBytes } from "../system/space.ts";
 
 interface Exchange {
@@ -48,7 +50,7 @@ export async function prepareLvmRestore(
     }
   };
   try {
-    let directory: string | undefined;
+    const parts: OpenPart[] = [];
     for (const [index, exchange] of exchanges.entries()) {
       await makeVolume(exchange, request, host);
       const device = `/dev/${exchange.old.group}/${exchange.fresh}`;
@@ -59,23 +61,17 @@ export async function prepareLvmRestore(
         host,
       );
       scratch.push(mountPoint);
-      const main = exchange.record.parts.find(({ at }) => at === "");
-      if (main !== undefined) directory = main.within === "" ? mountPoint : `${mountPoint}/${main.within}`;
+      parts.push(...partsAt(mountPoint, exchange.record.parts));
     }
-    if (directory === undefined)
-      throw new ActionError(
-        "VOLUME_RECORD_INVALID",
-        "No volume of the snapshot holds the chainstate directory.",
-      );
     return {
       kind: "volume",
-      directory,
+      directory: mainOf(parts),
+      elsewhere: blobsElsewhere(parts),
       undo: exchanges.map(undoOf),
       async swap() {
         await letGo();
         for (const exchange of exchanges) await swapVolume(exchange, host);
       },
-      commit: async (keepPrevious) => await commit(exchanges, keepPrevious, request, host),
       discard,
     };
   } catch (error) {
@@ -213,30 +209,27 @@ async function swapVolume(
   await ensureMounted({ device: `/dev/${old.group}/${old.name}`, mountPoint, fsType, options }, host);
 }
 
-async function commit(
-  exchanges: readonly Exchange[],
-  keepPrevious: boolean,
-  request: RestoreRequest,
+/** The new volume loses the run's mark; what it replaced goes, unless somebody's snapshots depend on it. */
+export async function commitLvmRestore(
+  undo: readonly unknown[],
+  { keepPrevious, runId }: CommitRequest,
   host: Host,
 ): Promise<readonly string[]> {
   const notes: string[] = [];
   const volumes = await listVolumes(host);
-  for (const { old, kept } of exchanges) {
-    await host.do([
-      "lvchange",
-      "--yes",
-      "--deltag",
-      toolName,
-      "--deltag",
-      runTag(request.runId),
-      `${old.group}/${old.name}`,
-    ]);
-    const previous = volumes.find((volume) => volume.group === old.group && volume.name === kept);
+  for (const { group, place, kept } of stepsOf("lv-back", undo)) {
+    const named = (name: string): LogicalVolume | undefined =>
+      volumes.find((volume) => volume.group === group && volume.name === name);
+    if (named(place)?.runId === runId) {
+      const marks = ["--deltag", toolName, "--deltag", runTag(runId)];
+      await host.do(["lvchange", "--yes", ...marks, `${group}/${place}`]);
+    }
+    const previous = named(kept);
     if (previous === undefined) continue;
     if (keepPrevious || previous.hasSnapshots) {
       const why = previous.hasSnapshots ? " because snapshots depend on it" : "";
       notes.push(
-        `The old volume is kept as ${old.group}/${kept}${why}; \`lvremove ${old.group}/${kept}\` removes it.`,
+        `The old volume is kept as ${group}/${kept}${why}; \`lvremove ${group}/${kept}\` removes it.`,
       );
     } else {
       await removeVolume(previous, host);

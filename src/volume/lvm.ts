@@ -10,9 +10,10 @@ import { ActionError } from "../errors.ts";
 import type { Host } from "./host.ts";
 import { groupParts, locateChainstate, type ChainstatePart } from "./locate.ts";
 import { listVolumes, removeVolume, runTag, type LogicalVolume } from "./lvm-report.ts";
-import { prepareLvmRestore } from "./lvm-restore.ts";
+import { commitLvmRestore, prepareLvmRestore } from "./lvm-restore.ts";
 import { nameFor, notOurs, runIdOf, toolName } from "./names.ts";
 import { Gathered, probing } from "./outcome.ts";
+import { partsAt } from "./parts.ts";
 import type { FixRequest, OpenPart, VolumeRecord, VolumeSnapshotter } from "./port.ts";
 import { commonFields, parseRecords } from "./records.ts";
 import { mountScratch, unmountAllScratch, unmountScratch } from "./scratch-mounts.ts";
@@ -163,8 +164,7 @@ export function lvmSnapshotter(host: Host, named: readonly string[] = []): Volum
           const plan = { device, fsType: record.fsType, options: ["ro"] };
           const mountPoint = await mountScratch(request, String(index), plan, host);
           mounted.push(mountPoint);
-          for (const { at, within } of record.parts)
-            parts.push({ at, path: within === "" ? mountPoint : `${mountPoint}/${within}` });
+          parts.push(...partsAt(mountPoint, record.parts));
         }
         return {
           parts: parts.toSorted((a, b) => a.at.length - b.at.length),
@@ -184,6 +184,8 @@ export function lvmSnapshotter(host: Host, named: readonly string[] = []): Volum
       for (const record of parsed) await requireHeld(record, host);
       return await prepareLvmRestore(parsed, request, host);
     },
+
+    commit: async (undo, request) => await commitLvmRestore(undo, request, host),
 
     async list(request) {
       const targets = await find(request.chainstateDir);

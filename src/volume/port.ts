@@ -81,15 +81,12 @@ export type PreparedRestore =
       readonly kind: "volume";
       /** Where the new chainstate can be read before the swap. */
       readonly directory: string;
-      /** What takes the old state back from any point of `swap`. To be in the journal before `swap` is called. */
+      /** See `blobsElsewhere`. */
+      readonly elsewhere: ReadonlyMap<string, string> | undefined;
+      /** What takes the old state back from any point of `swap`; for `commit` too. To be in the journal before `swap` is called. */
       readonly undo: readonly UndoStep[];
       /** The node must be proved down. Puts the new volume where the old one was. */
       swap(): Promise<void>;
-      /**
-       * The node is healthy on it: lets go of the old volume (cloud volumes and what somebody else still needs are kept
-       * in any case). Returns what was kept and what to do with it, in sentences.
-       */
-      commit(keepPrevious: boolean): Promise<readonly string[]>;
       /** Removes the new volume. Before `swap`, or after `undo` has been done. */
       discard(): Promise<void>;
     };
@@ -123,6 +120,12 @@ export interface VolumeSnapshotter {
   /** Opens snapshots for reading. OPEN_UNSUPPORTED for `xfs`. */
   open(records: readonly VolumeRecord[], request: VolumeRequest): Promise<OpenSnapshot>;
   restore(records: readonly VolumeRecord[], request: RestoreRequest): Promise<PreparedRestore>;
+  /**
+   * After a restore that swapped volumes, when the node is healthy on them: lets go of the old ones (cloud volumes and what somebody
+   * else still needs are kept in any case). From the restore's undo steps alone, as a journal gives them back, so that a later run can do it; what is done
+   * already is not done again. Returns what was kept and what to do with it, in sentences. Absent: restores are directories.
+   */
+  commit?(undo: readonly { readonly do: string }[], request: CommitRequest): Promise<readonly string[]>;
   /** Every snapshot this tool made of the volumes of `chainstateDir`. */
   list(request: Pick<VolumeRequest, "chainstateDir" | "signal">): Promise<readonly ListedSnapshot[]>;
   /** Removes a snapshot named by a record; one that is gone already is no error. Refuses names that are not ours. */
@@ -132,6 +135,13 @@ export interface VolumeSnapshotter {
    * a manifest names them. Best effort over the whole list, then one error with everything that could not be removed.
    */
   cleanUp(runId: string, request: CleanUpRequest): Promise<void>;
+}
+
+export interface CommitRequest {
+  /** The run that restored. */
+  readonly runId: string;
+  readonly keepPrevious: boolean;
+  readonly signal: AbortSignal;
 }
 
 export interface CleanUpRequest extends Pick<VolumeRequest, "chainstateDir" | "stateDir" | "signal"> {

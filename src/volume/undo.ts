@@ -20,8 +20,14 @@ const mountFields = {
 export const undoStepSchema = v.variant("do", [
   /** Lets writes to a frozen file system through again. */
   v.strictObject({ do: v.literal("thaw"), mountPoint: absolutePath }),
-  /** Makes `device` the one that is mounted at `mountPoint`. */
-  v.strictObject({ do: v.literal("mount"), device: absolutePath, ...mountFields }),
+  /** Makes `device` the one that is mounted at `mountPoint`. The cloud's ids of what is exchanged are for its commit. */
+  v.strictObject({
+    do: v.literal("mount"),
+    device: absolutePath,
+    ...mountFields,
+    newDisk: v.optional(v.string()),
+    oldDisks: v.optional(v.array(v.string()), []),
+  }),
   /** The logical volume that was renamed to `kept` gets its name `place` back; what has it now becomes `aside`. */
   v.strictObject({
     do: v.literal("lv-back"),
@@ -51,6 +57,11 @@ export function parseUndoSteps(value: unknown): readonly UndoStep[] {
   throw new ActionError("JOURNAL_UNREADABLE", "The journal's steps to put a volume back are damaged.", {
     hint: "See which volume is mounted at the chainstate directory, put the right one there, then remove the journal.",
   });
+}
+
+/** Those of one kind, of a journal: a driver's restore writes no others. */
+export function stepsOf<D extends UndoStep["do"]>(kind: D, steps: readonly unknown[]): readonly StepOf<D>[] {
+  return parseUndoSteps(steps).filter((step): step is StepOf<D> => step.do === kind);
 }
 
 /**

@@ -7,6 +7,7 @@ import { ActionError } from "../errors.ts";
 import type { Freezer, FrozenView, ViewOf } from "../freeze/port.ts";
 import type { FreezeRequest } from "../freeze/port.ts";
 import type { Clock } from "../system/clock.ts";
+import { blobsElsewhere, mainOf } from "./parts.ts";
 import type { OpenSnapshot, VolumeSnapshotter } from "./port.ts";
 import { viewOfParts } from "./snapshot-view.ts";
 
@@ -67,14 +68,14 @@ export async function openFrozenView(
 ): Promise<FrozenView> {
   const open = await snapshotter.open(records, request);
   try {
-    const [main, ...others] = open.parts;
+    const elsewhere = blobsElsewhere(open.parts);
     const watch = watchSnapshot(open, options.clock);
     let released: Promise<void> | undefined;
     return {
       view: await viewOfParts(open.parts, request.selection, options.viewOf),
       method: snapshotter.driver,
       at: new Date(records[0]?.createdAt ?? options.clock.now()),
-      ...(main === undefined || others.length > 0 ? {} : { directory: main.path }),
+      ...(elsewhere === undefined ? {} : { directory: mainOf(open.parts), elsewhere }),
       broken: watch.broken,
       assertHeld: async () => await open.assertHeld(),
       release: async () =>

@@ -17,6 +17,37 @@ export const zfsSchema = v.looseObject({
 export type ZfsRecord = v.InferOutput<typeof zfsSchema>;
 
 export const runProperty = `${toolName}:run`;
+/** On a dataset that a restore replaced, and so on the snapshots in it: the name it had. */
+export const placeProperty = `${toolName}:place`;
+
+/** Whose it is, by the property; undefined where there is no such dataset or snapshot. */
+export async function markOf(name: string, host: Host): Promise<string | undefined> {
+  const result = await host.ask(["zfs", "list", "-H", "-t", "filesystem,snapshot", "-o", runProperty, name]);
+  return result.exitCode === 0 ? result.stdout.trim() : undefined;
+}
+
+/**
+ * The name of a record's snapshot now; undefined where it is gone. A restore of an older one takes what is older along and
+ * leaves what is newer in the dataset that it replaced.
+ */
+export async function tryFindSnapshot(record: ZfsRecord, host: Host): Promise<string | undefined> {
+  const { snapshot, source } = record;
+  if ((await markOf(snapshot, host)) !== undefined) return snapshot;
+  const [pool = ""] = source.split("/");
+  const columns = ["-o", `name,${placeProperty}`];
+  const result = await host.ask(["zfs", "list", "-H", "-r", "-t", "snapshot", ...columns, pool]);
+  const name = snapshot.slice(snapshot.indexOf("@"));
+  return rowsOf(result.stdout).find(([each = "", place]) => each.endsWith(name) && place === source)?.[0];
+}
+
+/** The same; SNAPSHOT_VOID where it is gone. */
+export async function findSnapshot(record: ZfsRecord, host: Host): Promise<string> {
+  const found = await tryFindSnapshot(record, host);
+  if (found !== undefined) return found;
+  throw new ActionError("SNAPSHOT_VOID", `The snapshot ${record.snapshot} is not there any more.`, {
+    hint: "Choose another snapshot; `command: list` shows what there is.",
+  });
+}
 
 /** VOLUME_BUSY where something holds or clones it. */
 export async function destroy(name: string, host: Host): Promise<void> {

@@ -6,11 +6,13 @@
 import { ActionError } from "../errors.ts";
 import type { Host } from "./host.ts";
 import { mountDataset, unmountPoint } from "./mounting.ts";
-import { nameFor } from "./names.ts";
-import type { PreparedRestore, RestoreRequest, UndoStep } from "./port.ts";
+import { nameFor, toolName } from "./names.ts";
+import { blobsElsewhere, mainOf, partsAt } from "./parts.ts";
+import type { CommitRequest, OpenPart, PreparedRestore, RestoreRequest, UndoStep } from "./port.ts";
 import { findReplacements } from "./replacement.ts";
 import { mountScratch, unmountScratch } from "./scratch-mounts.ts";
-import { destroy, rowsOf, runProperty, type ZfsRecord } from "./zfs-commands.ts";
+import { stepsOf } from "./undo.ts";
+import { destroy, placeProperty, rowsOf, runProperty, type ZfsRecord } from "./zfs-commands.ts";
 
 interface Exchange {
   readonly record: ZfsRecord;
@@ -45,7 +47,7 @@ export async function prepareZfsRestore(
     for (const { fresh } of exchanges) if (await exists(fresh, host)) await destroy(fresh, host);
   };
   try {
-    let directory: string | undefined;
+    const parts: OpenPart[] = [];
     for (const [index, { record, fresh, properties }] of exchanges.entries()) {
       const settings = [
         `${runProperty}=${request.runId}`,
@@ -61,23 +63,17 @@ export async function prepareZfsRestore(
         host,
       );
       scratch.push(mountPoint);
-      const main = record.parts.find(({ at }) => at === "");
-      if (main !== undefined) directory = main.within === "" ? mountPoint : `${mountPoint}/${main.within}`;
+      parts.push(...partsAt(mountPoint, record.parts));
     }
-    if (directory === undefined)
-      throw new ActionError(
-        "VOLUME_RECORD_INVALID",
-        "No dataset of the snapshot holds the chainstate directory.",
-      );
     return {
       kind: "volume",
-      directory,
+      directory: mainOf(parts),
+      elsewhere: blobsElsewhere(parts),
       undo: exchanges.map(undoOf),
       async swap() {
         await letGo();
         for (const exchange of exchanges) await swapDataset(exchange, host);
       },
-      commit: async (keepPrevious) => await commit(exchanges, keepPrevious, host),
       discard,
     };
   } catch (error) {
@@ -183,25 +179,45 @@ async function swapDataset(
 }
 
 /** The clone becomes independent; what it replaced goes unless something else is kept in it. */
-async function commit(
-  exchanges: readonly Exchange[],
-  keepPrevious: boolean,
+export async function commitZfsRestore(
+  undo: readonly unknown[],
+  { keepPrevious }: CommitRequest,
   host: Host,
 ): Promise<readonly string[]> {
   const notes: string[] = [];
-  for (const { place, kept } of exchanges) {
-    await host.do(["zfs", "promote", place]);
+  for (const { place, kept } of stepsOf("dataset-back", undo)) {
+    await promote(place, host);
     await host.do(["zfs", "inherit", runProperty, place]);
+    if (!(await exists(kept, host))) continue;
     const inside = rowsOf(await host.do(["zfs", "list", "-H", "-r", "-t", "all", "-o", "name", kept]));
     if (!keepPrevious && inside.length === 1) {
       await destroy(kept, host);
       continue;
     }
-    const why = inside.length > 1 ? " with the snapshots and datasets in it" : "";
-    notes.push(`The old dataset is kept as ${kept}${why}; \`zfs destroy -r ${kept}\` removes it.`);
+    if (inside.length === 1)
+      notes.push(`The old dataset is kept as ${kept}; \`zfs destroy ${kept}\` removes it.`);
+    else {
+      await host.do(["zfs", "set", `${placeProperty}=${place}`, kept]);
+      notes.push(
+        `The old dataset is kept as ${kept} with the snapshots and datasets in it; those of this action can still be ` +
+          `restored. \`zfs destroy -r ${kept}\` removes all of them.`,
+      );
+    }
   }
   return notes;
 }
+
+/** More than once where the snapshot was in what an earlier restore had replaced. What somebody else has cloned from is left. */
+async function promote(place: string, host: Host): Promise<void> {
+  for (let last = ""; ;) {
+    const origin = (await host.do(["zfs", "get", "-H", "-o", "value", "origin", place])).trim();
+    if (origin === last || !replaced.test(origin)) return;
+    await host.do(["zfs", "promote", place]);
+    last = origin;
+  }
+}
+
+const replaced = new RegExp(`/${toolName}-[^/@]+\\.old\\d+@`);
 
 async function exists(dataset: string, host: Host): Promise<boolean> {
   return (await host.ask(["zfs", "list", "-H", "-o", "name", dataset])).exitCode === 0;

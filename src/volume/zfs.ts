@@ -11,11 +11,22 @@ import type { Host } from "./host.ts";
 import { groupParts, locateChainstate, type ChainstatePart } from "./locate.ts";
 import { nameFor, notOurs, runIdOf } from "./names.ts";
 import { Gathered, probing } from "./outcome.ts";
+import { partsAt } from "./parts.ts";
 import type { OpenPart, VolumeRecord, VolumeSnapshotter } from "./port.ts";
 import { parseRecords } from "./records.ts";
-import { unmountAllScratch } from "./scratch-mounts.ts";
-import { datasetName, destroy, rowsOf, runProperty, zfsSchema } from "./zfs-commands.ts";
-import { prepareZfsRestore } from "./zfs-restore.ts";
+import { mountScratch, unmountAllScratch, unmountScratch } from "./scratch-mounts.ts";
+import {
+  datasetName,
+  destroy,
+  findSnapshot,
+  markOf,
+  rowsOf,
+  runProperty,
+  tryFindSnapshot,
+  type ZfsRecord,
+  zfsSchema,
+} from "./zfs-commands.ts";
+import { commitZfsRestore, prepareZfsRestore } from "./zfs-restore.ts";
 
 interface Dataset {
   readonly name: string;
@@ -106,7 +117,9 @@ export function zfsSnapshotter(host: Host, named: readonly string[] = []): Volum
       const parsed = parseRecords("zfs", records, zfsSchema);
       const tag = nameFor(request.runId);
       const held: string[] = [];
+      const mounted: string[] = [];
       const close = async (): Promise<void> => {
+        for (const mountPoint of mounted.toReversed()) await unmountScratch(mountPoint, host);
         for (let last = held.at(-1); last !== undefined; last = held.at(-1)) {
           await host.do(["zfs", "release", tag, last]);
           held.pop();
@@ -114,18 +127,22 @@ export function zfsSnapshotter(host: Host, named: readonly string[] = []): Volum
       };
       try {
         const parts: OpenPart[] = [];
-        for (const { snapshot, parts: ofSnapshot } of parsed) {
-          await requireSnapshot(snapshot, host);
+        for (const [index, record] of parsed.entries()) {
+          const snapshot = await findSnapshot(record, host);
           await host.do(["zfs", "hold", tag, snapshot]);
           held.push(snapshot);
-          const root = await snapshotDirectory(snapshot, host);
-          for (const { at, within } of ofSnapshot)
-            parts.push({ at, path: within === "" ? root : `${root}/${within}` });
+          let root = await snapshotDirectory(snapshot, host);
+          if (root === undefined) {
+            const plan = { device: snapshot, fsType: "zfs", options: ["ro"] };
+            root = await mountScratch(request, String(index), plan, host);
+            mounted.push(root);
+          }
+          parts.push(...partsAt(root, record.parts));
         }
         return {
           parts: parts.toSorted((a, b) => a.at.length - b.at.length),
           async assertHeld() {
-            for (const { snapshot } of parsed) await requireSnapshot(snapshot, host);
+            for (const record of parsed) await findSnapshot(record, host);
           },
           close,
         };
@@ -136,10 +153,13 @@ export function zfsSnapshotter(host: Host, named: readonly string[] = []): Volum
     },
 
     async restore(records, request) {
-      const parsed = parseRecords("zfs", records, zfsSchema);
-      for (const { snapshot } of parsed) await requireSnapshot(snapshot, host);
-      return await prepareZfsRestore(parsed, request, host);
+      const found: ZfsRecord[] = [];
+      for (const record of parseRecords("zfs", records, zfsSchema))
+        found.push({ ...record, snapshot: await findSnapshot(record, host) });
+      return await prepareZfsRestore(found, request, host);
     },
+
+    commit: async (undo, request) => await commitZfsRestore(undo, request, host),
 
     async list(request) {
       const names = (await find(request.chainstateDir)).map((dataset) => dataset.name);
@@ -177,26 +197,29 @@ export function zfsSnapshotter(host: Host, named: readonly string[] = []): Volum
       if (parsed === undefined) return;
       const runId = runIdOf(parsed.snapshot.split("@")[1] ?? "");
       if (runId === undefined) throw notOurs(`The snapshot ${parsed.snapshot}`);
-      const mark = await markOf(parsed.snapshot, host);
-      if (mark === undefined) return;
-      if (mark !== runId) throw notOurs(`The snapshot ${parsed.snapshot}`);
-      await destroy(parsed.snapshot, host);
+      const snapshot = await tryFindSnapshot(parsed, host);
+      if (snapshot === undefined) return;
+      if ((await markOf(snapshot, host)) !== runId) throw notOurs(`The snapshot ${snapshot}`);
+      await destroy(snapshot, host);
     },
 
     async cleanUp(runId, request) {
       const gathered = new Gathered("Datasets or snapshots of a dead run could not be removed");
       await gathered.attempt(async () => await unmountAllScratch({ ...request, runId }, host));
       const name = nameFor(runId);
-      const rows = rowsOf(
-        await host.do(["zfs", "list", "-H", "-t", "filesystem,snapshot", "-o", `name,${runProperty}`]),
-      );
+      const columns = `name,${runProperty},userrefs`;
+      const rows = rowsOf(await host.do(["zfs", "list", "-H", "-t", "filesystem,snapshot", "-o", columns]));
       const marked = rows.filter(([, mark]) => mark === runId).map(([dataset = ""]) => dataset);
       // A clone that came into use has lost the run's name. Clones go first: their snapshots cannot go before them.
       for (const dataset of marked.filter((each) => each.includes(`/${name}.new`))) {
         await gathered.attempt(async () => await destroy(dataset, host));
       }
+      // It may have been reading snapshots of other runs. Only a hold of this run has its name.
+      for (const [snapshot = "", mark, holds = "-"] of rows) {
+        if (mark !== "-" && holds !== "-" && holds !== "0")
+          await host.ask(["zfs", "release", name, snapshot]);
+      }
       for (const snapshot of marked.filter((each) => each.endsWith(`@${name}`))) {
-        await host.ask(["zfs", "release", name, snapshot]);
         if (request.keep?.(snapshot) !== true)
           await gathered.attempt(async () => await destroy(snapshot, host));
       }
@@ -210,28 +233,13 @@ function snapshotArgv(datasets: readonly Dataset[], runId: string): readonly str
   return ["zfs", "snapshot", "-o", `${runProperty}=${runId}`, ...snapshots];
 }
 
-/** Whose it is, by the property; undefined where there is no such dataset or snapshot. */
-async function markOf(name: string, host: Host): Promise<string | undefined> {
-  const result = await host.ask(["zfs", "list", "-H", "-t", "filesystem,snapshot", "-o", runProperty, name]);
-  return result.exitCode === 0 ? result.stdout.trim() : undefined;
-}
-
-async function requireSnapshot(snapshot: string, host: Host): Promise<void> {
-  if ((await markOf(snapshot, host)) !== undefined) return;
-  throw new ActionError("SNAPSHOT_VOID", `The snapshot ${snapshot} is not there any more.`, {
-    hint: "Choose another snapshot; `command: list` shows what there is.",
-  });
-}
-
-/** `<mount point>/.zfs/snapshot/<name>`: hidden, and there all the same. */
-async function snapshotDirectory(snapshot: string, host: Host): Promise<string> {
+/** `<mount point>/.zfs/snapshot/<name>`, hidden and there all the same; undefined while the dataset is not mounted. */
+async function snapshotDirectory(snapshot: string, host: Host): Promise<string | undefined> {
   const [dataset = "", name = ""] = snapshot.split("@");
   const mount = (await host.readMounts()).findLast(
     (each) => each.fsType === "zfs" && each.source === dataset,
   );
   const directory = `${mount?.mountPoint ?? ""}/.zfs/snapshot/${name}`;
-  if (mount !== undefined && (await stat(directory).catch(() => undefined)) !== undefined) return directory;
-  throw new ActionError("OPEN_FAILED", `The snapshot ${snapshot} cannot be looked into.`, {
-    hint: `Mount the dataset ${dataset} on this host.`,
-  });
+  if (mount === undefined || (await stat(directory).catch(() => undefined)) === undefined) return undefined;
+  return directory;
 }
