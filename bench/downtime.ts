@@ -4,23 +4,29 @@
  *
  *   node bench/downtime.ts [GB …] [--pairs N]        default 1 4 16, 5 pairs
  *   TMPDIR says where; what pads the files was never written, so 16 GB take little room
+ *   --volumes         the same on btrfs by subvolume snapshots, and nothing else
+ *   --place zfs:/tank by that freezer, on what is mounted there, and nothing else; may be given several times
  *
  * A pair is a bare stop and start of the node, and one with a snapshot in between, one right after the other.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism, loadavg } from "node:os";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { createChainstate } from "../simulator/chainstate.ts";
 import { freePort, makeNodeExecutable, startNode, waitForInfo } from "../simulator/launch.ts";
 import { Job } from "../simulator/runner.ts";
-import { mountLoop } from "../__tests__/freeze/loop-mount.ts";
+import { mountLoop, type LoopFileSystem } from "../__tests__/freeze/loop-mount.ts";
 import { pause, pidsOf } from "../__tests__/e2e/support.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { pairs: { type: "string", default: "5" } },
+  options: {
+    pairs: { type: "string", default: "5" },
+    volumes: { type: "boolean", default: false },
+    place: { type: "string", multiple: true, default: [] },
+  },
 });
 const pairs = Number(values.pairs);
 
@@ -40,7 +46,12 @@ function blockPath(dir: string, at: number): string {
  * A chainstate of that size, most of it in block files, which every way of freezing archives whole: blocks of the disk that
  * are there and owned, but were never written.
  */
-function makeChainstate(dir: string, gigabytes: number, smallFiles: number, kind: "blocks" | "other"): void {
+function makeChainstate(
+  dir: string,
+  gigabytes: number,
+  smallFiles = 0,
+  kind: "blocks" | "other" = "blocks",
+): void {
   createChainstate(dir, { era: "nakamoto", height: 400, blocksInWal: 100, extraBytes: 4000 });
   for (let at = 0; at < gigabytes * 4; at += 1) {
     const path = blockPath(dir, 1_000_000 + at);
@@ -64,9 +75,9 @@ class Bed {
   readonly port: number;
   readonly #executable;
 
-  constructor(base: string, port: number) {
+  constructor(base: string, port: number, dir = join(base, "mainnet")) {
     this.base = base;
-    this.dir = join(base, "mainnet");
+    this.dir = dir;
     this.port = port;
     this.#executable = makeNodeExecutable(join(base, "install"));
   }
@@ -162,7 +173,7 @@ function timeOf(times: ReadonlyMap<string, number>, start: string): number {
 const row = (label: string, numbers: readonly number[]): string =>
   `| ${label} | ${numbers.map((each) => each.toFixed(2)).join(" | ")} |`;
 
-async function measureFrozen(bed: Bed, freezer: "sqlite" | "reflink", label: string): Promise<void> {
+async function measureFrozen(bed: Bed, freezer: string, label: string): Promise<void> {
   const bare: number[] = [];
   const ours: number[] = [];
   const parts = phases.map((): number[] => []);
@@ -220,6 +231,78 @@ async function measureLive(bed: Bed): Promise<void> {
   );
 }
 
+/** What the table of docs/freezing.md has. */
+async function measureFileSystems(): Promise<void> {
+  for (const gigabytes of sizes) {
+    for (const [type, freezer, smallFiles] of [
+      ["ext4", "sqlite", 0],
+      ["ext4", "sqlite", 20_000],
+      ["xfs", "reflink", 0],
+      ["xfs", "reflink", 20_000],
+    ] as const) {
+      if (smallFiles > 0 && gigabytes > 1) continue;
+      await withMount(type, gigabytes, async (bed) => {
+        makeChainstate(bed.dir, gigabytes, smallFiles, type === "ext4" ? "blocks" : "other");
+        const label = `\`${freezer}\`, ${type}, ${gigabytes} GB, ${smallFiles || "few"} files`;
+        await measureFrozen(bed, freezer, label);
+      });
+    }
+  }
+  await withMount("ext4", 4, async (bed) => {
+    makeChainstate(bed.dir, 1);
+    // Something to compress: what was never written reads as zeros.
+    execFileSync("sh", [
+      "-c",
+      'head -c 600M /dev/urandom | base64 -w0 > "$1"',
+      "sh",
+      blockPath(bed.dir, 1_000_000),
+    ]);
+    await compareArchiving(bed);
+    await measureLive(bed);
+  });
+}
+
+async function measureSubvolumes(): Promise<void> {
+  for (const gigabytes of sizes) {
+    await withMount("btrfs", gigabytes, async (bed) => {
+      execFileSync("btrfs", ["-q", "subvolume", "create", bed.dir]);
+      makeChainstate(bed.dir, gigabytes);
+      await measureFrozen(bed, "btrfs", `\`btrfs\`, ${gigabytes} GB, few files`);
+    });
+  }
+}
+
+/** Everything but the chainstate is somewhere else: it is small, and what is beside the chainstate is snapshotted with it. */
+async function measurePlace(place: string): Promise<void> {
+  const [freezer = "", parent = ""] = place.split(":");
+  for (const gigabytes of sizes) {
+    const base = mkdtempSync(join(tmpdir(), "bench-"));
+    const dir = join(parent, "mainnet");
+    try {
+      const bed = new Bed(base, await freePort(), dir);
+      makeChainstate(dir, gigabytes);
+      await measureFrozen(bed, freezer, `\`${freezer}\` at ${parent}, ${gigabytes} GB`);
+    } finally {
+      for (const made of [base, dir]) rmSync(made, { recursive: true, force: true });
+    }
+  }
+}
+
+async function withMount(
+  type: LoopFileSystem,
+  gigabytes: number,
+  work: (bed: Bed) => Promise<void>,
+): Promise<void> {
+  const mount = mountLoop(type, `${gigabytes + 4}G`);
+  try {
+    const base = join(mount.path, "bench");
+    mkdirSync(base);
+    await work(new Bed(base, await freePort()));
+  } finally {
+    mount.unmount();
+  }
+}
+
 console.log(
   `Medians of ${pairs} pairs. Load average ${loadavg()
     .map((each) => each.toFixed(1))
@@ -230,41 +313,6 @@ console.log(
 );
 console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
 const sizes = positionals.length > 0 ? positionals.map(Number) : [1, 4, 16];
-for (const gigabytes of sizes) {
-  for (const [type, freezer, smallFiles] of [
-    ["ext4", "sqlite", 0],
-    ["ext4", "sqlite", 20_000],
-    ["xfs", "reflink", 0],
-    ["xfs", "reflink", 20_000],
-  ] as const) {
-    if (smallFiles > 0 && gigabytes > 1) continue;
-    const mount = mountLoop(type, `${gigabytes + 4}G`);
-    try {
-      const bed = new Bed(join(mount.path, "bench"), await freePort());
-      makeChainstate(bed.dir, gigabytes, smallFiles, type === "ext4" ? "blocks" : "other");
-      await measureFrozen(
-        bed,
-        freezer,
-        `\`${freezer}\`, ${type}, ${gigabytes} GB, ${smallFiles || "few"} files`,
-      );
-    } finally {
-      mount.unmount();
-    }
-  }
-}
-const mount = mountLoop("ext4", "8G");
-try {
-  const bed = new Bed(join(mount.path, "bench"), await freePort());
-  makeChainstate(bed.dir, 1, 0, "blocks");
-  // Something to compress: what was never written reads as zeros.
-  execFileSync("sh", [
-    "-c",
-    'head -c 600M /dev/urandom | base64 -w0 > "$1"',
-    "sh",
-    blockPath(bed.dir, 1_000_000),
-  ]);
-  await compareArchiving(bed);
-  await measureLive(bed);
-} finally {
-  mount.unmount();
-}
+if (values.place.length > 0) for (const place of values.place) await measurePlace(place);
+else if (values.volumes) await measureSubvolumes();
+else await measureFileSystems();

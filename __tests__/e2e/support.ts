@@ -12,7 +12,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createChainstate } from "../../simulator/chainstate.ts";
 import { freePort, makeNodeExecutable, waitForInfo, type NodeExecutable } from "../../simulator/launch.ts";
@@ -51,6 +51,8 @@ export interface SetupOptions {
   readonly running?: boolean;
   /** Where everything of it is made; default: the directory for temporary files. */
   readonly parent?: string;
+  /** The chainstate's parent where that is not beside everything else: the mount point of a volume of its own. */
+  readonly chainstateParent?: string;
   /** Makes the chainstate's directory, where it has to be something special. */
   readonly makeDirectory?: (path: string) => void;
   /** For every job. */
@@ -64,12 +66,13 @@ export interface SetupOptions {
 export async function setUp(options: SetupOptions = {}): Promise<Setup> {
   const kind = options.kind ?? byProcess;
   const directory = mkdtempSync(join(options.parent ?? kind.parent, "e2e-"));
-  const chainstate = join(directory, "node", options.real === true ? "stacks-node" : "mainnet");
+  const parent = options.chainstateParent ?? join(directory, "node");
+  const chainstate = join(parent, options.real === true ? "stacks-node" : "mainnet");
   const store = join(directory, "store");
   mkdirSync(store);
-  mkdirSync(dirname(chainstate));
+  mkdirSync(parent, { recursive: true });
   options.makeDirectory?.(chainstate);
-  if (options.real === true) execFileSync("tar", ["-xJf", fixture, "-C", dirname(chainstate)]);
+  if (options.real === true) execFileSync("tar", ["-xJf", fixture, "-C", parent]);
   else {
     createChainstate(chainstate, {
       era: "nakamoto",
@@ -166,11 +169,12 @@ export async function until(
   }
 }
 
-/** One node runs and its RPC answers: for the time after a kill. */
-export async function untilNodeRuns(setup: Setup): Promise<void> {
-  await until("one node runs and answers", 60_000, async () => {
+/** One node runs and its RPC answers: for the time after a kill. `slowness`: of a machine whose minutes are longer. */
+export async function untilNodeRuns(setup: Setup, slowness = 1): Promise<void> {
+  await until("one node runs and answers", slowness * 60_000, async () => {
     if (setup.pids().length !== 1) return false;
-    return await fetch(`http://127.0.0.1:${setup.port}/v2/info`, { signal: AbortSignal.timeout(1000) }).then(
+    const signal = AbortSignal.timeout(slowness * 1000);
+    return await fetch(`http://127.0.0.1:${setup.port}/v2/info`, { signal }).then(
       (response) => response.ok,
       () => false,
     );
