@@ -333,9 +333,45 @@ const cases: readonly (readonly [string, () => Promise<void>])[] = [
   ],
 ];
 
+const ofLvm: typeof cases = [
+  [
+    "a full thin pool is refused before the node is stopped",
+    async () => {
+      const before = setup.pids();
+      tool(
+        "lvcreate",
+        "--yes",
+        "--type",
+        "thin",
+        "--thinpool",
+        "pool",
+        "-V",
+        "200M",
+        "-n",
+        "stuffing",
+        "group",
+      );
+      try {
+        const columns = ["--noheadings", "--nosuffix", "--units", "m", "-o", "data_percent,lv_size"];
+        const [percent = 0, sizeMib = 0] = tool("lvs", ...columns, "group/pool")
+          .trim()
+          .split(/\s+/)
+          .map(Number);
+        const count = Math.ceil(sizeMib * (0.96 - percent / 100));
+        tool("dd", "if=/dev/zero", "of=/dev/group/stuffing", "bs=1M", `count=${count}`, "oflag=direct");
+        await fail(snapshotOf({ method: "volume" }), /thin pool group\/pool is 9\d % full/);
+      } finally {
+        tool("lvremove", "--yes", "group/stuffing");
+      }
+      assert.deepEqual(setup.pids(), before);
+      await assertTidy();
+    },
+  ],
+];
+
 const only = process.argv[3] ?? "";
 let failed = 0;
-for (const [title, run] of cases) {
+for (const [title, run] of driver === "lvm" ? [...cases, ...ofLvm] : cases) {
   if (!title.includes(only)) continue;
   const start = performance.now();
   try {

@@ -210,8 +210,8 @@ async function waitForInfo(
 
 /**
  * Looks now and then whether the node still runs, beside the questions to its RPC and never instead of them: the first
- * answer ends the downtime. Throws NodeGoneError once it has not run for `goneMs`; `process` and `command` see a node
- * only by the files it has open, and one that has just been started has none yet.
+ * answer ends the downtime. Throws NodeGoneError once it has not run for `goneMs`; `command` sees a node only by the files
+ * it has open, and one that has just been started has none yet.
  */
 function watchRunning({ control, clock, signal }: HealthRequest, where: string): () => Promise<void> {
   let lookedAt = -Infinity;
