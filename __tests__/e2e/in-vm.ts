@@ -13,9 +13,11 @@ import {
   closeSync,
   readFileSync,
   readdirSync,
+  rmSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { readersPrefix } from "../../src/catalog/ids.ts";
 import { readMounts } from "../../src/system/mounts.ts";
 import { isScratch, setUp, treeOf, untilNodeRuns, visibleSnapshots, type Setup } from "./support.ts";
 
@@ -322,6 +324,9 @@ const cases: readonly (readonly [string, () => Promise<void>])[] = [
   [
     "an archive from the frozen view, after which retention removes the volume snapshots",
     async () => {
+      // The restores that were killed have announced what they read, and retention would leave it alone for a day and a half.
+      for (const read of visibleSnapshots(store))
+        rmSync(join(store, readersPrefix(read)), { recursive: true, force: true });
       const { id } = await succeed(snapshotOf({ cut: "frozen", "freeze-with": driver, "keep-last": "1" }));
       const manifest = manifestOf(id);
       assert.equal(manifest.cut.freezer, driver);
@@ -359,7 +364,7 @@ const ofLvm: typeof cases = [
           .map(Number);
         const count = Math.ceil(sizeMib * (0.96 - percent / 100));
         tool("dd", "if=/dev/zero", "of=/dev/group/stuffing", "bs=1M", `count=${count}`, "oflag=direct");
-        await fail(snapshotOf({ method: "volume" }), /thin pool group\/pool is 9\d % full/);
+        await fail(snapshotOf({ method: "volume" }), /thin pool group\/pool is 9\d %(25)? full/);
       } finally {
         tool("lvremove", "--yes", "group/stuffing");
       }
@@ -369,10 +374,10 @@ const ofLvm: typeof cases = [
   ],
 ];
 
-const only = process.argv[3] ?? "";
+const only = new RegExp(process.argv[3] ?? "");
 let failed = 0;
 for (const [title, run] of driver === "lvm" ? [...cases, ...ofLvm] : cases) {
-  if (!title.includes(only)) continue;
+  if (!only.test(title)) continue;
   const start = performance.now();
   try {
     await run();
