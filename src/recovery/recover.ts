@@ -155,6 +155,7 @@ async function recoverNode(journal: Journal, options: RecoverOptions): Promise<R
   const mayStop = mayStillStop(node, options.clock);
   // systemd is asked all the same: it queues the start behind the stop, and then needs nobody who waits.
   if (mayStop && node.recipe.manager !== "systemd") return "stopping";
+  await awaitLaunched(node, journal.content.chainstateDir, options);
   // A node that cannot be noted on a full disk is started all the same: a second start finds it running.
   await noteStartRequested(journal, options.clock).catch(toleratesFullDisk);
   const how = await options.nodes.start(node.recipe, options.privilege, options.signal);
@@ -163,6 +164,24 @@ async function recoverNode(journal: Journal, options: RecoverOptions): Promise<R
   if (how === "nothing-to-start") return "no-need";
   await note(journal, how === "started" ? "started the node" : "found the node running");
   return how === "started" ? "started" : "running";
+}
+
+const lookMs = 200;
+
+/**
+ * What another has launched a moment ago may still be a shell on its way to becoming the node: nobody would know it as
+ * one, and a second would be started on the same directory. A supervisor knows what it has started.
+ */
+async function awaitLaunched(
+  { recipe, startRequestedAt }: JournalNode,
+  chainstateDir: string,
+  { clock, nodes, privilege, signal }: RecoverOptions,
+): Promise<void> {
+  if (startRequestedAt === null || recipe.manager === "systemd" || recipe.manager === "docker") return;
+  const settledAt = Date.parse(startRequestedAt) + settleMs;
+  while (clock.now() < settledAt && !(await nodes.isInUse(chainstateDir, privilege, signal))) {
+    await clock.sleep(lookMs, signal);
+  }
 }
 
 /** A request to a supervisor that tells of a stop under way is on its way for no longer than `query` allows it. */

@@ -1,0 +1,74 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openJournal } from "../../src/recovery/journal.ts";
+import { noteNode, noteStartRequested, noteStopRequested } from "../../src/recovery/node-account.ts";
+import { recoverFully } from "../../src/recovery/recover.ts";
+import type { Clock } from "../../src/system/clock.ts";
+import { privilegeFor } from "../../src/system/privilege.ts";
+import { volumeReviver } from "../../src/volume/reviver.ts";
+import { recipeFor } from "./doomed-run.ts";
+
+const { signal } = new AbortController();
+let base: string;
+beforeEach(() => {
+  base = mkdtempSync(join(tmpdir(), "recover-"));
+  mkdirSync(join(base, "mainnet"));
+});
+afterEach(() => {
+  rmSync(base, { recursive: true });
+});
+
+/** Recovers after a run that died `agoMs` after it had asked for a start; the node's files are open from `openAtMs` on. */
+async function recovered(agoMs: number, openAtMs: number): Promise<{ startedAtMs: number; inUse: boolean }> {
+  let now = Date.now();
+  const clock: Clock = {
+    now: () => now,
+    async sleep(ms) {
+      now += ms;
+      await Promise.resolve();
+    },
+  };
+  const { journal } = await openJournal({
+    stateDirectory: join(base, "state"),
+    chainstateDir: join(base, "mainnet"),
+    run: { runId: "dead", command: "snapshot", sudo: "never" },
+    signal,
+  });
+  const recipe = recipeFor(base);
+  await noteNode(journal, { wasRunning: true, recipe, process: undefined, stopTimeoutMs: 60_000 });
+  await noteStopRequested(journal, clock);
+  await noteStartRequested(journal, clock);
+  now += agoMs;
+  const begin = now;
+  const inUse = (): boolean => now - begin >= openAtMs;
+  let seen = { startedAtMs: Number.NaN, inUse: false };
+  await recoverFully(journal, {
+    privilege: privilegeFor("never"),
+    clock,
+    signal,
+    volumes: volumeReviver,
+    nodes: {
+      isInUse: async () => await Promise.resolve(inUse()),
+      async start() {
+        seen = { startedAtMs: now - begin, inUse: inUse() };
+        return await Promise.resolve(seen.inUse ? "already-running" : "started");
+      },
+    },
+  });
+  await journal.remove();
+  return seen;
+}
+
+test("a node that was launched a moment ago is waited for, so that no second one is started beside it", async () => {
+  expect(await recovered(100, 1_000)).toMatchObject({ inUse: true });
+});
+
+test("one that does not come is started after a few seconds, and one launched long ago at once", async () => {
+  const late = await recovered(100, Infinity);
+  expect(late).toMatchObject({ inUse: false });
+  expect(late.startedAtMs).toBeGreaterThan(3_000);
+  expect(late.startedAtMs).toBeLessThan(10_000);
+  expect(await recovered(60_000, Infinity)).toEqual({ startedAtMs: 0, inUse: false });
+});
