@@ -10,8 +10,16 @@ source "$(dirname "$0")/common.sh"
 W=$T/systemd
 UNITS=/run/systemd/system
 
+say_how() {
+  echo "export SYSTEMCTL_FORCE_BUS=1 DBUS_SYSTEM_BUS_ADDRESS=unix:path=/proc/$(cat "$W/leader")/root/run/dbus/system_bus_socket"
+}
+
 case ${1:-} in
   up)
+    if [ -f "$W/leader" ] && [ -S "/proc/$(cat "$W/leader")/root/run/dbus/system_bus_socket" ]; then
+      say_how
+      exit 0
+    fi
     apt_install systemd-container dbus >&2
     mkdir -p "$W"/{tmp,root,share} "$UNITS"
     mountpoint -q "$W/tmp" || mount -t tmpfs testbed "$W/tmp"
@@ -29,7 +37,7 @@ case ${1:-} in
     }
     wait_for 200 bus_is_up
     echo "$leader" >"$W/leader"
-    echo "export SYSTEMCTL_FORCE_BUS=1 DBUS_SYSTEM_BUS_ADDRESS=unix:path=/proc/$leader/root/run/dbus/system_bus_socket"
+    say_how
     ;;
   down)
     # SIGRTMIN+4 asks systemd to power off.
