@@ -30,11 +30,13 @@ export interface VolumeCase {
 
 const signal = new AbortController().signal;
 
+/** Over all worlds: two of them may be in one volume group. */
+let runs = 0;
+
 export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
   const { chainstateDir, stateDir, host } = world;
   const snapshotter = world.make(host);
   const file = join(chainstateDir, "chainstate/vm/marf.sqlite");
-  let runs = 0;
   const nextRun = (): string => `conformance-${(runs += 1)}`;
   const requestFor = (runId: string) => ({ chainstateDir, stateDir, runId, signal });
   const stagingFor = (runId: string): string =>

@@ -19,6 +19,8 @@ export type ZfsRecord = v.InferOutput<typeof zfsSchema>;
 export const runProperty = `${toolName}:run`;
 /** On a dataset that a restore replaced, and so on the snapshots in it: the name it had. */
 export const placeProperty = `${toolName}:place`;
+/** On such a dataset that is to stay even when no snapshot is in it any more. */
+export const keepProperty = `${toolName}:keep`;
 
 /** Whose it is, by the property; undefined where there is no such dataset or snapshot. */
 export async function markOf(name: string, host: Host): Promise<string | undefined> {

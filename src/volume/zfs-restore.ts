@@ -12,7 +12,7 @@ import type { CommitRequest, OpenPart, PreparedRestore, RestoreRequest, UndoStep
 import { findReplacements } from "./replacement.ts";
 import { mountScratch, unmountScratch } from "./scratch-mounts.ts";
 import { stepsOf } from "./undo.ts";
-import { destroy, placeProperty, rowsOf, runProperty, type ZfsRecord } from "./zfs-commands.ts";
+import { destroy, keepProperty, placeProperty, rowsOf, runProperty, type ZfsRecord } from "./zfs-commands.ts";
 
 interface Exchange {
   readonly record: ZfsRecord;
@@ -188,6 +188,7 @@ export async function commitZfsRestore(
   for (const { place, kept } of stepsOf("dataset-back", undo)) {
     await promote(place, host);
     await host.do(["zfs", "inherit", runProperty, place]);
+    notes.push(...(await dropEmptied(place, host)));
     if (!(await exists(kept, host))) continue;
     const inside = rowsOf(await host.do(["zfs", "list", "-H", "-r", "-t", "all", "-o", "name", kept]));
     if (!keepPrevious && inside.length === 1) {
@@ -197,7 +198,8 @@ export async function commitZfsRestore(
     if (inside.length === 1)
       notes.push(`The old dataset is kept as ${kept}; \`zfs destroy ${kept}\` removes it.`);
     else {
-      await host.do(["zfs", "set", `${placeProperty}=${place}`, kept]);
+      const marks = [`${placeProperty}=${place}`, ...(keepPrevious ? [`${keepProperty}=yes`] : [])];
+      await host.do(["zfs", "set", ...marks, kept]);
       notes.push(
         `The old dataset is kept as ${kept} with the snapshots and datasets in it; those of this action can still be ` +
           `restored. \`zfs destroy -r ${kept}\` removes all of them.`,
@@ -215,6 +217,27 @@ async function promote(place: string, host: Host): Promise<void> {
     await host.do(["zfs", "promote", place]);
     last = origin;
   }
+}
+
+/**
+ * What earlier restores left for the sake of the snapshots in it goes once they have moved: being a clone of one of them now, it would keep
+ * retention from removing that.
+ */
+async function dropEmptied(place: string, host: Host): Promise<readonly string[]> {
+  const notes: string[] = [];
+  const [pool = ""] = place.split("/");
+  const columns = `name,${placeProperty},${keepProperty}`;
+  const rows = rowsOf(
+    await host.do(["zfs", "list", "-H", "-r", "-t", "filesystem,snapshot", "-o", columns, pool]),
+  );
+  for (const [name = "", of, keep] of rows) {
+    if (of !== place || keep === "yes" || !replaced.test(`${name}@`)) continue;
+    if (rows.filter(([each = ""]) => each.startsWith(`${name}/`) || each.startsWith(`${name}@`)).length === 0)
+      await destroy(name, host).catch(() =>
+        notes.push(`${name}, which an earlier restore kept, is empty; \`zfs destroy ${name}\` removes it.`),
+      );
+  }
+  return notes;
 }
 
 const replaced = new RegExp(`/${toolName}-[^/@]+\\.old\\d+@`);
