@@ -8,6 +8,16 @@ import { ActionError } from "../errors.ts";
 const frameMagic = 0xfd2fb528;
 const checksumSize = 4;
 
+/**
+ * zstd's level 3 with hash tables of 64 and 32 Ki entries, which stay in a core's own cache, and no matches of 5 bytes, which hashes make by
+ * chance: docs/decisions/0007.
+ */
+const level3 = {
+  [constants.ZSTD_c_hashLog]: 16,
+  [constants.ZSTD_c_chainLog]: 15,
+  [constants.ZSTD_c_minMatch]: 6,
+};
+
 /** A frame with content size and checksum, in an ArrayBuffer that nothing else is in. */
 export function compressFrame(bytes: Uint8Array, level: number): Buffer {
   return zstdCompressSync(bytes, {
@@ -17,6 +27,7 @@ export function compressFrame(bytes: Uint8Array, level: number): Buffer {
     pledgedSrcSize: bytes.length,
     params: {
       [constants.ZSTD_c_compressionLevel]: level,
+      ...(level === 3 ? level3 : {}),
       [constants.ZSTD_c_contentSizeFlag]: 1,
       [constants.ZSTD_c_checksumFlag]: 1,
     },
