@@ -10,6 +10,8 @@ export interface ChainstateShape {
   readonly sizeBytes: number;
   /** Epoch-2 block files among them. */
   readonly smallFiles: number;
+  /** Where those go; default: where they are in a chainstate. */
+  readonly blocks?: string;
 }
 
 /** Share of the bytes that is not in block files, by path. The blobs are append-only, the rest are databases. */
@@ -36,7 +38,7 @@ export function writeChainstate(directory: string, shape: ChainstateShape): void
     const size = Math.floor(((shape.sizeBytes - small) * file.share) / pageBytes) * pageBytes;
     writePages(join(directory, file.path), size, file.kind, random);
   }
-  writeSmallFiles(directory, shape.smallFiles, small, random);
+  writeSmallFiles(blocksOf(directory, shape), shape.smallFiles, small, random);
 }
 
 /** Of the pages of a database keyed by hashes, how many a night with `share` more rows touches: bench/segment-size.ts. */
@@ -59,7 +61,16 @@ export function addNight(directory: string, shape: ChainstateShape, share: numbe
     appendPages(descriptor, size, Math.ceil((size * share) / pageBytes) * pageBytes, file.kind, random);
     closeSync(descriptor);
   }
-  writeSmallFiles(directory, Math.ceil(shape.smallFiles * share), Math.ceil(small * share), random);
+  writeSmallFiles(
+    blocksOf(directory, shape),
+    Math.ceil(shape.smallFiles * share),
+    Math.ceil(small * share),
+    random,
+  );
+}
+
+function blocksOf(directory: string, { blocks }: ChainstateShape): string {
+  return blocks ?? join(directory, "chainstate/blocks");
 }
 
 function touchPages(descriptor: number, size: number, touched: number, random: Random): void {
@@ -74,12 +85,12 @@ function touchPages(descriptor: number, size: number, touched: number, random: R
   }
 }
 
-function writeSmallFiles(directory: string, count: number, sizeBytes: number, random: Random): void {
+function writeSmallFiles(blocks: string, count: number, sizeBytes: number, random: Random): void {
   const page = Buffer.alloc(pageBytes * 16);
   const average = Math.max(1, Math.floor(sizeBytes / Math.max(1, count)));
   for (let n = 0; n < count; n += 1) {
     const name = `${hex(random)}${hex(random)}${hex(random)}${hex(random)}`.repeat(2);
-    const path = join(directory, "chainstate/blocks", name.slice(0, 4), name.slice(4, 8), name);
+    const path = join(blocks, name.slice(0, 4), name.slice(4, 8), name);
     const size = Math.min(page.length, 1 + (random.next() % (2 * average)));
     for (let at = 0; at < size; at += pageBytes) fillPage(page, at, "block", random);
     mkdirSync(dirname(path), { recursive: true });

@@ -80,14 +80,19 @@ async function restore(
   rmSync(target, { recursive: true, force: true });
   emptyCache();
   const { seconds, outputs } = await act({ command: "restore", "chainstate-dir": target, ...more });
-  execFileSync("diff", ["-r", join(chainstate, "bulk"), join(target, "bulk")]);
+  for (const part of ["bulk", "chainstate/blocks"])
+    execFileSync("diff", ["-r", join(chainstate, part), join(target, part)]);
   return { seconds, fetchedBytes: Number(outputs["fetched-bytes"]) };
 }
 
 rmSync(values.dir, { recursive: true, force: true });
 mkdirSync(at("store"), { recursive: true });
 createChainstate(chainstate, { era: "nakamoto", height: 100, seed: "bench", blocksInWal: 0 });
-const shape = { sizeBytes: Number(values.size), smallFiles: Number(values.files) };
+const shape = {
+  sizeBytes: Number(values.size),
+  smallFiles: Number(values.files),
+  blocks: join(chainstate, "chainstate/blocks"),
+};
 writeChainstate(join(chainstate, "bulk"), shape);
 const first = await snapshot();
 cpSync(chainstate, yesterday, { recursive: true, preserveTimestamps: true });

@@ -85,6 +85,7 @@ async function compare(sizeBytes: number, taking: readonly Contestant[]): Promis
   const shape = {
     sizeBytes,
     smallFiles: Math.round((Number(values.files) * sizeBytes) / Number(values.size)),
+    blocks: join(data, "chainstate/blocks"),
   };
   const bulk = join(data, "bulk");
   writeChainstate(bulk, shape);
@@ -208,9 +209,12 @@ async function run(line: string, { data, store, back, s3: place }: Places): Prom
   return undefined;
 }
 
-/** Contestants restore to different depths; the bulk of the data must be there with every byte. */
+/** Contestants restore to different depths; the bulk of the data and the block files must be there with every byte. */
 async function assertRestored(places: Places): Promise<void> {
-  await run('found=$(find "$BACK" -type d -name bulk) && diff -r "$found" "$DATA/bulk"', places);
+  await run(
+    'found=$(find "$BACK" -type d -name bulk) && diff -r "$found" "$DATA/bulk" && diff -r "$found/../chainstate/blocks" "$DATA/chainstate/blocks"',
+    places,
+  );
 }
 
 function treeSize(directory: string): number {
