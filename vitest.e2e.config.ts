@@ -8,7 +8,8 @@ export default defineConfig({
     pool: "forks",
     // Real processes on a busy machine: a second chance, which the report shows.
     retry: 1,
-    maxWorkers: 2,
+    // Most of them wait: for a node that stops, a store that stalls, a switch.
+    maxWorkers: 3,
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

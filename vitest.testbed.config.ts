@@ -9,7 +9,7 @@ export default defineConfig({
     // Real processes on a busy machine: a second chance, which the report shows.
     retry: 1,
     // Most of them wait for something: a supervisor, a store that stalls, a switch.
-    maxWorkers: 3,
+    maxWorkers: 4,
     testTimeout: 300_000,
     hookTimeout: 300_000,
   },

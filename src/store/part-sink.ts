@@ -45,7 +45,7 @@ interface HeldFrame {
   readonly placed: (at: PlacedFrame) => void;
 }
 
-const writesAtOnce = 4;
+const writesAtOnce = 8;
 const copiesAtOnce = 12;
 /** Of parts on their way; a single larger part goes alone. */
 const bytesOnTheWay = 96 * 1024 * 1024;

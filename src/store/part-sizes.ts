@@ -8,7 +8,7 @@ import { StoreError } from "./errors.ts";
 import type { PartLimits } from "./port.ts";
 
 const MiB = 1024 * 1024;
-const usualPartBytes = 16 * MiB;
+const usualPartBytes = 8 * MiB;
 /** A written part is held in memory until the store has it. */
 const largestWrittenPartBytes = 512 * MiB;
 /** A copied part is held by nobody, but its request must be answered within the time limits. */
