@@ -76,16 +76,20 @@ describe("planSegments", () => {
   });
 
   test("cuts a large file at multiples of its segment size, alone", async () => {
-    const segments = await plan([entryOf("a", 10), entryOf("b", 22 * MiB), entryOf("c", 10)]);
+    const segments = await plan([
+      entryOf("a", 10),
+      entryOf("b", 2 * segmentSizeBytes + 3 * MiB),
+      entryOf("c", 10),
+    ]);
     expect(segments.map((segment) => segment.size)).toEqual([
       512 + 512 + 512,
-      8 * MiB,
-      8 * MiB,
-      6 * MiB,
+      segmentSizeBytes,
+      segmentSizeBytes,
+      3 * MiB,
       1024,
     ]);
-    const own = await plan([entryOf("b", 10 * MiB + 1, 4 * MiB)]);
-    expect(own.map((segment) => segment.size)).toEqual([512, 4 * MiB, 4 * MiB, 2 * MiB + 512]);
+    const own = await plan([entryOf("b", 5 * MiB + 1, 2 * MiB)]);
+    expect(own.map((segment) => segment.size)).toEqual([512, 2 * MiB, 2 * MiB, MiB + 512]);
   });
 
   test("an append to a large file changes its last segment only", async () => {

@@ -16,7 +16,7 @@ const maxBytesInFlight = 80 * 1024 * 1024;
 /** Small files are objects on the heap long before a worker takes their frame: of half a million, a few frames' are enough. */
 const maxItemsPerWorker = 16_384;
 /** Requests at once, at least: a store with latency is read fast only by many. */
-const minRequests = 8;
+const minRequests = 16;
 
 export interface FetchProgress {
   /** Bytes of the archive that are dealt with. */

@@ -1,5 +1,5 @@
 /**
- * The frames of an archive in memory: 52 bytes each in flat arrays, which is 1 MB for 650 GB. Everything else about an
+ * The frames of an archive in memory: 52 bytes each in flat arrays, which is 8 MB for 650 GB. Everything else about an
  * archive is streamed.
  */
 import type { FrameSizes } from "./seek-table.ts";

@@ -10,7 +10,7 @@ import { paddingAfter } from "./tar-header.ts";
  * Source bytes of a segment, and the largest any file kind may ask for. Small enough that a core hashes what it has just
  * read, and compresses what it has just hashed, out of its caches: docs/decisions/0006.
  */
-export const segmentSizeBytes = 8 * 1024 * 1024;
+export const segmentSizeBytes = 4 * 1024 * 1024;
 /** No frame a reader takes is larger once decompressed: the largest segment the format allows, and room for a header. */
 export const maxFrameSizeBytes = 33 * 1024 * 1024;
 /** One entry in so many begins a segment, whatever came before. */
