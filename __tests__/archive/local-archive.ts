@@ -8,6 +8,7 @@ import type { UnpackedArchive, UnpackOptions, VerifiedArchive } from "../../src/
 import type { FrameSink, FrameSource } from "../../src/archive/transport.ts";
 import type { View } from "../../src/archive/view.ts";
 import { writeArchive } from "../../src/archive/writer.ts";
+import { writeFully } from "../../src/system/write-fully.ts";
 import type { WriteArchiveOptions, WrittenArchive } from "../../src/archive/writer.ts";
 
 export interface LocalSink extends FrameSink {
@@ -19,11 +20,6 @@ export async function openLocalSink(file: string, base?: string): Promise<LocalS
   const handle = await open(file, "w");
   const from = base === undefined ? undefined : await open(base, "r");
   let offset = 0;
-  const write = async (bytes: Uint8Array): Promise<void> => {
-    for (let done = 0; done < bytes.length;) {
-      done += (await handle.write(bytes, done, bytes.length - done, offset + done)).bytesWritten;
-    }
-  };
   return {
     async append(frame, placed) {
       let reused = false;
@@ -39,14 +35,14 @@ export async function openLocalSink(file: string, base?: string): Promise<LocalS
         reused = true;
       }
       const { length } = bytes;
-      await write(bytes);
+      await writeFully(handle, bytes, offset);
       release?.();
       placed({ offset, compressedSize: length, reused });
       offset += length;
     },
     async finish(tail) {
       const bytes = tail();
-      await write(bytes);
+      await writeFully(handle, bytes, offset);
       offset += bytes.length;
     },
     async close() {

@@ -19,10 +19,10 @@ import {
   openSync,
   rmSync,
   symlinkSync,
-  writeSync,
 } from "node:fs";
 import { ActionError, hasCode } from "../errors.ts";
 import { encodePath, fsPath } from "../system/path-bytes.ts";
+import { writeFullySync } from "../system/write-fully.ts";
 import { parentOf } from "./entry-paths.ts";
 import { show } from "./tree-check.ts";
 import type { EntryFacts, FrameItem, OwnerPolicy, UnpackTarget } from "./worker-protocol.ts";
@@ -229,12 +229,12 @@ function writeContent(descriptor: number, fileOffset: number, content: Buffer, h
   while (at < content.length) {
     const end = Math.min(at + holeBlockBytes, content.length);
     if (holes && isZero(content, at, end)) {
-      writeFully(descriptor, fileOffset, content, from, at);
+      writeFullySync(descriptor, content.subarray(from, at), fileOffset + from);
       from = end;
     }
     at = end;
   }
-  writeFully(descriptor, fileOffset, content, from, content.length);
+  writeFullySync(descriptor, content.subarray(from), fileOffset + from);
 }
 
 function endsInHole(content: Buffer): boolean {
@@ -244,10 +244,4 @@ function endsInHole(content: Buffer): boolean {
 
 function isZero(content: Buffer, from: number, to: number): boolean {
   return content.compare(zeros, 0, to - from, from, to) === 0;
-}
-
-function writeFully(descriptor: number, fileOffset: number, content: Buffer, from: number, to: number): void {
-  for (let at = from; at < to;) {
-    at += writeSync(descriptor, content, at, to - at, fileOffset + at);
-  }
 }

@@ -11,6 +11,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { hasCode, throwIfAborted } from "../errors.ts";
 import { withFileLock } from "../system/file-lock.ts";
+import { writeFully } from "../system/write-fully.ts";
 import { collect } from "./chunks.ts";
 import {
   beyondEnd,
@@ -20,7 +21,7 @@ import {
   StoreError,
 } from "./errors.ts";
 import { explained, explainFileError } from "./file-errors.ts";
-import { beginFileUpload, syncDirectory, writeFully } from "./file-upload.ts";
+import { beginFileUpload, syncDirectory } from "./file-upload.ts";
 import { etagOf, readRange, sameContents } from "./file-version.ts";
 import { walkFiles } from "./file-walk.ts";
 import { assertKey, isOwnKey } from "./keys.ts";

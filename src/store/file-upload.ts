@@ -8,6 +8,7 @@ import type { FileHandle } from "node:fs/promises";
 import { open, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { throwIfAborted } from "../errors.ts";
+import { writeFully } from "../system/write-fully.ts";
 import { ObjectChangedError, StoreError, uploadClosed } from "./errors.ts";
 import { explained } from "./file-errors.ts";
 import { etagOf, readRange, sameContents } from "./file-version.ts";
@@ -109,15 +110,6 @@ export async function beginFileUpload(file: FileHandle, options: FileUploadOptio
       await explained(options.temporaryPath, () => rm(options.temporaryPath, { force: true }));
     },
   };
-}
-
-/** `FileHandle.write` may write less than it was given. */
-export async function writeFully(file: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
-  let done = 0;
-  while (done < bytes.length) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, offset + done);
-    done += bytesWritten;
-  }
 }
 
 /** Makes a rename in this directory last through a power cut. */
