@@ -45,6 +45,7 @@ const steps: readonly (readonly [string, Pick])[] = [
 const middle = (result: Result, pick: Pick): number => median(result.rounds.map(pick));
 const gigabytes = (bytes: number): string => `${Math.round(bytes / 1e8) / 10} GB`;
 const seconds = (value: number): string => (Number.isNaN(value) ? "–" : `${value.toFixed(1)} s`);
+const escaped = (name: string): string => name.replaceAll("|", "\\|");
 const isOurs = ({ name }: Result): boolean => name.startsWith("chainstate-snapshot");
 
 mkdirSync(charts, { recursive: true });
@@ -119,14 +120,14 @@ function table(head: readonly string[], rows: readonly string[]): string {
 
 function nightsTable({ results }: Report): string {
   const rows = results.map((result) => {
-    if (result.failed !== undefined) return row([result.name, "failed", "", "", "", ""]);
+    if (result.failed !== undefined) return row([escaped(result.name), "failed", "", "", "", ""]);
     const bytes = (pick: (round: Round) => number | undefined): string => {
       const value = median(result.rounds.flatMap((round) => pick(round) ?? []));
       return Number.isNaN(value) ? "" : `${(value / 1e6).toFixed(0)} MB`;
     };
     const cells = steps.map(([, pick]) => seconds(middle(result, pick)));
     const stored = [bytes((round) => round.storedBytes), bytes((round) => round.sentBytes)];
-    return row([result.name.replaceAll("|", "\\|"), ...cells, ...stored]);
+    return row([escaped(result.name), ...cells, ...stored]);
   });
   return table(
     ["", ...steps.map(([title]) => title.toLowerCase()), "stored, first night", "sent, second night"],
@@ -150,8 +151,11 @@ function scaleTable({ results }: Report, sizes: readonly number[]): string {
   ].join("\n");
 }
 
+/** A run to S3 takes what goes to files along; that has a table of its own. */
 function read(name: string): Report | undefined {
-  return parsed(name) as Report | undefined;
+  const report = parsed(name) as Report | undefined;
+  if (report === undefined || name !== "s3") return report;
+  return { ...report, results: report.results.filter(({ place }) => place === "s3") };
 }
 
 /** What the benches themselves wrote. */
