@@ -3,7 +3,7 @@
 # cases (those with that word) run on them, LVM's and ZFS's side by side. One line a case: "ok …" or "not ok …". WHAT:
 #   all, lvm, lvm-thick, lvm-thin, zfs   the drivers' conformance cases
 #   dist, dist-lvm, dist-zfs             the committed action with a simulated node
-#   bench                                how long it keeps a node down, beside the same without any volume snapshot
+#   bench                                how long it keeps a node down, beside a bare stop and start
 set -euo pipefail
 PROJECT=$(cd "$(dirname "$0")/.." && pwd)
 WHAT=${1:-all}
@@ -63,7 +63,7 @@ cases() {
   node "$PROJECT/$PROGRAM" "$1" "$ONLY"
 }
 if [[ $WHAT == bench ]]; then
-  node "$PROJECT/bench/downtime.ts" 0 --pairs 3 --place sqlite:/tmp/thin --place lvm:/tmp/thin --place zfs:/tmp/zfs
+  node "$PROJECT/bench/downtime.ts" 0 --pairs 3 --place lvm:/tmp/thin --place zfs:/tmp/zfs
   exit
 fi
 if [[ $WHAT != all ]]; then
