@@ -11,7 +11,7 @@ import { cloudSnapshotter } from "../../src/volume/cloud-snapshotter.ts";
 import { hostOf, type Host } from "../../src/volume/host.ts";
 import type { UndoStep, VolumeRecord } from "../../src/volume/port.ts";
 import { volumeCases } from "../conformance/volume.ts";
-import { AwsWorld, ec2Error, forgetAll, motoEndpoint } from "./aws-world.ts";
+import { AwsWorld, ec2Error, motoEndpoint } from "./aws-world.ts";
 
 const moto = await motoEndpoint();
 const base = hostOf(privilegeFor("auto"), systemClock);
@@ -20,8 +20,6 @@ const signal = new AbortController().signal;
 const root = moto === undefined ? "/nowhere" : await mkdtemp(join(tmpdir(), "ebs-"));
 const stateDir = join(root, "state");
 const chainstateDir = join(root, "mount/mainnet");
-// What an earlier run of the tests left would be found by its tags.
-if (moto !== undefined) await forgetAll(moto);
 const opened = moto === undefined ? undefined : await AwsWorld.open(root, moto, base);
 
 describe.skipIf(opened === undefined)("aws-ebs on moto's EC2", () => {

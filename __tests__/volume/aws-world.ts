@@ -3,6 +3,7 @@
  * devices stand for its NVMe disks, so that freezing, mounting and swapping are real. A proxy before moto can say what moto never says.
  */
 import { execFileSync } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { copyFile, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
@@ -25,11 +26,6 @@ export async function motoEndpoint(): Promise<string | undefined> {
   return process.geteuid?.() === 0 ? endpoint?.trim() : undefined;
 }
 
-/** Makes moto forget what it has, for tests that count all there is. */
-export async function forgetAll(moto: string): Promise<void> {
-  await fetch(`${moto}/moto-api/reset`, { method: "POST" });
-}
-
 export type Answer = (body: string) => { readonly status: number; readonly body: string } | undefined;
 
 export class AwsWorld {
@@ -46,6 +42,8 @@ export class AwsWorld {
   rewrite: (action: string, answer: string) => string = (_, answer) => answer;
   instanceId = "";
   zone = "us-east-1a";
+  /** Of this world alone: worlds side by side, and what earlier ones left, must not be found by their tags. */
+  readonly #account = String(randomInt(1e11, 1e11 + 1e9));
   readonly #host: Host;
   readonly #servers: Server[] = [];
   /** Loop device → volume id. */
@@ -76,6 +74,7 @@ export class AwsWorld {
         const headers = Object.entries(request.headers).filter(
           ([name]) => !/^(host|connection|content-length|expect)$/.test(name),
         ) as [string, string][];
+        headers.push(["x-moto-account-id", world.#account]);
         const passed = await fetch(moto, { method: "POST", headers: Object.fromEntries(headers), body });
         const action = new URLSearchParams(body).get("Action") ?? "";
         const said = await passed.text();
