@@ -3,8 +3,7 @@
  * (the simulator's own, slow and obvious consistency check) would run on it.
  */
 import { execFileSync } from "node:child_process";
-import { accessSync, constants, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -16,11 +15,12 @@ import { Tips } from "../../src/chainstate/tips.ts";
 import { ChainWriter, type ChainstateOptions, createChainstate } from "../../simulator/chainstate.ts";
 import { whyInconsistent } from "../../simulator/consistency.ts";
 import * as damage from "../../simulator/damage.ts";
+import { memoryDirectory } from "../tools.ts";
 
 const runs = 240;
 const signal = new AbortController().signal;
 /** In memory where there is some: syncing to a disk proves nothing here and takes most of the time. */
-const root = mkdtempSync(join(scratchParent(), "consistency-"));
+const root = mkdtempSync(join(memoryDirectory(), "consistency-"));
 
 const shapes = {
   nakamoto: { era: "nakamoto", height: 24, lastEpoch2Height: 4, blocksInWal: 9 },
@@ -180,12 +180,3 @@ describe("a chainstate is accepted exactly when a node would run on it", () => {
     expect(tally.refused).toBeGreaterThan(runs / 8);
   });
 });
-
-function scratchParent(): string {
-  try {
-    accessSync("/dev/shm", constants.W_OK);
-    return "/dev/shm";
-  } catch {
-    return tmpdir();
-  }
-}

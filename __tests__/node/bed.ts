@@ -9,6 +9,7 @@ import type { NodeExecutable } from "../../simulator/launch.ts";
 import { isAlive, readStat } from "../../src/system/proc.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import type { NodeSetup } from "../conformance/node-control.ts";
+import { memoryDirectory } from "../tools.ts";
 
 export interface Surroundings {
   readonly directory: string;
@@ -26,7 +27,7 @@ export interface Surroundings {
 }
 
 /** In memory where there is such a place: a loaded disk would make every start of a node take seconds. */
-const memory = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+const memory = memoryDirectory();
 
 /** `share`: a directory that a supervisor in a container of its own sees under the same path. */
 export async function makeSurroundings(setup: NodeSetup, share?: string): Promise<Surroundings> {
