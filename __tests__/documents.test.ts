@@ -122,3 +122,12 @@ describe("the recipes for stores", () => {
     expect(text.match(/@[0-9a-f]{40} # v/g)?.length).toBeGreaterThan(1);
   });
 });
+
+test("native bindings that npm may leave out are named, in the version of what they belong to", () => {
+  const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
+    packages: Record<string, { version?: string; devDependencies?: Record<string, string> }>;
+  };
+  const named = packages[""]?.devDependencies ?? {};
+  for (const tool of ["rolldown", "oxlint"])
+    expect(named[`@${tool}/binding-linux-x64-gnu`]).toBe(packages[`node_modules/${tool}`]?.version);
+});

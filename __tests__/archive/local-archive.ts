@@ -8,8 +8,8 @@ import type { UnpackedArchive, UnpackOptions, VerifiedArchive } from "../../src/
 import type { FrameSink, FrameSource } from "../../src/archive/transport.ts";
 import type { View } from "../../src/archive/view.ts";
 import { writeArchive } from "../../src/archive/writer.ts";
-import { writeFully } from "../../src/system/write-fully.ts";
 import type { WriteArchiveOptions, WrittenArchive } from "../../src/archive/writer.ts";
+import { writeFully } from "../../src/system/write-fully.ts";
 
 export interface LocalSink extends FrameSink {
   close(): Promise<void>;
