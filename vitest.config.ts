@@ -7,7 +7,7 @@ export default defineConfig({
     exclude: ["__tests__/e2e/**", "__tests__/**/*.testbed.test.ts"],
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });

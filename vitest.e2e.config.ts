@@ -6,11 +6,9 @@ export default defineConfig({
     include: ["__tests__/e2e/**/*.test.ts"],
     exclude: ["__tests__/**/*.testbed.test.ts"],
     pool: "forks",
-    // Real processes on a busy machine: a second chance, which the report shows.
-    retry: 1,
     // Most of them wait: for a node that stops, a store that stalls, a switch.
     maxWorkers: 3,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
   },
 });

@@ -6,10 +6,9 @@ export default defineConfig({
   test: {
     include: ["__tests__/**/*.testbed.test.ts"],
     pool: "forks",
-    // Real processes on a busy machine: a second chance, which the report shows.
-    retry: 1,
     // Most of them wait for something: a supervisor, a store that stalls, a switch.
     maxWorkers: 4,
+    maxConcurrency: 8,
     testTimeout: 300_000,
     hookTimeout: 300_000,
   },

@@ -2,9 +2,11 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { loadInputs } from "../src/inputs.ts";
-import { variableOf } from "../src/inputs/given.ts";
-import { inputNames, inputTable, type InputName, type InputSpec } from "../src/inputs/table.ts";
+import { loadInputs } from "../src/config/inputs.ts";
+import { variableOf } from "../src/config/given.ts";
+import type { InputSpec } from "../src/config/input-spec.ts";
+import { inputNames, inputTable, type InputName } from "../src/config/table.ts";
+import { errorCodes, errorGroups } from "../src/domain/error-codes.ts";
 import { outputNames } from "../src/report/port.ts";
 import {
   actionPath,
@@ -13,6 +15,8 @@ import {
   renderAction,
   renderReadme,
 } from "../scripts/generate-readme.ts";
+import { renderGenerated } from "../scripts/generate-actions.ts";
+import { errorsPath, renderErrors } from "../scripts/generate-errors.ts";
 import { lintOurs } from "../scripts/lint-workflows.ts";
 import { recipe, recipesPath } from "./e2e/recipe.ts";
 
@@ -41,10 +45,32 @@ describe("action.yml", () => {
 
   test("runs dist under node24, and after the job whatever happened", () => {
     expect(action).toMatchObject({
-      runs: { using: "node24", main: "dist/index.js", post: "dist/index.js", "post-if": "always()" },
+      runs: { using: "node24", main: "dist/main.js", post: "dist/post.js", "post-if": "always()" },
       branding: { icon: "archive", color: "purple" },
     });
   });
+});
+
+describe("the actions of one command each, and action-types.yml", () => {
+  const generated = renderGenerated(action);
+
+  test.each(Object.entries(generated))("%s is what action.yml says", (path, text) => {
+    expect(readFileSync(join(root, path), "utf8")).toBe(text);
+  });
+
+  test.each(Object.keys(generated).filter((path) => path.endsWith("/action.yml")))(
+    "%s takes the inputs of its command and runs the one dist",
+    (path) => {
+      const { inputs, runs } = readAction(generated[path] ?? "");
+      const command = dirname(path);
+      const used = inputNames.filter(
+        (name) => name === "command" || (inputTable[name] as InputSpec).commands.includes(command as never),
+      );
+      expect(Object.keys(inputs)).toEqual(used);
+      expect(inputs["command"]?.default).toBe(command);
+      expect(runs).toMatchObject({ main: "../dist/main.js", post: "../dist/post.js", "post-if": "always()" });
+    },
+  );
 });
 
 describe("the README", () => {
@@ -55,7 +81,7 @@ describe("the README", () => {
     }
   });
 
-  test("has a smallest workflow that the program takes as it stands", () => {
+  test("has a workflow to begin with that the program takes as it stands", () => {
     const block = /```yaml\n(on:[\s\S]*?)```/.exec(readme)?.[1] ?? "";
     const given = [...block.matchAll(/^ {10}([\w-]+): (.+)$/gm)].map(([, name, value]) => [
       variableOf(name ?? ""),
@@ -65,19 +91,29 @@ describe("the README", () => {
     expect(loadInputs(Object.fromEntries(given))).toMatchObject({ command: "snapshot" });
   });
 
-  test("explains no error that the program does not know", () => {
-    const source = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
-      .filter((path) => path.endsWith(".ts"))
-      .map((path) => readFileSync(join(root, "src", path), "utf8"))
-      .join("\n");
-    const codes = [...readme.matchAll(/^\| `([A-Z_]+)` +\|/gm)].map(([, code]) => code);
-    expect(codes.length).toBeGreaterThan(15);
-    expect(codes.filter((code) => !source.includes(`"${code}"`))).toEqual([]);
+  test("asks for the rights of AWS that the recipe asks for", () => {
+    const page = readFileSync(join(root, "docs/permissions.md"), "utf8");
+    const policy = /```json\n(\{[\s\S]*?)```/.exec(page)?.[1] ?? "";
+    expect(JSON.parse(policy)).toEqual(recipe("AWS").json("policy: writer"));
+  });
+});
+
+describe("the codes of errors", () => {
+  test("stand in docs/errors.md as in their table", () => {
+    expect(readFileSync(errorsPath, "utf8")).toBe(renderErrors());
   });
 
-  test("asks for the rights of AWS that the recipe asks for", () => {
-    const policy = /```json\n(\{[\s\S]*?)```/.exec(readme)?.[1] ?? "";
-    expect(JSON.parse(policy)).toEqual(recipe("AWS").json("policy: writer"));
+  test("are all raised by the program", () => {
+    const source = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
+      .filter((path) => path.endsWith(".ts") && !path.endsWith("error-codes.ts"))
+      .map((path) => readFileSync(join(root, "src", path), "utf8"))
+      .join("\n");
+    expect(Object.keys(errorCodes).filter((code) => !source.includes(`"${code}"`))).toEqual([]);
+  });
+
+  test("belong to one group each", () => {
+    const codes = Object.values(errorGroups).flatMap((group) => Object.keys(group));
+    expect(codes.toSorted()).toEqual(Object.keys(errorCodes).toSorted());
   });
 });
 
@@ -125,9 +161,9 @@ describe("the recipes for stores", () => {
 
 test("native bindings that npm may leave out are named, in the version of what they belong to", () => {
   const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
-    packages: Record<string, { version?: string; devDependencies?: Record<string, string> }>;
+    packages: Record<string, { version?: string; optionalDependencies?: Record<string, string> }>;
   };
-  const named = packages[""]?.devDependencies ?? {};
+  const named = packages[""]?.optionalDependencies ?? {};
   for (const tool of ["rolldown", "oxlint"])
     expect(named[`@${tool}/binding-linux-x64-gnu`]).toBe(packages[`node_modules/${tool}`]?.version);
 });

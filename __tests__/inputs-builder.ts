@@ -1,18 +1,20 @@
 /** Configurations for tests, made the way the program makes them: texts of inputs over the defaults of action.yml. */
-import type { Config } from "../src/config.ts";
-import { loadInputs } from "../src/inputs.ts";
-import { variableOf } from "../src/inputs/given.ts";
-import { inputNames, inputTable, type CommandName, type InputName } from "../src/inputs/table.ts";
+import type { Config } from "../src/config/config.ts";
+import { loadInputs } from "../src/config/inputs.ts";
+import { variableOf } from "../src/config/given.ts";
+import type { CommandName } from "../src/config/input-spec.ts";
+import { inputNames, inputTable, type InputName } from "../src/config/table.ts";
 
 export type InputTexts = Partial<Record<InputName, string>>;
 
 /** What each command cannot do without. */
-const needed: Readonly<Record<CommandName, InputTexts>> = {
+export const needed: Readonly<Record<CommandName, InputTexts>> = {
   snapshot: { "chainstate-dir": "/var/stacks/mainnet", storage: "file:///srv/snapshots" },
   restore: { "chainstate-dir": "/var/stacks/mainnet", storage: "file:///srv/snapshots" },
   verify: { storage: "file:///srv/snapshots" },
   list: { storage: "file:///srv/snapshots" },
   prune: { storage: "file:///srv/snapshots" },
+  import: { storage: "file:///srv/snapshots", from: "https://host.example/mainnet.tar.zst" },
 };
 
 /** The `INPUT_…` variables as a runner sets them: every default of action.yml, then what the workflow gave. */

@@ -4,9 +4,14 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { loadInputs } from "../src/inputs.ts";
-import { variableOf } from "../src/inputs/given.ts";
+import { readCommandLine } from "../src/app/cli-options.ts";
+import { loadInputs, loadOptions } from "../src/config/inputs.ts";
+import { variableOf } from "../src/config/given.ts";
 import { lintOurs, lintWorkflows, workflowPaths } from "../scripts/lint-workflows.ts";
+
+/** From the program's name to what a shell would not hand on. */
+const commandLine =
+  /(?:^|&& |ExecStart=\/usr\/local\/bin\/)chainstate-snapshot ((?:snapshot|restore|verify|list|prune|import|--version)[^\n>#]*)/gm;
 
 interface Step {
   readonly uses?: string;
@@ -25,6 +30,7 @@ const samples: Readonly<Record<string, string>> = {
   "runner.temp": "/tmp/runner",
   "inputs.snapshot": "height<=100",
   "inputs.dry-run": "true",
+  "inputs.go-back": "false",
   "inputs.network": "mainnet",
   "inputs.storage": "s3://bucket",
   "matrix.host": "node-a",
@@ -47,15 +53,38 @@ test("would be found at fault for an action that is not pinned, no permissions, 
 });
 
 test("give this action inputs that it takes", () => {
-  const ours = steps.filter(({ step }) => step.uses?.startsWith("OWNER/chainstate-snapshot@") === true);
-  expect(ours.length).toBeGreaterThan(5);
+  const ours = steps.filter(({ step }) => step.uses?.startsWith("OWNER/chainstate-snapshot") === true);
+  expect(ours.length).toBeGreaterThan(10);
   for (const { step } of ours) {
+    const [, command = "snapshot"] = /snapshot\/(\w+)@/.exec(step.uses ?? "") ?? [];
     const given = Object.entries(step.with ?? {}).map(([name, value]) => [
       variableOf(name),
       fill(String(value)),
     ]);
-    expect(() => loadInputs(Object.fromEntries(given))).not.toThrow();
+    expect(() => loadInputs({ INPUT_COMMAND: command, ...Object.fromEntries(given) })).not.toThrow();
   }
+});
+
+/** Command lines that stand in files of other programs: a crontab, a unit of systemd, the pages. */
+const commandLines = [
+  "examples/cron/chainstate-snapshot",
+  "examples/systemd/chainstate-snapshot.service",
+  "docs/command-line.md",
+  "docs/runbook.md",
+  "README.md",
+].flatMap((path) =>
+  [...readFileSync(join(import.meta.dirname, "..", path), "utf8").matchAll(commandLine)].map(
+    ([, words = ""]) => [path, words] as const,
+  ),
+);
+
+test.each(commandLines)("%s calls the command line with what it takes: %s", (_path, words) => {
+  const line = readCommandLine(words.trim().split(/\s+/));
+  expect(() => line.wants !== "run" || loadOptions(line.texts)).not.toThrow();
+});
+
+test("every place with a command line is among them", () => {
+  expect(new Set(commandLines.map(([path]) => path)).size).toBe(5);
 });
 
 test("run scripts that bash can read", () => {

@@ -57,7 +57,7 @@ async function act(
 }
 
 async function snapshot(): Promise<Index> {
-  const { outputs } = await act({ command: "snapshot", "chainstate-dir": chainstate, cut: "cold" });
+  const { outputs } = await act({ command: "snapshot", "chainstate-dir": chainstate, downtime: "full" });
   const index = join(at("store"), "snapshots", outputs["snapshot-id"] ?? "", "index.json.zst");
   return JSON.parse(zstdDecompressSync(readFileSync(index)).toString()) as Index;
 }

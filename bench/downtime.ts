@@ -15,7 +15,7 @@ import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { createChainstate } from "../simulator/chainstate.ts";
-import { freePort, makeNodeExecutable, startNode, waitForInfo } from "../simulator/launch.ts";
+import { freePort, makeNodeExecutable, startDetached, waitForInfo } from "../simulator/launch.ts";
 import { Job } from "../simulator/runner.ts";
 import { mountLoop, type LoopFileSystem } from "../__tests__/freeze/loop-mount.ts";
 import { pause, pidsOf } from "../__tests__/e2e/support.ts";
@@ -31,7 +31,7 @@ const { values, positionals } = parseArgs({
 const pairs = Number(values.pairs);
 
 /** Phases of the log whose time is downtime, in their order, by the words they begin with. */
-const phases = ["Stop ", "Prove that", "Check that", "Hold it still", "Start "] as const;
+const phases = ["Stop ", "Verify the node", "Check chainstate", "Freeze by", "Start "] as const;
 
 const median = (numbers: readonly number[]): number =>
   numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
@@ -83,7 +83,7 @@ class Bed {
   }
 
   async start(): Promise<void> {
-    startNode(this.#executable, this.#arguments()).child.unref();
+    startDetached(this.#executable, this.#arguments());
     await waitForInfo(this.port, 60_000);
   }
 
@@ -157,9 +157,7 @@ class Bed {
 /** Seconds of every phase that the log says were done, by its title. */
 function phaseTimes(log: string): ReadonlyMap<string, number> {
   const times = new Map<string, number>();
-  for (const [, title = "", amount = "", unit] of log.matchAll(
-    /^::group::(.+)\n(?:(?!::).*\n)*?done in ([\d.]+) (ms|s|min)/gm,
-  )) {
+  for (const [, title = "", amount = "", unit] of log.matchAll(/^▸ (.+): done in ([\d.]+) (ms|s|min)/gm)) {
     const seconds = Number(amount) * { ms: 0.001, s: 1, min: 60 }[unit as "ms" | "s" | "min"];
     times.set(title, (times.get(title) ?? 0) + seconds);
   }
@@ -180,7 +178,7 @@ async function measureFrozen(bed: Bed, freezer: string, label: string): Promise<
   await bed.start();
   for (let pair = 0; pair < pairs; pair += 1) {
     bare.push(await bed.bareOutage());
-    const taken = await bed.snapshot({ cut: "frozen", "freeze-with": freezer });
+    const taken = await bed.snapshot({ downtime: "short", "freeze-with": freezer });
     ours.push(taken.downtimeSeconds);
     for (const [at, phase] of phases.entries()) parts[at]?.push(timeOf(taken.phaseSeconds, phase));
   }
@@ -195,11 +193,11 @@ async function compareArchiving(bed: Bed): Promise<void> {
   const [cold, frozen]: [number[], number[]] = [[], []];
   await bed.start();
   for (let pair = 0; pair < pairs; pair += 1) {
-    for (const cut of pair % 2 === 0 ? (["cold", "frozen"] as const) : (["frozen", "cold"] as const)) {
-      const inputs = cut === "frozen" ? { cut, "freeze-with": "sqlite" } : { cut };
+    for (const downtime of pair % 2 === 0 ? (["full", "short"] as const) : (["short", "full"] as const)) {
+      const inputs = downtime === "short" ? { downtime, "freeze-with": "sqlite" } : { downtime };
       const { phaseSeconds, manifest } = await bed.snapshot(inputs);
       if (manifest.archive.tarSize < 1.5e9) throw new Error("The archive holds not what was to be archived.");
-      (cut === "cold" ? cold : frozen).push(timeOf(phaseSeconds, "Archive to"));
+      (downtime === "full" ? cold : frozen).push(timeOf(phaseSeconds, "Archive to"));
     }
     ratios.push((frozen.at(-1) ?? Number.NaN) / (cold.at(-1) ?? Number.NaN));
   }
@@ -217,9 +215,9 @@ async function measureLive(bed: Bed): Promise<void> {
   const before = ((await bed.height()) - first) / seconds;
   const [from, startedAt] = [await bed.height(), performance.now()];
   const { downtimeSeconds, manifest } = await bed.snapshot({
-    cut: "live",
+    downtime: "none",
     "rate-limit-read": "64MiB",
-    concurrency: "1",
+    parallelism: "1",
   });
   const during = ((await bed.height()) - from) / ((performance.now() - startedAt) / 1000);
   const same = pids.join() === bed.pids.join();
@@ -309,7 +307,7 @@ console.log(
     .join(", ")} on ${availableParallelism()} processors.\n`,
 );
 console.log(
-  `| freezer, file system, size, files | bare, s | ours, s | beyond, s | stop | prove | check | freeze | start |`,
+  `| freezer, file system, size, files | bare, s | ours, s | beyond, s | stop | verify | check | freeze | start |`,
 );
 console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
 const sizes = positionals.length > 0 ? positionals.map(Number) : [1, 4, 16];

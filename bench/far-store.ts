@@ -12,9 +12,9 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { openLocalSink } from "../__tests__/archive/local-archive.ts";
-import { openDirectoryView } from "../src/archive/directory-view.ts";
-import { unpackArchive } from "../src/archive/reader.ts";
-import { writeArchive } from "../src/archive/writer.ts";
+import { openDirectoryView } from "../src/archive/write/directory-view.ts";
+import { unpackArchive } from "../src/archive/read/reader.ts";
+import { writeArchive } from "../src/archive/write/writer.ts";
 import { openFrameSource } from "../src/store/frame-source.ts";
 import { openStore } from "../src/store/registry.ts";
 import { writeChainstate } from "./chainstate-data.ts";
@@ -100,7 +100,7 @@ async function measure(): Promise<void> {
     values.rate,
   );
   const url = `http://${proxy.address}`;
-  const store = await openStore({ scheme: "https", url });
+  const store = await openStore({ scheme: "https", url }, { environment: process.env });
   const rounds: { readonly stream: number; readonly ours: number }[] = [];
   try {
     for (let n = 0; n < Number(values.runs); n += 1) {

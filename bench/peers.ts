@@ -143,7 +143,7 @@ function ours(
     }
   };
   const snapshot = async (places: Places): Promise<number | undefined> =>
-    await run(places, { "chainstate-dir": places.data, cut: "cold", check: "none", ...extra });
+    await run(places, { "chainstate-dir": places.data, downtime: "full", check: "none", ...extra });
   return {
     name,
     place,

@@ -21,7 +21,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parseArgs } from "node:util";
-import { compressFrame } from "../src/archive/zstd-frame.ts";
+import { compressFrame } from "../src/archive/format/zstd-frame.ts";
 
 const { values } = parseArgs({
   options: {

@@ -9,8 +9,8 @@ import { hash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { SegmentLoader } from "../src/archive/segment-loader.ts";
-import { compressFrame, decompressFrame } from "../src/archive/zstd-frame.ts";
+import { SegmentLoader } from "../src/archive/workers/segment-loader.ts";
+import { compressFrame, decompressFrame } from "../src/archive/format/zstd-frame.ts";
 import { writeChainstate } from "./chainstate-data.ts";
 
 const { values } = parseArgs({

@@ -1,6 +1,8 @@
 /**
- * Builds `dist` from `src`: tsc strips the types, ncc bundles each entry on its own so that the small programs that
- * outlive the job (watchdog, keeper, archive worker …) carry none of the cloud SDKs. Output is the same from any path.
+ * Builds `dist` from `src`: tsc strips the types, ncc bundles the steps (`action.js` and its parts) and each program of
+ * `src/entries` on its own, so that those which outlive the job (watchdog, keeper, archive worker …) carry none of the
+ * cloud SDKs. `main.js`, `post.js` and `cli.js` are a few lines that load
+ * `action.js`. Output is the same from any path.
  *
  *   node scripts/build.ts [OUT_DIR]
  */
@@ -17,7 +19,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
-import { transformSync } from "esbuild";
+import { buildSync, transformSync } from "esbuild";
 
 const root = resolve(import.meta.dirname, "..");
 const out = resolve(process.argv[2] ?? join(root, "dist"));
@@ -33,12 +35,12 @@ execFileSync(join(root, "node_modules/.bin/tsc"), ["-p", "tsconfig.build.json"],
   stdio: "inherit",
 });
 
-const entries = ["index", ...readdirSync(join(root, "src/entries")).map((file) => basename(file, ".ts"))];
+const entries = ["action", ...readdirSync(join(root, "src/entries")).map((file) => basename(file, ".ts"))];
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 const licenses: string[] = [];
 for (const entry of entries) {
-  const source = entry === "index" ? join(build, "index.js") : join(build, "entries", `${entry}.js`);
+  const source = join(build, entry === "action" ? "app/steps.js" : `entries/${entry}.js`);
   const target = mkdtempSync(join(tmpdir(), "bundle-"));
   runNode(
     "node_modules/@vercel/ncc/dist/ncc/cli.js",
@@ -55,7 +57,7 @@ for (const entry of entries) {
     if (file === "licenses.txt") licenses.push(readFileSync(join(target, file), "utf8"));
     else if (file === "index.js") renameOrCopy(join(target, file), join(out, `${entry}.js`));
     else if (file === "package.json") renameOrCopy(join(target, file), join(out, file));
-    else if (entry === "index") renameOrCopy(join(target, file), join(out, file));
+    else if (entry === "action") renameOrCopy(join(target, file), join(out, file));
     else
       throw new Error(
         `${entry} needs a further file, ${file}: only the main bundle may load parts on demand`,
@@ -68,6 +70,25 @@ for (const part of readdirSync(out).filter((file) => file.endsWith(".index.js"))
   const file = join(out, part);
   const options = { minify: true, format: "esm", target: "node24" } as const;
   writeFileSync(file, transformSync(readFileSync(file, "utf8"), options).code);
+}
+const steps = ["main", "post", "cli"];
+for (const step of steps) {
+  const { outputFiles } = buildSync({
+    entryPoints: [join(build, `${step}.js`)],
+    external: ["./app/steps.js"],
+    bundle: true,
+    write: false,
+    minify: true,
+    format: "esm",
+    platform: "node",
+    target: "node24",
+  });
+  writeFileSync(
+    join(out, `${step}.js`),
+    outputFiles.map(({ text }) => text.replace("./app/steps.js", "./action.js")).join(""),
+    // The command line is called by its name.
+    { mode: step === "cli" ? 0o755 : 0o644 },
+  );
 }
 writeFileSync(
   join(out, "licenses.txt"),

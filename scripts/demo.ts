@@ -11,7 +11,7 @@ import { createChainstate } from "../simulator/chainstate.ts";
 import {
   freePort,
   makeNodeExecutable,
-  startNode,
+  startDetached,
   waitForInfo,
   type NodeExecutable,
 } from "../simulator/launch.ts";
@@ -43,9 +43,9 @@ async function demo(): Promise<void> {
   createChainstate(chainstate, { era: "nakamoto", height: 400, seed: "demo", extraBytes: 40_000 });
   const port = await freePort();
   const nodeArguments = ["--dir", chainstate, "--rpc-port", String(port), "--blocks-per-second", "2"];
-  const node = startNode(executable, nodeArguments);
+  const pid = startDetached(executable, nodeArguments);
   const before = await waitForInfo(port);
-  say(`   It runs: pid ${node.pid}, height ${String(before["stacks_tip_height"])}.`);
+  say(`   It runs: pid ${pid}, height ${String(before["stacks_tip_height"])}.`);
 
   say("2. The action takes a snapshot of it into a local directory.");
   const snapshot = await action({
@@ -81,7 +81,14 @@ async function demo(): Promise<void> {
 
   say("5. A second node starts on what was restored. A node refuses a chainstate whose databases disagree.");
   const secondPort = await freePort();
-  startNode(executable, ["--dir", restored, "--rpc-port", String(secondPort), "--blocks-per-second", "5"]);
+  startDetached(executable, [
+    "--dir",
+    restored,
+    "--rpc-port",
+    String(secondPort),
+    "--blocks-per-second",
+    "5",
+  ]);
   const first = await waitForInfo(secondPort);
   const from = Number(first["stacks_tip_height"]);
   if (from < height) throw new Error(`the restored node stands at ${from}, the snapshot at ${height}`);
@@ -95,14 +102,15 @@ async function demo(): Promise<void> {
   const seconds = snapshot.outputs["downtime-seconds"] ?? "?";
   console.log(
     `\nIt works: snapshot ${snapshot.outputs["snapshot-id"] ?? "?"} was taken with ${seconds} s of downtime, the node is running ` +
-      `again, and a second node started from the restored copy at height ${from} and has reached ${now}.`,
+      `again, and a second node started from the restored copy at height ${from} and has reached ${now}.\n\n` +
+      'Next: the workflow below "A snapshot each night" in the README, first with `dry-run: true`; or without GitHub, docs/command-line.md.',
   );
 }
 
 async function action(inputs: Record<string, string>): Promise<StepResult> {
   const job = new Job(inputs, {
     env,
-    onOutput: (text) => process.stdout.write(text.replaceAll(/^(?=.)/gm, "   | ")),
+    onOutput: (text) => process.stdout.write(forPeople(text)),
   });
   try {
     const { main, post } = await job.run();
@@ -112,6 +120,16 @@ async function action(inputs: Record<string, string>): Promise<StepResult> {
   } finally {
     job.remove();
   }
+}
+
+/** What the runner would make of it: groups with a title, annotations with their kind. */
+function forPeople(text: string): string {
+  return text
+    .replaceAll(/^::endgroup::\n/gm, "")
+    .replaceAll(/^::group::/gm, "── ")
+    .replaceAll(/^::(error|warning|notice)[^:]*::/gm, "$1: ")
+    .replaceAll("%0A", "\n")
+    .replaceAll(/^(?=.)/gm, "   | ");
 }
 
 function say(line: string): void {

@@ -1,12 +1,14 @@
 /**
- * Writes the generated parts of `action.yml` (its inputs, from the table in `src/inputs/table.ts`) and of the README
- * (usage, inputs, outputs, from `action.yml`), each between its markers. With `--check` it writes nothing and fails
+ * Writes the generated parts of `action.yml` (its inputs, from the table in `src/config/table.ts`) and of the README
+ * (inputs, outputs, from `action.yml`), each between its markers, and what `generate-actions.ts` makes of them. With `--check` it writes nothing and fails
  * when something would change. Run it after changing an input: `npm run node24 -- scripts/generate-readme.ts`.
  */
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { parse } from "yaml";
-import { inputNames, inputTable, type InputName, type InputSpec } from "../src/inputs/table.ts";
+import { commandNames, type InputSpec } from "../src/config/input-spec.ts";
+import { inputNames, inputTable, type InputName } from "../src/config/table.ts";
+import { renderGenerated } from "./generate-actions.ts";
 
 const root = join(import.meta.dirname, "..");
 export const actionPath = join(root, "action.yml");
@@ -21,6 +23,7 @@ export interface Action {
   readonly name: string;
   readonly inputs: Readonly<Record<string, ActionInput>>;
   readonly outputs: Readonly<Record<string, { readonly description: string }>>;
+  readonly runs: Readonly<Record<"using" | "main" | "post" | "post-if", string>>;
 }
 
 function choicesOf(name: InputName): readonly (readonly [string, string])[] {
@@ -49,8 +52,7 @@ export function renderAction(current: string): string {
 
 /** The README with what `action.yml` says. */
 export function renderReadme(current: string, action: Action): string {
-  const withUsage = between(current, "usage", renderUsage(action), "<!--", "-->");
-  const withInputs = between(withUsage, "inputs", renderInputs(action), "<!--", "-->");
+  const withInputs = between(current, "inputs", renderInputs(action), "<!--", "-->");
   return between(withInputs, "outputs", renderOutputs(action), "<!--", "-->");
 }
 
@@ -59,27 +61,50 @@ export function readAction(text: string): Action {
 }
 
 function usedBy(spec: InputSpec): string {
-  return spec.commands.length === 5 ? "Used by every command." : `Used by: ${spec.commands.join(", ")}.`;
+  return spec.commands.length === commandNames.length
+    ? "Used by every command."
+    : `Used by: ${spec.commands.join(", ")}.`;
 }
 
-function renderUsage(action: Action): string {
-  const lines = Object.entries(action.inputs).flatMap(([name, { description, default: preset }]) => {
-    const about = description.split("\n");
-    return [...about.map((line) => `    # ${line}`), `    ${name}: ${JSON.stringify(preset ?? "")}`, ""];
-  });
-  const yaml = ["- uses: OWNER/chainstate-snapshot@v0", "  with:", ...lines].join("\n").trimEnd();
-  return `<details><summary>Every input with its default, to copy</summary>\n\n\`\`\`yaml\n${yaml}\n\`\`\`\n\n</details>`;
-}
+/** Headings of the README and the inputs below them; one that none names comes last, below a heading of its own. */
+const groups: Readonly<Record<string, RegExp>> = {
+  "What to do, where": /^(command|chainstate-dir|storage|snapshot|from|dry-run)$/,
+  "The node": /^((node|start|stop|sync|quiet|force)-.*|rpc-url|sudo)$/,
+  "How a snapshot is made":
+    /^(method|downtime|freeze-with|volume.*|profile|exclude|check|trust-timestamps|compression-level)$/,
+  "Which snapshots are kept and listed": /^(keep-(last|.*ly)|pin|filter|max-age)$/,
+  "Who is believed": /^(sign-key|trusted-sign.*|expect-digest|confirm-with)$/,
+  "Restore and verify": /^(verify-scope|allow-.*|seed-from|keep-previous|cache|remove-after-job)$/,
+  "S3 and what is compatible with it": /^s3-/,
+  "How fast, and what else": /./,
+};
 
 function renderInputs(action: Action): string {
-  const rows = Object.entries(action.inputs).map(([name, input]) => {
-    const spec: InputSpec = inputTable[name as InputName];
-    const commands = spec.commands.length === 5 ? "all" : spec.commands.join(", ");
-    const preset = input.default === "" ? (spec.defaultWords ?? "–") : `\`${input.default}\``;
-    const choices = choicesOf(name as InputName).map(([value, meaning]) => `<br>\`${value}\`: ${meaning}`);
-    return `| \`${name}\` | ${commands} | ${preset} | ${cell(spec.about)}${cell(choices.join(""))} |`;
-  });
-  return ["| input | used by | default | meaning |", "| --- | --- | --- | --- |", ...rows].join("\n");
+  let rest: readonly InputName[] = inputNames;
+  return Object.entries(groups)
+    .map(([title, pattern]) => {
+      const names = rest.filter((name) => pattern.test(name));
+      rest = rest.filter((name) => !pattern.test(name));
+      return [title, names] as const;
+    })
+    .filter(([, names]) => names.length > 0)
+    .map(([title, names]) => {
+      const list = names.map((name) => `<code>${name}</code>`).join(" ");
+      const rows = names.map((name) => renderInput(name, action.inputs[name]?.default ?? ""));
+      const table = ["| input | used by | default | meaning |", "| --- | --- | --- | --- |", ...rows].join(
+        "\n",
+      );
+      return `<details><summary><b>${title}</b>: ${list}</summary>\n\n${table}\n\n</details>`;
+    })
+    .join("\n");
+}
+
+function renderInput(name: InputName, preset: string): string {
+  const spec: InputSpec = inputTable[name];
+  const commands = spec.commands.length === commandNames.length ? "all" : spec.commands.join(", ");
+  const words = preset === "" ? (spec.defaultWords ?? "–") : `\`${preset}\``;
+  const choices = choicesOf(name).map(([value, meaning]) => `<br>\`${value}\`: ${meaning}`);
+  return `| \`${name}\` | ${commands} | ${words} | ${cell(spec.about)}${cell(choices.join(""))} |`;
 }
 
 function renderOutputs(action: Action): string {
@@ -112,11 +137,14 @@ function between(text: string, name: string, content: string, open: string, clos
 function main(check: boolean): void {
   const action = renderAction(readFileSync(actionPath, "utf8"));
   const readme = renderReadme(readFileSync(readmePath, "utf8"), readAction(action));
+  const others = Object.entries(renderGenerated(readAction(action)));
   for (const [path, wanted] of [
     [actionPath, action],
     [readmePath, readme],
+    ...others.map(([name, text]) => [join(root, name), text] as const),
   ] as const) {
-    if (readFileSync(path, "utf8") === wanted) continue;
+    mkdirSync(dirname(path), { recursive: true });
+    if (readFileSync(path, { encoding: "utf8", flag: check ? "r" : "a+" }) === wanted) continue;
     if (check)
       throw new Error(`${path} is not what the table of inputs says. Run scripts/generate-readme.ts.`);
     writeFileSync(path, wanted);

@@ -8,12 +8,16 @@ import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { toJsonSchema } from "@valibot/to-json-schema";
 import { format, resolveConfig } from "prettier";
-import { manifestSchema } from "../src/catalog/manifest.ts";
+import { manifestSchema } from "../src/domain/manifest.ts";
 
 export const schemaPath = join(resolve(import.meta.dirname, ".."), "schema", "manifest.schema.json");
 
 export async function manifestJsonSchema(): Promise<string> {
-  const { required = [], ...shape } = toJsonSchema(manifestSchema, { target: "draft-2020-12" });
+  const { required = [], ...shape } = toJsonSchema(manifestSchema, {
+    target: "draft-2020-12",
+    // JSON itself has no number that is not finite.
+    ignoreActions: ["finite"],
+  });
   const schema = {
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "Manifest of a Stacks chainstate snapshot",

@@ -40,7 +40,7 @@ export function lintOurs(path: string, text: string): readonly string[] {
   for (const [index, line] of text.split("\n").entries()) {
     const [, used = "", comment = ""] = /\buses: (\S+)\s*(.*)$/.exec(line) ?? [];
     // Ours has no commit to name before it is released; a workflow beside this one needs none.
-    if (used === "" || used.startsWith("./") || used.startsWith("OWNER/chainstate-snapshot@")) continue;
+    if (used === "" || used.startsWith("./") || /^OWNER\/chainstate-snapshot(\/\w+)?@/.test(used)) continue;
     if (!/@[0-9a-f]{40}$/.test(used) || !/^# v\d+\.\d+\.\d+$/.test(comment)) {
       faults.push(`${path}:${index + 1}: ${used} is not pinned by commit with its version as a comment`);
     }

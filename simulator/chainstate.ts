@@ -1,17 +1,18 @@
 /**
- * Makes real-shaped chainstates of any height and keeps them growing: the files, tables and commit order of a Stacks
- * node, with hashes derived from a seed in place of real blocks. For tests, benchmarks and the demo; nothing here is
- * part of the action.
+ * Makes chainstates of any height and keeps them growing: the files, tables and commit order of a Stacks node, with real
+ * tries and blocks of values derived from a seed. For tests, benchmarks and the demo; nothing here is part of the action.
  *
  * A block is committed as a node commits it, in separate transactions that are not atomic together: Clarity, then
  * index, then sortition, the staged block marked processed in between. `.blobs` is appended and synced before the row
- * that records it. A trie in `.blobs` begins as a real one does: the parent's hash (32 bytes), four zero bytes, the
- * trie's root hash (32 bytes), which the block's header repeats.
+ * that records it. Each block hashes to its id and commits to the root of its state, so that the chain can be proven.
  */
 import { createCipheriv, createHash } from "node:crypto";
 import { closeSync, existsSync, fdatasyncSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { type BurnBlock, canonicalBurnBlocks, canonicalTip } from "./canonical-tip.ts";
+import { type EncodedBlock, epoch2Block, idOf, nakamotoBlock } from "./blocks.ts";
+import { MarfWriter, type NewTrie, padded, sha } from "./marf-writer.ts";
 import { type DatabaseKey, databasePaths, ddlOf, type Generation, type NetworkIdentity } from "./schema.ts";
 
 export interface ChainstateOptions {
@@ -29,6 +30,8 @@ export interface ChainstateOptions {
   readonly blocksInWal?: number;
   /** Random bytes each block adds to Clarity's `.blobs` and to its body; default 600. */
   readonly extraBytes?: number;
+  /** For large states: how many values a block sets, and under which keys; default a few under keys that come again. */
+  readonly values?: { count(height: number): number; key(height: number, i: number): number };
 }
 
 export interface Tip {
@@ -52,7 +55,14 @@ export interface AppendOptions {
   readonly salt?: string;
 }
 
+type MarfKey = "clarity" | "index" | "sortition";
+
 const none = "f".repeat(64);
+/** Values that a block sets, at most; what it adds to the blobs beyond them belongs to no trie. */
+const mostValues = 24;
+const bytesPerValue = 200;
+const contract = "ST000000000000000000002AMW42H.genesis";
+const contractSource = "(define-read-only (height) stacks-block-height)";
 const firstBurnHeight = 200;
 const testNetwork: NetworkIdentity = { mainnet: false, chainId: 2147483648 };
 
@@ -84,10 +94,13 @@ export class ChainWriter {
     { statement: StatementSync; columns: readonly string[]; fill: SQLInputValue[] }
   >();
   readonly #blobs = new Map<"clarity" | "index", { fd: number; length: number }>();
+  readonly #tries = new Map<MarfKey, MarfWriter>();
   readonly #options: ChainstateOptions;
   readonly #durable: boolean;
   #tip: Tip | undefined;
   #tipTable: string | undefined;
+  /** Empty on the first burn chain; makes the hashes of another one differ. */
+  #forkName = "";
   #batched = false;
 
   private constructor(dir: string, options: ChainstateOptions, durable: boolean) {
@@ -174,6 +187,7 @@ export class ChainWriter {
     for (const { fd } of this.#blobs.values()) closeSync(fd);
     this.#databases.clear();
     this.#blobs.clear();
+    this.#tries.clear();
   }
 
   /** Adds a block on the tip (or on `parent`) and returns it. Nakamoto once the chain is past its last epoch-2 block. */
@@ -181,37 +195,60 @@ export class ChainWriter {
     const parent = options.parent === undefined ? this.tip : this.#lookUp(options.parent);
     const height = parent.height + 1;
     const era = this.#eraAt(height, parent);
-    const salt = options.salt ?? "";
+    const salt = options.salt ?? this.#forkName;
     const hash = (kind: string): string => this.#hash(`${kind}${salt}`, height);
     const perTenure = this.#options.blocksPerTenure ?? 3;
     const opensTenure =
       era === "epoch2" ||
       parent.era === "epoch2" ||
-      salt !== "" ||
+      options.salt !== undefined ||
+      this.#isOrphaned(parent) ||
       (height - this.#lastEpoch2Height() - 1) % perTenure === 0;
     const tenure = opensTenure ? this.#appendBurnBlock() : parent;
+    const content = noise(hash("body"), this.#options.extraBytes ?? 600);
+    const wanted = this.#options.values;
+    const count = wanted?.count(height) ?? valuesIn(content.length);
+    const key = (i: number): number => wanted?.key(height, i) ?? (height * 7 + i * i) % 997;
+    const values = Array.from({ length: count }, (_, i) => hash(`value ${i}`));
+    const state = this.#writer("clarity");
+    state.begin(parent.indexBlockHash);
+    values.forEach((value, i) => state.put(`vm::simulated::${key(i)}`, hashOfValue(value)));
+    const stateTrie = state.seal();
+    const encoded = (era === "nakamoto" ? nakamotoBlock : epoch2Block)({
+      height,
+      consensusHash: tenure.consensusHash,
+      parentId: parent.indexBlockHash,
+      parentBlockHash: parent.blockHash,
+      stateRoot: stateTrie.root,
+      timestamp: 1_700_000_000 + height * 10,
+      label: hash("block"),
+      content,
+    });
     const block: Tip = {
       height,
-      indexBlockHash: hash("id"),
-      blockHash: hash("block"),
+      indexBlockHash: encoded.id,
+      blockHash: encoded.blockHash,
       consensusHash: tenure.consensusHash,
       burnHeight: tenure.burnHeight,
       era,
     };
-    const roots = { clarity: hash("clarity root"), index: hash("index root") };
-    const body = noise(hash("body"), this.#options.extraBytes ?? 600);
+    const index = this.#writer("index");
+    index.begin(parent.indexBlockHash);
+    index.put(`chain_tip::${height % 5}`, hashOfValue(block.indexBlockHash));
+    const indexTrie = index.seal(block.indexBlockHash);
+    const roots = { clarity: stateTrie.root, index: indexTrie.root };
     const until = options.until ?? "sortition";
 
-    if (era === "nakamoto") this.#stage(block, parent, opensTenure, body);
+    if (era === "nakamoto") this.#stage(block, parent, opensTenure, encoded.bytes);
     this.#commit("clarity", () => {
-      this.#appendTrie("clarity", block.indexBlockHash, parent.indexBlockHash, roots.clarity, body);
-      this.insert("clarity", "data_table", { key: hash("data key"), value: hash("data value") });
+      this.#appendTrie("clarity", block.indexBlockHash, stateTrie, content);
+      for (const value of values) this.#insertValue("clarity", value);
     });
     if (until === "clarity") return block;
     this.#commit("index", () => {
-      this.#appendTrie("index", block.indexBlockHash, parent.indexBlockHash, roots.index, Buffer.alloc(0));
-      this.#insertHeader(block, parent, roots, opensTenure);
-      this.insert("index", "__fork_storage", { value_hash: hash("fork key"), value: block.indexBlockHash });
+      this.#appendTrie("index", block.indexBlockHash, indexTrie);
+      this.#insertHeader(block, parent, roots, opensTenure, encoded);
+      this.#insertValue("index", block.indexBlockHash);
     });
     if (until === "index") return block;
     if (era === "nakamoto") {
@@ -220,13 +257,33 @@ export class ChainWriter {
           .prepare("UPDATE nakamoto_staging_blocks SET processed = 1 WHERE index_block_hash = ?")
           .run(block.indexBlockHash),
       );
-    } else if (body.length > 0) {
-      this.#writeBlockFile(block.indexBlockHash, body);
+    } else {
+      this.#writeBlockFile(block.indexBlockHash, encoded.bytes);
     }
     if (until === "nakamoto") return block;
     this.#commit("sortition", () => this.#recordTip(block));
     this.#tip = block;
     return block;
+  }
+
+  /**
+   * Bitcoin is reorganised: its last `depth` blocks are replaced by one more of another fork, and the tip is the block that
+   * the node had when the forks part. What is appended from then on is of the new fork.
+   */
+  reorganiseBurnchain(depth: number): void {
+    const burn = [...canonicalBurnBlocks(this.database("sortition"))];
+    const from = burn[Math.min(depth, burn.length - 1)];
+    const orphaned = burn.indexOf(from ?? fail("there is no burn block"));
+    this.#forkName = nextFork(this.database("sortition"), true);
+    let parent = from;
+    for (let count = 0; count <= orphaned; count += 1) parent = this.#appendBurnBlock(parent);
+    this.#tip = this.#readTip();
+  }
+
+  #isOrphaned({ consensusHash }: Tip): boolean {
+    for (const burn of canonicalBurnBlocks(this.database("sortition")))
+      if (burn.consensusHash === consensusHash) return false;
+    return true;
   }
 
   /** Inserts a row; columns that are not given and must not be null get an empty value of their type. */
@@ -282,6 +339,7 @@ export class ChainWriter {
     this.#tipTable = ["stacks_chain_tips_by_burn_view", "stacks_chain_tips"].find((table) =>
       hasTable(this.database("sortition"), table),
     );
+    this.#forkName = nextFork(this.database("sortition"), false);
     const observers = join(this.dir, "..", "event_observers.sqlite");
     if (!existsSync(observers)) {
       const database = new DatabaseSync(observers);
@@ -307,18 +365,26 @@ export class ChainWriter {
   }
 
   #appendGenesis(): void {
-    const block: Tip = {
-      height: 0,
-      indexBlockHash: this.#hash("id", 0),
-      blockHash: "0".repeat(64),
-      ...this.#appendBurnBlock(),
-      era: "epoch2",
-    };
+    const blockHash = "0".repeat(64);
+    const { consensusHash, burnHeight } = this.#appendBurnBlock();
+    const id = idOf(blockHash, consensusHash);
+    const block: Tip = { height: 0, indexBlockHash: id, blockHash, consensusHash, burnHeight, era: "epoch2" };
     const parent: Tip = { ...block, indexBlockHash: none };
-    const roots = { clarity: this.#hash("clarity root", 0), index: this.#hash("index root", 0) };
-    this.#appendTrie("clarity", block.indexBlockHash, none, roots.clarity, Buffer.alloc(0));
-    this.#appendTrie("index", block.indexBlockHash, none, roots.index, Buffer.alloc(0));
-    this.#insertHeader(block, parent, roots, true);
+    const committed = `${sha(contractSource).toString("hex")}00000000`;
+    const state = this.#writer("clarity");
+    state.begin(none);
+    state.put(`clarity-contract::${contract}`, hashOfValue(committed));
+    const stateTrie = state.seal(id);
+    this.#appendTrie("clarity", id, stateTrie);
+    this.#insertValue("clarity", committed);
+    const key = `clr-meta::${contract}::vm-metadata::9::contract-src`;
+    this.insert("clarity", "metadata_table", { key, blockhash: id, value: contractSource });
+    const index = this.#writer("index");
+    index.begin(none);
+    const indexTrie = index.seal(id);
+    this.#appendTrie("index", id, indexTrie);
+    const roots = { clarity: stateTrie.root, index: indexTrie.root };
+    this.#insertHeader(block, parent, roots, true, undefined);
     this.#recordTip(block);
     this.#tip = block;
   }
@@ -327,17 +393,15 @@ export class ChainWriter {
    * The next burn block: headers and burnchain database first, then the sortition that evaluates it. One that an earlier
    * run began and left (a node killed in between) is begun anew.
    */
-  #appendBurnBlock(): { readonly consensusHash: string; readonly burnHeight: number } {
-    const last = this.database("sortition")
-      .prepare(
-        `SELECT block_height, burn_header_hash, sortition_id, num_sortitions FROM snapshots
-         WHERE pox_valid = 1 ORDER BY block_height DESC LIMIT 1`,
-      )
-      .get();
-    const height = last === undefined ? firstBurnHeight : Number(last["block_height"]) + 1;
-    const hash = this.#hash("burn", height);
-    const previous = String(last?.["burn_header_hash"] ?? this.#hash("burn", height - 1));
-    const consensusHash = last === undefined ? "0".repeat(40) : this.#hash("consensus", height).slice(0, 40);
+  #appendBurnBlock(
+    last: BurnBlock | undefined = canonicalBurnBlocks(this.database("sortition")).next().value ?? undefined,
+  ): BurnBlock & { readonly burnHeight: number } {
+    const height = last === undefined ? firstBurnHeight : last.height + 1;
+    const fork = this.#forkName;
+    const hash = this.#hash(`burn${fork}`, height);
+    const previous = last?.hash ?? this.#hash("burn", height - 1);
+    const consensusHash =
+      last === undefined ? "0".repeat(40) : this.#hash(`consensus${fork}`, height).slice(0, 40);
     const time = timeOfBurnBlock(height);
     const replacing = "INSERT OR REPLACE";
     this.#commit("headers", () => {
@@ -354,28 +418,47 @@ export class ChainWriter {
       };
       this.insert("burnchain", "burnchain_db_block_headers", header, replacing);
     });
-    const tip = this.#tip;
-    const sortitionId = this.#hash("sortition", height);
+    const sortitionId = this.#hash(`sortition${fork}`, height);
+    const parentSortitionId = last?.sortitionId ?? "";
     this.#commit("sortition", () => {
-      this.insert("sortition", "marf_data", { block_hash: sortitionId, data: noise(sortitionId, 900) });
+      const trie = this.#writer("sortition");
+      trie.begin(last?.sortitionId ?? none);
+      for (const name of ["sortition", "consensus"])
+        trie.put(`${name}::${height % 7}`, hashOfValue(consensusHash));
+      const { bytes, root } = trie.seal(sortitionId);
+      this.insert("sortition", "marf_data", { block_hash: sortitionId, data: bytes });
+      this.#insertValue("sortition", consensusHash);
       this.insert("sortition", "snapshots", {
         block_height: height,
         burn_header_hash: hash,
         sortition_id: sortitionId,
-        parent_sortition_id: String(last?.["sortition_id"] ?? ""),
+        parent_sortition_id: parentSortitionId,
         burn_header_timestamp: time,
         parent_burn_header_hash: previous,
         consensus_hash: consensusHash,
         sortition: 1,
-        index_root: this.#hash("sortition root", height),
-        num_sortitions: Number(last?.["num_sortitions"] ?? 0) + 1,
-        canonical_stacks_tip_height: tip?.height ?? 0,
-        canonical_stacks_tip_hash: tip?.blockHash ?? "0".repeat(64),
-        canonical_stacks_tip_consensus_hash: tip?.consensusHash ?? "0".repeat(40),
+        index_root: root,
+        num_sortitions: height - firstBurnHeight + 1,
+        ...this.#rememberedTip(last),
         pox_valid: 1,
       });
     });
-    return { consensusHash, burnHeight: height };
+    return { height, hash, sortitionId, parentSortitionId, consensusHash, burnHeight: height };
+  }
+
+  /** The tip that a new sortition takes over from its parent. */
+  #rememberedTip(parent: BurnBlock | undefined): Record<string, SQLInputValue> {
+    const row = this.database("sortition")
+      .prepare(
+        `SELECT canonical_stacks_tip_height, canonical_stacks_tip_hash, canonical_stacks_tip_consensus_hash
+         FROM snapshots WHERE sortition_id = ?`,
+      )
+      .get(parent?.sortitionId ?? "");
+    return {
+      canonical_stacks_tip_height: row?.["canonical_stacks_tip_height"] ?? 0,
+      canonical_stacks_tip_hash: row?.["canonical_stacks_tip_hash"] ?? "0".repeat(64),
+      canonical_stacks_tip_consensus_hash: row?.["canonical_stacks_tip_consensus_hash"] ?? "0".repeat(40),
+    };
   }
 
   #stage(block: Tip, parent: Tip, startsTenure: boolean, body: Buffer): void {
@@ -401,50 +484,50 @@ export class ChainWriter {
     parent: Tip,
     roots: { clarity: string; index: string },
     opensTenure: boolean,
+    encoded: EncodedBlock | undefined,
   ): void {
+    // A real chain's burn blocks are not made here.
+    const burn = this.database("sortition")
+      .prepare(
+        "SELECT burn_header_hash AS hash, burn_header_timestamp AS time FROM snapshots WHERE consensus_hash = ?",
+      )
+      .get(block.consensusHash);
     const common = {
       block_height: block.height,
       index_root: roots.index,
       state_index_root: roots.clarity,
-      burn_header_hash: this.#hash("burn", block.burnHeight),
+      burn_header_hash: String(burn?.["hash"]),
       burn_header_height: block.burnHeight,
-      burn_header_timestamp: timeOfBurnBlock(block.burnHeight),
+      burn_header_timestamp: Number(burn?.["time"]),
       consensus_hash: block.consensusHash,
       block_hash: block.blockHash,
       index_block_hash: block.indexBlockHash,
       parent_block_id: parent.indexBlockHash,
-      block_size: String(this.#options.extraBytes ?? 600),
+      block_size: String(encoded?.bytes.length ?? 0),
+      ...encoded?.columns,
     };
     if (block.era === "epoch2") {
-      this.insert("index", "block_headers", {
-        ...common,
-        parent_block: parent.blockHash,
-        total_work: String(block.height),
-      });
+      this.insert("index", "block_headers", common);
       return;
     }
     this.insert("index", "nakamoto_block_headers", {
       ...common,
-      chain_length: block.height,
       header_type: "nakamoto",
       tenure_changed: opensTenure ? 1 : 0,
-      signer_signature: noise(`${block.blockHash} signatures`, 130).toString("hex"),
-      burn_view: block.consensusHash,
-      timestamp: 1_700_000_000 + block.height * 10,
+      burn_view: canonicalBurnBlocks(this.database("sortition")).next().value?.consensusHash ?? "",
     });
   }
 
   #recordTip(block: Tip): void {
     const sortition = this.database("sortition");
-    const row = sortition
-      .prepare("SELECT sortition_id FROM snapshots WHERE consensus_hash = ?")
-      .get(block.consensusHash);
-    const sortitionId = String(row?.["sortition_id"]);
+    // The burn view is the highest burn block, whichever tenure the block is of.
+    const [view] = canonicalBurnBlocks(sortition);
+    const sortitionId = view?.sortitionId ?? "";
     if (this.#tipTable !== undefined) {
       const values = {
         sortition_id: sortitionId,
         consensus_hash: block.consensusHash,
-        burn_view_consensus_hash: block.consensusHash,
+        burn_view_consensus_hash: view?.consensusHash ?? "",
         block_hash: block.blockHash,
         block_height: block.height,
       };
@@ -460,34 +543,41 @@ export class ChainWriter {
       .run(block.height, block.blockHash, block.consensusHash, block.height, sortitionId);
   }
 
-  #appendTrie(
-    key: "clarity" | "index",
-    hash: string,
-    parentHash: string,
-    root: string,
-    padding: Buffer,
-  ): void {
-    const trie = Buffer.concat([
-      Buffer.from(parentHash, "hex"),
-      Buffer.alloc(4),
-      Buffer.from(root, "hex"),
-      noise(root, 200),
-      padding,
-    ]);
+  #writer(key: MarfKey): MarfWriter {
+    let writer = this.#tries.get(key);
+    if (writer === undefined) {
+      const fd = key === "sortition" ? undefined : this.#blobs.get(key)?.fd;
+      const isPacked = (this.#options.generation ?? "current") === "current";
+      writer = new MarfWriter(this.database(key), fd, { isPacked, isBuiltAsMiner: key === "clarity" });
+      this.#tries.set(key, writer);
+    }
+    return writer;
+  }
+
+  #insertValue(key: MarfKey, value: string): void {
+    const hash = hashOfValue(value).toString("hex");
+    const row = key === "clarity" ? { key: hash, value } : { value_hash: hash, value };
+    this.insert(key, key === "clarity" ? "data_table" : "__fork_storage", row, "INSERT OR REPLACE");
+  }
+
+  /** `before`: bytes that do not compress, which lie before the trie where they are too many for values. */
+  #appendTrie(key: "clarity" | "index", hash: string, { bytes }: NewTrie, before?: Buffer): void {
     const file = this.#blobs.get(key);
     if (file === undefined) {
-      this.insert(key, "marf_data", { block_hash: hash, data: trie });
+      this.insert(key, "marf_data", { block_hash: hash, data: bytes });
       return;
     }
-    const offset = file.length;
-    writeSync(file.fd, trie, 0, trie.length, offset);
+    const padding =
+      before !== undefined && before.length > mostValues * bytesPerValue ? before : Buffer.alloc(0);
+    writeSync(file.fd, Buffer.concat([padding, bytes]), 0, padding.length + bytes.length, file.length);
     if (this.#durable) fdatasyncSync(file.fd);
-    file.length += trie.length;
+    const offset = file.length + padding.length;
+    file.length = offset + bytes.length;
     this.insert(key, "marf_data", {
       block_hash: hash,
       data: "",
       external_offset: offset,
-      external_length: trie.length,
+      external_length: bytes.length,
     });
   }
 
@@ -542,12 +632,26 @@ export class ChainWriter {
     const index = this.database("index");
     for (const table of ["nakamoto_block_headers", "block_headers"]) {
       if (!hasTable(index, table)) continue;
-      const row = index
+      const highest = index
         .prepare(`SELECT index_block_hash AS id FROM ${table} ORDER BY block_height DESC LIMIT 1`)
         .get();
-      if (row !== undefined) return this.#lookUp(String(row["id"]));
+      if (highest === undefined) continue;
+      const tip = canonicalTip(this.database("sortition"), table === "nakamoto_block_headers");
+      return this.#lookUp(this.#idOf(tip) ?? String(highest["id"]));
     }
     throw new Error("index.sqlite holds no block header");
+  }
+
+  #idOf(tip: ReturnType<typeof canonicalTip>): string | undefined {
+    if (tip === undefined) return undefined;
+    for (const table of ["nakamoto_block_headers", "block_headers"]) {
+      if (!hasTable(this.database("index"), table)) continue;
+      const found = this.database("index")
+        .prepare(`SELECT index_block_hash AS id FROM ${table} WHERE consensus_hash = ? AND block_hash = ?`)
+        .get(tip.consensusHash, tip.blockHash);
+      if (found !== undefined) return String(found["id"]);
+    }
+    return undefined;
   }
 
   #lookUp(indexBlockHash: string): Tip {
@@ -577,10 +681,27 @@ export class ChainWriter {
   }
 }
 
+/** A name that no fork of the burn chain has yet; empty while there is one chain alone. */
+function nextFork(sortition: DatabaseSync, isForked: boolean): string {
+  const sql = "SELECT COUNT(*) AS rows, COUNT(DISTINCT block_height) AS heights FROM snapshots";
+  const { rows, heights } = { ...sortition.prepare(sql).get() };
+  return isForked || rows !== heights ? `fork ${Number(rows)}` : "";
+}
+
+function fail(why: string): never {
+  throw new Error(why);
+}
+
 export function hasTable(database: DatabaseSync, table: string): boolean {
   return (
     database.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?").get(table) !== undefined
   );
+}
+
+const hashOfValue = (value: string): Buffer => padded(sha(value));
+
+function valuesIn(extraBytes: number): number {
+  return Math.max(1, Math.min(mostValues, Math.floor(extraBytes / bytesPerValue)));
 }
 
 function sha256(text: string): string {

@@ -5,6 +5,7 @@
 import { readSync, openSync, closeSync, fstatSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
+import { canonicalBurnBlocks, canonicalTip } from "./canonical-tip.ts";
 import { type ChainWriter, hasTable } from "./chainstate.ts";
 import { databasePaths } from "./schema.ts";
 
@@ -20,51 +21,76 @@ export function whyInconsistent(chain: ChainWriter): string | undefined {
     ...(hasTable(index, "nakamoto_block_headers") ? allHeaders(index, "nakamoto_block_headers") : []),
     ...allHeaders(index, "block_headers"),
   ];
-  const tip = headers.find((header) => header.id === state);
-  if (tip === undefined) return `no header of block ${state}`;
+  const last = headers.find((header) => header.id === state);
+  if (last === undefined) return `no header of block ${state}`;
   const highest = Math.max(...headers.map((header) => header.height));
-  if (tip.height !== highest) return `the state stands at ${tip.height}, the highest header at ${highest}`;
-  if (tip.table === "nakamoto_block_headers") {
+  const isNakamoto = headers.some((header) => header.table === "nakamoto_block_headers");
+  const burn = [...canonicalBurnBlocks(sortition)];
+  const isCanonical = (header: Header): boolean =>
+    burn.some(({ consensusHash }) => consensusHash === header.burnView);
+  for (const header of headers.filter(({ height }) => height === highest || height === last.height)) {
+    const known = sortition.prepare("SELECT 1 FROM snapshots WHERE consensus_hash = ?");
+    if (known.get(header.consensusHash) === undefined)
+      return `the tenure of a block at ${header.height} is unknown`;
+  }
+  // What is not on a burn fork that was left has to be behind the tip.
+  const recorded = canonicalTip(sortition, isNakamoto);
+  const tip =
+    recorded === undefined
+      ? last
+      : headers.find(
+          (header) =>
+            header.blockHash === recorded.blockHash && header.consensusHash === recorded.consensusHash,
+        );
+  if (tip === undefined) return `the tip at ${recorded?.height} has no header`;
+  if (headers.some((header) => header.height > tip.height && isCanonical(header)))
+    return `the sortition database's tip is ${tip.height}, the highest header at ${highest}`;
+  if (!hasTrie(clarity, tip.id) || !hasTrie(index, tip.id)) return "the tip has no state";
+  if (isNakamoto) {
     const staged = chain.database("nakamoto");
     const processed = count(
       staged,
       "SELECT MAX(height) AS n FROM nakamoto_staging_blocks WHERE processed = 1",
     );
+    if (processed !== highest)
+      return `blocks are processed up to ${processed}, the headers end at ${highest}`;
     const own = staged
       .prepare("SELECT processed FROM nakamoto_staging_blocks WHERE index_block_hash = ?")
       .get(tip.id);
-    if (processed !== tip.height || own?.["processed"] !== 1)
-      return "the tip's block is not the last one processed";
+    if (tip.table === "nakamoto_block_headers" && own?.["processed"] !== 1)
+      return "the tip's block is not processed";
   }
-  const known = sortition
-    .prepare("SELECT block_height FROM snapshots WHERE consensus_hash = ?")
-    .get(tip.consensusHash);
-  if (known === undefined) return "the tip's tenure is unknown to the sortition database";
-  const recorded = recordedTip(sortition, tip.table);
-  if (recorded !== undefined && recorded !== tip.height) return `the sortition database's tip is ${recorded}`;
   const burnHeight = count(sortition, "SELECT MAX(block_height) AS n FROM snapshots WHERE pox_valid = 1");
   const spv = chain.database("headers");
   if (count(spv, "SELECT MAX(height) AS n FROM headers") < burnHeight)
     return "headers end before the sortition";
-  const burnHash = sortition
-    .prepare("SELECT burn_header_hash AS hash FROM snapshots WHERE pox_valid = 1 AND block_height = ?")
-    .get(burnHeight)?.["hash"];
-  if (spv.prepare("SELECT hash FROM headers WHERE height = ?").get(burnHeight)?.["hash"] !== burnHash)
+  // Bitcoin's last blocks may be of a fork that the sortitions have not come to: the node follows it. Not another chain.
+  const sortitions = sortition
+    .prepare("SELECT block_height AS height, burn_header_hash AS hash FROM snapshots WHERE pox_valid = 1")
+    .all();
+  const header = spv.prepare("SELECT 1 FROM headers WHERE height = ? AND hash = ?");
+  const near = sortitions.filter(({ height }) => Number(height) > burnHeight - 144);
+  if (!near.some(({ height, hash }) => header.get(Number(height), String(hash)) !== undefined))
     return "headers are of another burn chain";
-  const burnBlock = "SELECT 1 FROM burnchain_db_block_headers WHERE block_hash = ?";
-  if (chain.database("burnchain").prepare(burnBlock).get(String(burnHash)) === undefined)
-    return "the burn block is not in burnchain.sqlite";
+  const burnchain = chain.database("burnchain");
+  if (count(burnchain, "SELECT MAX(block_height) AS n FROM burnchain_db_block_headers") < burnHeight)
+    return "burnchain.sqlite ends before the sortition";
+  const burnBlock = burnchain.prepare("SELECT 1 FROM burnchain_db_block_headers WHERE block_hash = ?");
+  if (!near.some(({ hash }) => burnBlock.get(String(hash)) !== undefined))
+    return "no burn block is in burnchain.sqlite";
   return (
-    whyBlobsDiffer(chain, "clarity", tip.id, tip.stateRoot) ??
-    whyBlobsDiffer(chain, "index", tip.id, tip.indexRoot)
+    whyBlobsDiffer(chain, "clarity", last.id, last.stateRoot) ??
+    whyBlobsDiffer(chain, "index", last.id, last.indexRoot)
   );
 }
 
 interface Header {
   readonly table: string;
   readonly id: string;
+  readonly blockHash: string;
   readonly height: number;
   readonly consensusHash: string;
+  readonly burnView: string;
   readonly stateRoot: string;
   readonly indexRoot: string;
 }
@@ -72,14 +98,17 @@ interface Header {
 function allHeaders(index: DatabaseSync, table: string): Header[] {
   const rows = index
     .prepare(
-      `SELECT index_block_hash, block_height, consensus_hash, state_index_root, index_root FROM ${table}`,
+      `SELECT index_block_hash, block_hash, block_height, consensus_hash, state_index_root, index_root,
+         ${table === "block_headers" ? "consensus_hash" : "burn_view"} AS burn_view FROM ${table}`,
     )
     .all();
   return rows.map((row) => ({
     table,
     id: String(row["index_block_hash"]),
+    blockHash: String(row["block_hash"]),
     height: Number(row["block_height"]),
     consensusHash: String(row["consensus_hash"]),
+    burnView: String(row["burn_view"]),
     stateRoot: String(row["state_index_root"]),
     indexRoot: String(row["index_root"]),
   }));
@@ -90,11 +119,10 @@ function lastTrie(database: DatabaseSync): string {
   return String(database.prepare(sql).get()?.["block_hash"]);
 }
 
-function recordedTip(sortition: DatabaseSync, headerTable: string): number | undefined {
-  for (const table of ["stacks_chain_tips_by_burn_view", "stacks_chain_tips"])
-    if (hasTable(sortition, table)) return count(sortition, `SELECT MAX(block_height) AS n FROM ${table}`);
-  if (headerTable === "nakamoto_block_headers") return undefined;
-  return count(sortition, "SELECT MAX(canonical_stacks_tip_height) AS n FROM snapshots WHERE pox_valid = 1");
+function hasTrie(database: DatabaseSync, id: string): boolean {
+  return (
+    database.prepare("SELECT 1 FROM marf_data WHERE unconfirmed = 0 AND block_hash = ?").get(id) !== undefined
+  );
 }
 
 function whyBlobsDiffer(

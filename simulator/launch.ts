@@ -3,7 +3,8 @@
  * running process is a copy of Node by that name, so the base name of `/proc/<pid>/exe` is right; in front of it stands
  * a launcher of the same name that takes the real node's command line (`stacks-node version`, `stacks-node --dir …`).
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { chmodSync, constants, copyFileSync, linkSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
@@ -57,6 +58,17 @@ export function startNode(executable: NodeExecutable, args: readonly string[]): 
   return { child, pid: child.pid, log: () => text, ended };
 }
 
+/**
+ * Starts a node in a session of its own, as init's child: a node whose parent lives is one that somebody keeps, and the
+ * action leaves that to its supervisor. Returns its pid.
+ */
+export function startDetached(executable: NodeExecutable, args: readonly string[]): number {
+  const line = 'exec 3>&1 >/dev/null; setsid "$@" 3>&- </dev/null 2>/dev/null & echo $! >&3';
+  const flags = "--disable-warning=ExperimentalWarning";
+  const words = ["-c", line, "sh", executable.binary, flags, executable.program, ...args];
+  return Number(execFileSync("/bin/sh", words, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }));
+}
+
 /** Resolves with the answer of `/v2/info` once the node gives one; rejects after `timeoutMs`. */
 export async function waitForInfo(rpcPort: number, timeoutMs = 10_000): Promise<Record<string, unknown>> {
   const deadline = Date.now() + timeoutMs;
@@ -74,12 +86,19 @@ export async function waitForInfo(rpcPort: number, timeoutMs = 10_000): Promise<
   }
 }
 
-/** A port that nobody listens on at this moment. */
+/**
+ * A port that nobody listens on at this moment, below those that the kernel gives to outgoing connections: a node that is
+ * stopped and started again finds it free.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
+  for (;;) {
+    const port = 10_000 + randomInt(20_000);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((done) => {
+      server.once("error", () => done(false));
+      server.listen(port, "127.0.0.1", () => done(true));
+    });
+    await new Promise((done) => server.close(done));
+    if (isFree) return port;
+  }
 }

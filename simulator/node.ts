@@ -26,6 +26,8 @@ const { values: flags, positionals } = parseArgs({
     "blocks-per-second": { type: "string", default: "2" },
     /** From the request to stop to the exit. */
     "stop-delay-ms": { type: "string", default: "500" },
+    /** It does not end before this file is there, as when the event observer is back. */
+    "ends-with": { type: "string" },
     /** From the start to the RPC's first answer. */
     "start-delay-ms": { type: "string", default: "0" },
     /** Bytes each block adds to Clarity's `.blobs`. */
@@ -34,6 +36,14 @@ const { values: flags, positionals } = parseArgs({
     /** Misbehaviour, one flag each. */
     "ignore-sigterm": { type: "boolean", default: false },
     "crash-on-stop": { type: "boolean", default: false },
+    /** While this file is there at the start: as on a damaged chainstate, the RPC is silent and SIGTERM is taken and never ends it. */
+    "broken-while": { type: "string" },
+    /** The RPC takes connections and does not answer. */
+    "rpc-silent": { type: "boolean", default: false },
+    /** The RPC opens when this file is there, as when the Bitcoin node is back. */
+    "rpc-opens-with": { type: "string" },
+    /** Panics a second after each start while this file is there. */
+    "panics-while": { type: "string" },
     /** Exits with 0 this long after the start, without having been asked and without the markers. */
     "exit-after-ms": { type: "string" },
     "network-id": { type: "string" },
@@ -58,6 +68,10 @@ function start(): void {
     process.exit(1);
   }
   log("INFO", `stacks-node 4.0.2 starting, chainstate ${dir}`);
+  if (flags["broken-while"] !== undefined && existsSync(flags["broken-while"])) {
+    flags["rpc-silent"] = true;
+    flags["ignore-sigterm"] = true;
+  }
   const missing = essential.filter((key) => !existsSync(join(dir, databasePaths[key])));
   if (missing.length === essential.length)
     createChainstate(dir, { era: "nakamoto", height: 40, seed: flags.seed });
@@ -80,7 +94,14 @@ function run(chain: ChainWriter): void {
   const rate = Number(flags["blocks-per-second"]);
   const growth = rate > 0 ? setInterval(() => advance(chain), 1000 / rate) : undefined;
   let server: Server | undefined;
-  if (!flags["no-rpc"]) setTimeout(() => (server = serve(chain)), Number(flags["start-delay-ms"]));
+  const opensWith = flags["rpc-opens-with"];
+  const open = (): void => {
+    if (opensWith !== undefined && !existsSync(opensWith)) setTimeout(open, 100);
+    else server = serve(chain);
+  };
+  if (!flags["no-rpc"]) setTimeout(open, Number(flags["start-delay-ms"]));
+  const panicsWhile = flags["panics-while"];
+  if (panicsWhile !== undefined && existsSync(panicsWhile)) setTimeout(() => panic("a bad block"), 1_000);
   // Something has to keep the process alive without growth and RPC.
   const alive = setInterval(() => undefined, 60_000);
 
@@ -94,7 +115,9 @@ function run(chain: ChainWriter): void {
       `Graceful termination request received (signal ${signal}), will complete the ongoing cycles and terminate`,
     );
     clearInterval(growth);
-    setTimeout(() => {
+    const end = (): void => {
+      const endsWith = flags["ends-with"];
+      if (endsWith !== undefined && !existsSync(endsWith)) return void setTimeout(end, 50);
       server?.close();
       server?.closeAllConnections();
       clearInterval(alive);
@@ -102,7 +125,8 @@ function run(chain: ChainWriter): void {
       chain.close(true);
       log("INFO", "Exiting stacks-node");
       process.exit(0);
-    }, Number(flags["stop-delay-ms"]));
+    };
+    setTimeout(end, Number(flags["stop-delay-ms"]));
   };
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, stop);
   if (flags["exit-after-ms"] !== undefined) setTimeout(() => process.exit(0), Number(flags["exit-after-ms"]));
@@ -156,6 +180,7 @@ function serve(chain: ChainWriter): Server {
     "/v3/health": () => health(chain.tip.height),
   };
   const server = createServer((request, response) => {
+    if (flags["rpc-silent"]) return;
     const path = request.url ?? "";
     const fails = flags["rpc-fails"] && path !== "/v3/health";
     const [status, body] = fails

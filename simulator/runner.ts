@@ -4,7 +4,15 @@
  * demo.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { randomUUID } from "node:crypto";
@@ -30,8 +38,8 @@ export interface RunningStep {
 }
 
 export interface JobOptions {
-  /** Default: ACTION_ENTRY of this process, else the committed bundle. */
-  readonly entry?: string;
+  /** A folder with `main` and `post`. Default: ACTION_ENTRIES of this process, else the committed `dist`. */
+  readonly entries?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Called with each piece of output as it comes. */
   readonly onOutput?: (text: string) => void;
@@ -119,7 +127,11 @@ export class Job {
       ...Object.fromEntries(Object.entries(this.#state).map(([name, value]) => [`STATE_${name}`, value])),
       ...this.#options.env,
     };
-    const entry = this.#options.entry ?? process.env["ACTION_ENTRY"] ?? join(checkout, "dist/index.js");
+    const entries = this.#options.entries ?? process.env["ACTION_ENTRIES"] ?? join(checkout, "dist");
+    const entry = [`${step}.js`, `${step}.ts`]
+      .map((name) => join(entries, name))
+      .find((path) => existsSync(path));
+    if (entry === undefined) throw new Error(`${entries} has no ${step}.js`);
     const child = spawn(process.execPath, [entry], {
       cwd: join(this.directory, "workspace"),
       env,

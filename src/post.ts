@@ -1,18 +1,10 @@
-/** The step after the job: brings back and cleans up what `main` could not. */
-import { openReport } from "./report/open-report.ts";
-import { loadState } from "./report/state.ts";
-import { cancellation, furnish, toolVersion } from "./wiring.ts";
+/** The step after the job: restarts the node and cleans up where `main` could not. It never runs a command. */
+import { reasonNotHere } from "./app/host.ts";
+import { listenForSignals } from "./app/signals.ts";
 
-export async function runPost(): Promise<void> {
-  const report = await openReport({ step: "post", environment: process.env, toolVersion });
-  const { signal, finish } = cancellation();
-  try {
-    const { finishRun } = await import("./commands/finish-run.ts");
-    await finishRun(loadState(process.env), await furnish(report, signal));
-    await report.conclude();
-  } catch (error) {
-    await report.conclude(error);
-  } finally {
-    finish();
-  }
+// Where `main` could not run it has said so, and there is nothing to do after it.
+if (reasonNotHere(process.versions, process.platform) === undefined) {
+  const signals = listenForSignals();
+  const { runPost } = await import("./app/steps.ts");
+  await runPost(signals);
 }

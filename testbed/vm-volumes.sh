@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs in the virtual machine (`vm.sh run vm-volumes.sh [WHAT[:word]]`): makes real logical volumes and a real pool, and has
 # cases (those with that word) run on them, LVM's and ZFS's side by side. One line a case: "ok …" or "not ok …". WHAT:
+#   every                                 all, with a fault at each command instead of each fourth: half an hour more
 #   all, lvm, lvm-thick, lvm-thin, zfs   the drivers' conformance cases
 #   dist, dist-lvm, dist-zfs             the committed action with a simulated node
 #   bench                                how long it keeps a node down, beside a bare stop and start
@@ -13,6 +14,10 @@ if [[ $WHAT == *:* ]]; then
   WHAT=${WHAT%%:*}
 fi
 PROGRAM=__tests__/volume/in-vm.ts
+if [[ $WHAT == every ]]; then
+  WHAT=all
+  export VM_FAULTS_EVERY=1
+fi
 if [[ $WHAT == dist* ]]; then
   PROGRAM=__tests__/e2e/in-vm.ts
   WHAT=${WHAT#dist}

@@ -4,12 +4,14 @@
  */
 import { hash } from "node:crypto";
 import {
+  chmodSync,
   existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -17,10 +19,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openIndex } from "../../src/archive/index-reader.ts";
-import { checkSeekTable, encodeSeekTable } from "../../src/archive/seek-table.ts";
-import { FrameTable } from "../../src/archive/frame-table.ts";
-import { compressFrame, decompressFrame } from "../../src/archive/zstd-frame.ts";
+import { openIndex } from "../../src/archive/format/index-reader.ts";
+import { checkSeekTable, encodeSeekTable } from "../../src/archive/format/seek-table.ts";
+import { FrameTable } from "../../src/archive/format/frame-table.ts";
+import { compressFrame, decompressFrame } from "../../src/archive/format/zstd-frame.ts";
+import { openDirectoryView } from "../../src/archive/write/directory-view.ts";
+import { TreeCheck } from "../../src/archive/format/tree-check.ts";
+import type { View } from "../../src/archive/view.ts";
 import { archiveOf, signal, unpack, verify } from "./local-archive.ts";
 import type { LocalArchive } from "./local-archive.ts";
 
@@ -379,6 +384,92 @@ describe("an archive", () => {
     const attempt = verify({ ...archive, file: other.file });
     await expect(attempt).rejects.toMatchObject({
       code: expect.stringMatching(/^(ARCHIVE_SIZE_WRONG|SEEK_TABLE_INVALID|FRAME_CORRUPT)$/),
+    });
+  });
+});
+
+describe("bits that change who a program runs as", () => {
+  test("are neither archived nor restored, though an archive of another's has them", async () => {
+    const tree = place();
+    mkdirSync(join(tree, "d"), { recursive: true });
+    writeFileSync(join(tree, "program"), "#!/bin/sh\n");
+    writeFileSync(join(tree, "large"), Buffer.alloc(200_000, "x"));
+    for (const [name, mode] of [
+      ["program", 0o4755],
+      ["large", 0o6755],
+      ["d", 0o3777],
+    ] as const) {
+      chmodSync(join(tree, name), mode);
+    }
+    const own = await archiveOf(tree, scratch, { segmentSizeOf: () => 65_536 }, "bits");
+    const modes = readLines(own.indexFile).files.map((entry) => entry["mode"]);
+    expect(modes).toEqual([0o777, 0o755, 0o755]);
+
+    // As a publisher who does not keep to that would write it.
+    const view = await openDirectoryView({ directory: tree });
+    const withBits: View = {
+      rootEntry: { ...view.rootEntry, mode: 0o7777 },
+      async *entries(aborted) {
+        for await (const entry of view.entries(aborted)) yield { ...entry, mode: entry.mode | 0o7000 };
+      },
+    };
+    const hostile = await archiveOf(withBits, scratch, { segmentSizeOf: () => 65_536 }, "hostile-bits");
+    const target = place();
+    await unpack(hostile, target);
+    for (const name of ["", "program", "large", "d"]) {
+      expect([name, statSync(join(target, name)).mode & 0o7000]).toEqual([name, 0]);
+    }
+  });
+});
+
+describe("an index that asks for more than there can be", () => {
+  test.each<[string, (lines: Lines) => void]>([
+    ["a name of 256 bytes", (lines) => (fileOf(lines, "z")["path"] = "z".repeat(256))],
+    ["a name of 86 letters of three bytes", (lines) => (fileOf(lines, "z")["path"] = "\u4e00".repeat(86))],
+    [
+      "a path of 4096 bytes",
+      (lines) => (fileOf(lines, "z")["path"] = `${"z/".repeat(60)}${"y".repeat(4000)}`),
+    ],
+    ["a link target of 4096 bytes", (lines) => (fileOf(lines, "link")["linkTarget"] = "a/".repeat(2048))],
+    [
+      "a directory below more of them than any chainstate has",
+      (lines) => {
+        const directory = fileOf(lines, "d");
+        for (let depth = 2; depth < 200; depth += 1) {
+          lines.files.splice(lines.files.indexOf(directory) + depth - 1, 0, {
+            ...directory,
+            path: Array(depth).fill("d").join("/"),
+          });
+        }
+      },
+    ],
+  ])("by %s is refused", async (_, spoil) => {
+    const lines = readLines(archive.indexFile);
+    spoil(lines);
+    const file = place();
+    writeFileSync(file, zstdCompressSync(textOf(lines)));
+    await expect(openIndex(file, { signal })).rejects.toMatchObject({ code: "INDEX_INVALID" });
+  });
+
+  test("by keys of one hash in one line costs no time", async () => {
+    // V8 hashes a text of more than 16,383 characters by its length alone, so keys as long as each other are compared each with each.
+    const keys = Array.from({ length: 2500 }, (_, n) => `"${"k".repeat(20_000)}${n + 10_000}":0`);
+    const text = textOf(readLines(archive.indexFile)).replace(
+      '"fileOffset":0',
+      `"fileOffset":0,${keys.join(",")}`,
+    );
+    const file = place();
+    writeFileSync(file, zstdCompressSync(text));
+    const started = performance.now();
+    await expect(openIndex(file, { signal })).rejects.toMatchObject({ code: "INDEX_INVALID" });
+    expect(performance.now() - started).toBeLessThan(5_000);
+  });
+
+  test("by hard links of texts of one hash is refused at the first", () => {
+    const check = new TreeCheck();
+    const linkTarget = `${"a/".repeat(32_000)}a`;
+    expect(check.problemOf({ path: "a", type: "hardlink", size: 0, linkTarget })).toMatchObject({
+      kind: "link-target",
     });
   });
 });

@@ -1,14 +1,14 @@
-/** Archives in plain local files: the simplest honest sink and source, for the archive room's tests and bench. */
+/** Archives in plain local files: the simplest honest sink and source, for the archive layer's tests and bench. */
 import { mkdtemp, open, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openDirectoryView } from "../../src/archive/directory-view.ts";
-import { unpackArchive, verifyArchive } from "../../src/archive/reader.ts";
-import type { UnpackedArchive, UnpackOptions, VerifiedArchive } from "../../src/archive/reader.ts";
+import { openDirectoryView } from "../../src/archive/write/directory-view.ts";
+import { unpackArchive, verifyArchive } from "../../src/archive/read/reader.ts";
+import type { UnpackedArchive, UnpackOptions, VerifiedArchive } from "../../src/archive/read/reader.ts";
 import type { FrameSink, FrameSource } from "../../src/archive/transport.ts";
 import type { View } from "../../src/archive/view.ts";
-import { writeArchive } from "../../src/archive/writer.ts";
-import type { WriteArchiveOptions, WrittenArchive } from "../../src/archive/writer.ts";
+import { writeArchive } from "../../src/archive/write/writer.ts";
+import type { WriteArchiveOptions, WrittenArchive } from "../../src/archive/write/writer.ts";
 import { writeFully } from "../../src/system/write-fully.ts";
 
 export interface LocalSink extends FrameSink {

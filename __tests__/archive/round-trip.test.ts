@@ -19,7 +19,7 @@ import {
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Parser } from "tar";
-import { encodeTarHeader } from "../../src/archive/tar-header.ts";
+import { encodeTarHeader } from "../../src/archive/format/tar-header.ts";
 import { decodePath } from "../../src/system/path-bytes.ts";
 import { archiveOf, signal, unpack, useScratch, verify } from "./local-archive.ts";
 import { framesBySeekTable } from "./seekable-reader.ts";
@@ -83,7 +83,8 @@ function see(root: string, tolerance: { readonly times: boolean }): Map<string, 
     const name = decodePath(path.subarray(Buffer.byteLength(root)));
     seen.set(name, {
       type: stats.isDirectory() ? "directory" : stats.isSymbolicLink() ? "symlink" : "file",
-      mode: Number(stats.mode & 0o7777n),
+      // Set-uid, set-gid and sticky bits do not travel.
+      mode: Number(stats.mode & 0o777n),
       owner: `${stats.uid}:${stats.gid}`,
       mtimeSeconds: tolerance.times ? Math.round(Number(stats.mtimeNs) / 1e4) / 1e5 : 0,
       content: stats.isFile()

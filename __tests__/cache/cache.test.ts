@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { discardTree } from "../../src/cache/clone.ts";
 import { seal } from "../../src/cache/seal.ts";
-import { tryLock } from "../../src/recovery/lock.ts";
+import { tryLock } from "../../src/system/process-lock.ts";
 import { cloneInto, describeTree, makeTree, open } from "./support.ts";
 
 let base = "";

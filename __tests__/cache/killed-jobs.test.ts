@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { discardTree } from "../../src/cache/clone.ts";
-import { isLocked } from "../../src/recovery/lock.ts";
+import { isLocked } from "../../src/system/process-lock.ts";
 import { describeTree, makeTree, open } from "./support.ts";
 
 let base = "";

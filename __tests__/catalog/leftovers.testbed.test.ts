@@ -4,7 +4,7 @@ import { ContainerClient } from "@azure/storage-blob";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { prune } from "../../src/catalog/prune.ts";
 import type { ObjectStore } from "../../src/store/port.ts";
-import { openStore } from "../../src/store/registry.ts";
+import { openStore } from "../store/open-store.ts";
 import { systemClock, type Clock } from "../../src/system/clock.ts";
 import { azurite } from "../store/azurite.ts";
 import {
@@ -20,6 +20,22 @@ import {
 const { signal } = new AbortController();
 const hour = 3_600_000;
 const later = (hours: number): Clock => ({ ...systemClock, now: () => systemClock.now() + hours * hour });
+
+/** The store's own clock has moved on as well: it is the one that counts. */
+function withTime(store: ObjectStore, hours: number): ObjectStore {
+  const head: ObjectStore["head"] = async (key, given) => {
+    const found = await store.head(key, given);
+    const moved = new Date((found?.modifiedAt?.getTime() ?? 0) + hours * hour);
+    return found === undefined || key !== "time.json" ? found : { ...found, modifiedAt: moved };
+  };
+  return new Proxy(store, {
+    get(target, name) {
+      if (name === "head") return head;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
 
 interface Place {
   readonly name: string;
@@ -90,9 +106,14 @@ for (const { name, isUp, prepare, remove } of places) {
       await store.put("snapshots/mainnet-2-dead/index.json.zst", randomBytes(10), { signal });
       const all = ["snapshots/mainnet-2-dead/index.json.zst", "upload snapshots/mainnet-1-dead/a.tar.zst"];
       expect(await left()).toEqual(all);
-      const run = async (hours: number, dryRun: boolean): Promise<readonly string[]> =>
-        (await prune(store, { retention: {}, dryRun, signal, clock: later(hours) })).leftovers;
+      const run = async (
+        hours: number,
+        dryRun: boolean,
+        at = withTime(store, hours),
+      ): Promise<readonly string[]> =>
+        (await prune(at, { retention: {}, dryRun, signal, clock: later(hours) })).leftovers;
       expect(await run(23, false)).toEqual([]);
+      expect(await run(25, false, store)).toEqual([]);
       expect(await run(25, true)).toHaveLength(2);
       expect(await left()).toEqual(all);
       expect(await run(25, false)).toHaveLength(2);

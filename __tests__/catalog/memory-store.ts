@@ -1,15 +1,17 @@
 /** An ObjectStore in memory: fast, with the faults the catalogue has to live with. It passes the port's suite. */
 import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
-import { throwIfAborted } from "../../src/errors.ts";
+import { throwIfAborted } from "../../src/domain/errors.ts";
 import {
   beyondEnd,
   ObjectChangedError,
   ObjectNotFoundError,
   PreconditionFailedError,
   StoreError,
+  tooLarge,
   uploadClosed,
 } from "../../src/store/errors.ts";
+import { override } from "../store/faulty.ts";
 import type { ObjectInfo, ObjectStore, PartPlace, Upload, UploadToken } from "../../src/store/port.ts";
 
 export interface MemoryStoreOptions {
@@ -86,9 +88,11 @@ function openMemory(
       await turn(key, signal);
       return objects.get(key)?.info;
     },
-    async get(key, { range, ifMatch, signal }) {
+    async get(key, { range, ifMatch, atMostBytes = Infinity, signal }) {
       await turn(key, signal);
-      return find(key, range, ifMatch);
+      const found = find(key, range, ifMatch);
+      if (range === undefined && found.bytes.length > atMostBytes) throw tooLarge(urlOf(key), atMostBytes);
+      return found;
     },
     async stream(key, { range, ifMatch, signal }) {
       await turn(key, signal);
@@ -194,8 +198,7 @@ export function mortalStore(store: MemoryStore, left: number): ObjectStore {
     if (remaining <= 0) throw new Crashed();
     remaining -= 1;
   };
-  return {
-    ...store,
+  return override<ObjectStore>(store, {
     async put(key, bytes, options) {
       spend();
       return await store.put(key, bytes, options);
@@ -208,5 +211,5 @@ export function mortalStore(store: MemoryStore, left: number): ObjectStore {
       spend();
       await store.abortUpload(token, signal);
     },
-  };
+  });
 }

@@ -1,5 +1,5 @@
 /** Catalogues for looking at the page: made up, but shaped like years of nights. */
-import type { PageEntry } from "../../src/catalog/page-entry.ts";
+import type { PageEntry } from "../../src/catalog/page/entry.ts";
 
 const dayMs = 86_400_000;
 const newest = Date.UTC(2026, 10, 22, 2, 0, 14);

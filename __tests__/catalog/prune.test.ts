@@ -7,13 +7,15 @@ import {
   snapshotFolder,
   tombstoneKey,
 } from "../../src/catalog/ids.ts";
-import type { Manifest, VolumeRecord } from "../../src/catalog/manifest.ts";
+import type { Manifest, VolumeRecord } from "../../src/domain/manifest.ts";
 import { prune } from "../../src/catalog/prune.ts";
 import { publish } from "../../src/catalog/publish.ts";
 import { tryAnnounceRestore } from "../../src/catalog/readers.ts";
 import { listSnapshots, loadManifest, resolveSnapshot } from "../../src/catalog/read.ts";
 import type { ObjectStore } from "../../src/store/port.ts";
+import { StoreError } from "../../src/store/errors.ts";
 import type { Clock } from "../../src/system/clock.ts";
+import { faultyStore } from "../store/faulty.ts";
 import { Crashed, memoryStore, mortalStore, type MemoryStore } from "./memory-store.ts";
 import { putObjects, sampleManifest } from "./samples.ts";
 
@@ -118,6 +120,7 @@ describe("pruning", () => {
         await putObjects(store, manifest, signal);
         await publish(store, manifest, signal, calendar);
       }
+      calendar.time = start + 9 * dayMs;
       const fresh = sampleManifest({ at: new Date(start + 9 * dayMs), height: 9 });
       await putObjects(store, fresh, signal);
       const options = { retention: { keepLast: 2 }, dryRun: false, signal, clock: calendar };
@@ -177,15 +180,21 @@ describe("what dead runs left", () => {
 });
 
 describe("a restore that announced itself", () => {
+  const said: string[] = [];
+  const report = {
+    warning: (text: string) => void said.push(text),
+    notice: (text: string) => void said.push(text),
+  };
+  const announcing = (clock: Clock) => ({ clock, signal, report });
   const run = async (store: MemoryStore, calendar: Calendar): Promise<readonly string[]> =>
     (await prune(store, { retention: { keepLast: 1 }, dryRun: false, signal, clock: calendar })).removed;
 
   test("keeps its snapshot until it withdraws, or until it must be dead", async () => {
     const { store, calendar, ids } = await nights(3);
-    const one = await tryAnnounceRestore(store, ids[0]!, "run 1", calendar, signal);
-    await tryAnnounceRestore(store, ids[1]!, "run 2", calendar, signal);
+    const one = await tryAnnounceRestore(store, ids[0]!, "run 1", announcing(calendar));
+    await tryAnnounceRestore(store, ids[1]!, "run 2", announcing(calendar));
     expect(await run(store, calendar)).toEqual([]);
-    await one?.withdraw(signal);
+    await one?.withdraw();
     expect(await run(store, calendar)).toEqual([ids[0]]);
     calendar.time += 2 * dayMs;
     expect(await run(store, calendar)).toEqual([ids[1]]);
@@ -194,10 +203,32 @@ describe("a restore that announced itself", () => {
   test("too late is told so, and leaves nothing behind", async () => {
     const { store, calendar, ids } = await nights(2);
     await store.put(tombstoneKey(ids[0]!), Buffer.from('{"volumes":[]}'), { signal });
-    await expect(tryAnnounceRestore(store, ids[0]!, "r", calendar, signal)).rejects.toMatchObject({
+    await expect(tryAnnounceRestore(store, ids[0]!, "r", announcing(calendar))).rejects.toMatchObject({
       code: "SNAPSHOT_GONE",
     });
     expect([...store.objects.keys()].filter((key) => key.startsWith(readersPrefix(ids[0]!)))).toEqual([]);
+  });
+
+  test.each(["STORE_FULL", "STORE_READ_ONLY", "STORE_STALLED", "STORE_FAILED"] as const)(
+    "is read all the same where the announcement cannot be written (%s)",
+    async (code) => {
+      const { store, calendar, ids } = await nights(1);
+      said.length = 0;
+      const error = new StoreError(code, "It is full.");
+      const faulty = faultyStore(store, { failAt: 1, error, methods: ["put"] });
+      expect(await tryAnnounceRestore(faulty, ids[0]!, "r", announcing(calendar))).toBeUndefined();
+      expect(said.length).toBe(code === "STORE_READ_ONLY" ? 0 : 1);
+    },
+  );
+
+  test("is done all the same where the announcement cannot be taken back", async () => {
+    const { store, calendar, ids } = await nights(1);
+    said.length = 0;
+    const error = new StoreError("STORE_DENIED", "No right to delete.");
+    const faulty = faultyStore(store, { failAt: 1, error, methods: ["delete"] });
+    const announcement = await tryAnnounceRestore(faulty, ids[0]!, "r", announcing(calendar));
+    await announcement?.withdraw();
+    expect(said).toEqual([expect.stringMatching(/take back the announcement .*No right to delete/)]);
   });
 
   test("races with a removal: whichever wins, no restore reads what is being removed", async () => {
@@ -207,7 +238,7 @@ describe("a restore that announced itself", () => {
         run(store, calendar),
         (async () => {
           for (let turns = 0; turns < round; turns += 1) await store.head("x", signal);
-          return await tryAnnounceRestore(store, ids[0]!, "r", calendar, signal).then(
+          return await tryAnnounceRestore(store, ids[0]!, "r", announcing(calendar)).then(
             () => true,
             () => false,
           );
@@ -231,11 +262,11 @@ describe("snapshots of volumes", () => {
     const removeVolume = async (volume: VolumeRecord): Promise<void> => {
       await Promise.resolve(gone.push(volume));
     };
-    const there = { hinders: () => "it is on another host", remove: removeVolume };
+    const there = { reasonNotRemovable: () => "it is on another host", remove: removeVolume };
     const elsewhere = await prune(store, { ...options, volumes: there });
     expect(elsewhere.removed).toEqual([]);
     expect(elsewhere.decisions.at(-1)).toMatchObject({ keep: true, reasons: ["it is on another host"] });
-    const here = { hinders: () => undefined, remove: removeVolume };
+    const here = { reasonNotRemovable: () => undefined, remove: removeVolume };
     expect((await prune(store, { ...options, volumes: here })).removed.toSorted()).toEqual(ids.slice(0, 2));
     expect(gone.map(({ snapshot }) => snapshot)).toEqual(["tank/s@1", "tank/s@1"]);
   });
@@ -245,7 +276,7 @@ describe("snapshots of volumes", () => {
     const options = { retention: { keepLast: 1 }, dryRun: false, signal, clock: calendar };
     const failing = async (): Promise<void> => await Promise.reject(new Error("busy"));
     const volumesOf = (remove: (volume: VolumeRecord) => Promise<void>) => ({
-      hinders: () => undefined,
+      reasonNotRemovable: () => undefined,
       remove,
     });
     const first = await prune(store, { ...options, volumes: volumesOf(failing) });

@@ -1,9 +1,11 @@
+import type { Retention } from "../../src/domain/options.ts";
 import { array, assert, constantFrom, integer, property, record, boolean, option } from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decideRetention, isoWeek, type Candidate } from "../../src/catalog/retention.ts";
-import type { Retention } from "../../src/config.ts";
 
 const dayMs = 86_400_000;
+/** No snapshot of these tests is dated later, but where one has to be. */
+const farAhead = Date.UTC(2100, 0);
 
 function snapshot(at: number | Date, more: Partial<Candidate> = {}): Candidate {
   const createdAt = new Date(at).toISOString();
@@ -19,7 +21,10 @@ function snapshot(at: number | Date, more: Partial<Candidate> = {}): Candidate {
 }
 
 function kept(snapshots: readonly Candidate[], rules: Retention, announced?: ReadonlySet<string>): string[] {
-  return decideRetention(snapshots, rules, announced)
+  return decideRetention(snapshots, rules, {
+    now: farAhead,
+    ...(announced === undefined ? {} : { announced }),
+  })
     .filter(({ keep }) => keep)
     .map(({ id }) => id);
 }
@@ -116,14 +121,16 @@ describe("retention", () => {
   test("keeps everything where no rule is set, and says why", () => {
     const all = [1, 2, 3].map((day) => snapshot(Date.UTC(2026, 0, day)));
     expect(
-      decideRetention(all, {}).every(({ keep, reasons }) => keep && reasons.includes("no rule is set")),
+      decideRetention(all, {}, { now: farAhead }).every(
+        ({ keep, reasons }) => keep && reasons.includes("no rule is set"),
+      ),
     ).toBe(true);
-    expect(decideRetention(all, { keepDaily: 0 }).every(({ keep }) => keep)).toBe(true);
+    expect(decideRetention(all, { keepDaily: 0 }, { now: farAhead }).every(({ keep }) => keep)).toBe(true);
   });
 
   test("gives a reason for each decision", () => {
     const all = [1, 2, 3].map((day) => snapshot(Date.UTC(2026, 0, day), { pinned: day === 2 }));
-    expect(decideRetention(all, { keepLast: 1 })).toEqual([
+    expect(decideRetention(all, { keepLast: 1 }, { now: farAhead })).toEqual([
       { id: all[2]!.id, keep: true, reasons: ["last 1", "newest"] },
       { id: all[1]!.id, keep: true, reasons: ["pinned"] },
       { id: all[0]!.id, keep: false, reasons: ["beyond keep-last 1"] },

@@ -1,6 +1,6 @@
 /** Snapshots for the catalogue's tests: small, whole, and different in what a test says. */
 import { archiveName, snapshotFolder, snapshotId } from "../../src/catalog/ids.ts";
-import type { Manifest } from "../../src/catalog/manifest.ts";
+import type { Manifest } from "../../src/domain/manifest.ts";
 import type { ObjectStore } from "../../src/store/port.ts";
 
 export interface Sample {

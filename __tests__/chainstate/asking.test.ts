@@ -177,7 +177,7 @@ describe("a freezer's rules", () => {
     expect(chainstateRules.appendOnlyFileOf(databases.index)).toBe(`${databasePaths.index}.blobs`);
     expect(chainstateRules.appendOnlyFileOf(databases.headers)).toBeUndefined();
     chain.database("clarity").exec("UPDATE marf_data SET unconfirmed = 1 WHERE block_id = 7");
-    expect(await chainstateRules.recordedLength(databases.clarity, keeper.ask)).toBe("unsettled");
+    expect(await chainstateRules.recordedLength(databases.clarity, keeper.ask)).toBe("unstable");
     keeper.close();
     chain.close(false);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { ChainFacts } from "../../src/catalog/manifest.ts";
+import type { ChainFacts } from "../../src/domain/manifest.ts";
 import { compareWithRpc } from "../../src/chainstate/compare-rpc.ts";
 import { checkFits, type Target } from "../../src/chainstate/guards.ts";
 
@@ -21,8 +21,30 @@ const nothing: Target = {
   nodeVersion: undefined,
   node: undefined,
   allowNewerSchema: false,
+  allowLowerHeight: false,
 };
 const mainnetNode = { network_id: 1, parent_network_id: 3652501241 };
+
+describe("a lower height", () => {
+  const higher = { ...chain, stacksHeight: chain.stacksHeight + 1 };
+
+  it("is refused after everything else, unless it is wanted", () => {
+    const target = { ...nothing, replaced: higher };
+    expect(() => checkFits(chain, target)).toThrow("at Stacks height 5000000, and the chainstate");
+    expect(() => checkFits({ ...testnet }, target)).toThrow("flag is false");
+    expect(() => checkFits(chain, { ...target, allowLowerHeight: true })).not.toThrow();
+  });
+
+  it("is none where the height of one of the two is not known, or they are equal", () => {
+    for (const [snapshot, replaced] of [
+      [chain, { ...higher, stacksTip: null }],
+      [{ ...chain, stacksTip: null, stacksHeight: 0 }, higher],
+      [chain, chain],
+      [chain, undefined],
+    ] as const)
+      expect(() => checkFits(snapshot, { ...nothing, replaced })).not.toThrow();
+  });
+});
 
 describe("what fits", () => {
   it.each<[string, ChainFacts, Partial<Target>]>([
@@ -118,6 +140,31 @@ describe("what does not", () => {
     ["pruned onto whole", "SNAPSHOT_PRUNED", { ...chain, pruned: true }, { replaced: chain }],
   ])("%s", (_name, code, snapshot, target) => {
     expect(() => checkFits(snapshot, { ...nothing, ...target })).toThrow(expect.objectContaining({ code }));
+  });
+});
+
+describe("the node that wrote it", () => {
+  const fits = (producer: string | null, target: Partial<Target>) => () =>
+    checkFits(chain, { ...nothing, ...target }, producer);
+
+  it.each([
+    ["3.3.0.0.6", "3.3.0.0.5"],
+    ["4.0.2", "3.3.0.0.5.0"],
+    ["4.0.2", "3.2.0.0.1"],
+    ["3.3.0.0.10-rc1", "3.3"],
+  ])("%s writes what %s cannot read", (producer, nodeVersion) => {
+    expect(fits(producer, { nodeVersion })).toThrow(expect.objectContaining({ code: "SCHEMA_NEWER" }));
+    expect(fits(producer, { nodeVersion, allowNewerSchema: true })).not.toThrow();
+  });
+
+  it.each([
+    ["4.0.2", "4.0.1"],
+    ["4.0.2", "3.3.0.0.6"],
+    ["3.3.0.0.5", "3.2.0.0.1"],
+    [null, "3.2.0.0.1"],
+    ["4.0.2", undefined],
+  ])("%s writes what %s can, as far as is known", (producer, nodeVersion) => {
+    expect(fits(producer, { nodeVersion })).not.toThrow();
   });
 });
 

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { InputError } from "../../src/errors.ts";
+import { InputError } from "../../src/domain/errors.ts";
 import { compileGlob } from "../../src/chainstate/globs.ts";
 import {
   databases,
@@ -188,6 +188,17 @@ describe("globs", () => {
     ["*", ".hidden", true],
     ["(a|b)+$^", "(a|b)+$^", true],
     ["[]]", "]", true],
+    ["x[&]y", "x&y", true],
+    ["x[&~]y", "x~y", true],
+    ["[&&]", "&", true],
+    ["!x", "!x", true],
+    ["!x", "y", false],
+    ["@(a|b)", "a", false],
+    ["größe-*", "größe-1", true],
+    ["*", "a\nb", true],
+    ["a\\*", "a*", true],
+    ["a\\*", "ab", false],
+    ["a/*", "a/", false],
   ])("%s on %s: %s", (glob, path, expected) => {
     expect(compileGlob(glob).test(path)).toBe(expected);
   });

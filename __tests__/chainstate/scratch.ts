@@ -1,14 +1,22 @@
-/** What tests of this room share: scratch directories, the real fixture where it is, digests of trees. */
+/** What tests of this folder share: scratch directories, the real fixture where it is, digests of trees. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const archive = join(import.meta.dirname, "../../../shared/fixtures/sbtc-regtest-chainstate.tar.xz");
+/** Real chainstates, which stand beside the checkout on some machines, and the folder that each unpacks to. */
+const fixtures = {
+  "sbtc-regtest-chainstate": "stacks-node",
+  "regtest-4.0.2-after-reorg": "reorg",
+} as const;
 
-/** A real chainstate, which stands beside the checkout on some machines. */
-export const hasFixture = existsSync(archive);
+const archiveOf = (name: keyof typeof fixtures): string =>
+  join(import.meta.dirname, `../../../shared/fixtures/${name}.tar.xz`);
+
+export const hasFixture = Object.keys(fixtures).every((name) =>
+  existsSync(archiveOf(name as keyof typeof fixtures)),
+);
 
 export class Scratch {
   readonly root = mkdtempSync(join(tmpdir(), "chainstate-"));
@@ -27,11 +35,11 @@ export class Scratch {
     return to;
   }
 
-  unpackFixture(): string {
+  unpackFixture(name: keyof typeof fixtures = "sbtc-regtest-chainstate"): string {
     const parent = this.path("");
     execFileSync("mkdir", ["-p", parent]);
-    execFileSync("tar", ["-xJf", archive, "-C", parent]);
-    return join(parent, "stacks-node");
+    execFileSync("tar", ["-xJf", archiveOf(name), "-C", parent]);
+    return join(parent, fixtures[name]);
   }
 
   remove(): void {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { ContainerClient } from "@azure/storage-blob";
 import { afterAll, beforeAll, describe } from "vitest";
-import { openStore } from "../../src/store/registry.ts";
+import { openStore } from "../store/open-store.ts";
 import { describeNights } from "../conformance/nights.ts";
 import { azurite } from "../store/azurite.ts";
 

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe } from "vitest";
-import { openStore } from "../../src/store/registry.ts";
+import { openStore } from "../store/open-store.ts";
 import { describeNights } from "../conformance/nights.ts";
 import { cephEndpoint, cephNames, makeBucket, s3Location, useCephCredentials } from "../store/ceph.ts";
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 import { rm } from "node:fs/promises";
-import { openStore } from "../../src/store/registry.ts";
+import { openStore } from "../store/open-store.ts";
 import { describeNights } from "../conformance/nights.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "nights-store-"));

@@ -15,7 +15,7 @@ import { cp } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
-import { hasCode } from "../../src/errors.ts";
+import { hasCode } from "../../src/domain/errors.ts";
 import type { FreezeRequest, Freezer } from "../../src/freeze/port.ts";
 import { createChainstate } from "../../simulator/chainstate.ts";
 import type { Writer } from "../freeze/support.ts";
@@ -64,7 +64,7 @@ export function describeFreezer({ name, freezer, place, nodeRunsOn }: FreezerSui
           expect(names).toEqual(names.toSorted((x, y) => Buffer.compare(Buffer.from(x), Buffer.from(y))));
           const sharedMemory = paths.some((path) => path.endsWith("-shm"));
           expect(sharedMemory).toBe(!nodeRunsOn);
-          await frozen.assertHeld();
+          await frozen.assertFrozen();
           if (writer !== undefined) {
             await growsBy(writer, 10);
           }
@@ -116,7 +116,7 @@ export function describeFreezer({ name, freezer, place, nodeRunsOn }: FreezerSui
       try {
         await freezer().cleanUp(dead.runId, dead);
         await copyView(other.view, join(base, "copy"));
-        await other.assertHeld();
+        await other.assertFrozen();
       } finally {
         await left.release();
         await other.release();
@@ -130,7 +130,9 @@ export function describeFreezer({ name, freezer, place, nodeRunsOn }: FreezerSui
       createChainstate(dir, { era: "nakamoto", height: 20, blocksInWal: 2 });
       const before = readdirSync(base).sort();
       for (const delayMs of [0, 5, 30, 80]) {
-        const request = { ...requestFor(dir, join(base, "state")), signal: AbortSignal.timeout(delayMs) };
+        const stop = new AbortController();
+        const request = { ...requestFor(dir, join(base, "state")), signal: stop.signal };
+        setTimeout(() => stop.abort(), delayMs);
         const outcome = await freezer()
           .freeze(request, true)
           .then(

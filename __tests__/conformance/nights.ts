@@ -4,9 +4,7 @@
  * was made from is long gone. Through the program's own order of things: base, archive, publishing, reading.
  */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { once } from "node:events";
 import {
   appendFileSync,
   closeSync,
@@ -21,28 +19,27 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { describe, expect, test } from "vitest";
-import { openDirectoryView } from "../../src/archive/directory-view.ts";
-import { unpackArchive } from "../../src/archive/reader.ts";
-import { beginsSegment } from "../../src/archive/segments.ts";
-import { snapshotFolder } from "../../src/catalog/ids.ts";
-import type { Manifest } from "../../src/catalog/manifest.ts";
-import { claimSnapshotId, publish, reconcile } from "../../src/catalog/publish.ts";
+import { beginsSegment } from "../../src/archive/format/segments.ts";
+import type { Manifest } from "../../src/domain/manifest.ts";
+import { claimSnapshotId, publish } from "../../src/catalog/publish.ts";
 import { selectEntries } from "../../src/chainstate/layout.ts";
-import { archiveView, measure } from "../../src/commands/archive-view.ts";
-import { tryFindBase } from "../../src/commands/base-snapshot.ts";
-import { openArchive } from "../../src/commands/open-snapshot.ts";
-import type { Rooms } from "../../src/commands/rooms.ts";
+import { surveyTree } from "../../src/freeze/survey.ts";
+import { archiveView } from "../../src/commands/snapshot/archive.ts";
+import { tryFindBase } from "../../src/commands/snapshot/base.ts";
 import { coldFreezer } from "../../src/freeze/cold.ts";
-import type { ViewOf } from "../../src/freeze/port.ts";
-import type { Journal } from "../../src/recovery/journal.ts";
-import { openReport } from "../../src/report/open-report.ts";
 import type { ObjectStore } from "../../src/store/port.ts";
-import { systemClock } from "../../src/system/clock.ts";
 import { sampleManifest } from "../catalog/samples.ts";
 import { has } from "../tools.ts";
+import {
+  contextIn,
+  forgetfulJournal,
+  randomFrom,
+  removeNight,
+  unpackNight,
+  untarNight,
+  viewOf,
+} from "./one-night.ts";
 
 export interface NightsOptions {
   readonly name: string;
@@ -57,7 +54,6 @@ const keptAtOnce = 5;
 const KiB = 1024;
 const MiB = 1024 * KiB;
 const { signal } = new AbortController();
-const viewOf: ViewOf = (directory, selection) => openDirectoryView({ directory, selection });
 
 export function describeNights({ name, open }: NightsOptions): void {
   const seed = Number(process.env["NIGHTS_SEED"] ?? Date.now() % 0x7fffffff);
@@ -132,12 +128,12 @@ class Nights {
     const store = this.#store;
     const at = new Date(Date.UTC(2026, 0, 1 + night, 3));
     const chainstateDir = this.#chainstate.directory;
-    const rooms = await roomsIn(this.#scratch);
+    const ctx = await contextIn(this.#scratch);
     const selection = selectEntries("backup");
     const request = { chainstateDir, selection, runId: "run", stateDir: this.#scratch, signal };
     const frozen = await coldFreezer({ viewOf }).freeze(request, true);
     const { chain } = sampleManifest({ at, height: 1000 + night });
-    const base = await tryFindBase(rooms, store, "mainnet");
+    const base = await tryFindBase(ctx, store, "mainnet");
     assert.equal(base?.id, this.#standing.at(-1)?.manifest.id);
     const claimed = await claimSnapshotId(store, chain, at, "run", signal);
     const stored = await archiveView(
@@ -148,7 +144,7 @@ class Nights {
           concurrency: 1,
           rateLimits: {},
         },
-        rooms,
+        ctx,
         journal: forgetfulJournal,
         store,
       },
@@ -156,7 +152,7 @@ class Nights {
         frozen,
         rootName: "mainnet",
         nodeVersion: "4.0.2",
-        expected: await measure(rooms, request),
+        expected: await surveyTree(ctx.viewOf, request),
         base,
         claimed,
         signal,
@@ -182,43 +178,18 @@ class Nights {
     const { manifest, tree } = chosen;
     assert.deepEqual(await this.#restored(manifest), tree, `${manifest.id} by us`);
     if (hasZstd) assert.deepEqual(await this.#untarred(manifest), tree, `${manifest.id} by tar`);
-    for await (const { key } of this.#store.list(`${snapshotFolder(manifest.id)}/`, signal)) {
-      await this.#store.delete(key, signal);
-    }
-    await reconcile(this.#store, systemClock, signal);
+    await removeNight({ store: this.#store, manifest });
   }
 
   async #restored(manifest: Manifest): Promise<Tree> {
     return await this.#into("by-us", async (target) => {
-      const { source, indexFile, record } = await openArchive(
-        { store: this.#store, manifest },
-        this.#scratch,
-        signal,
-      );
-      await unpackArchive({
-        source,
-        indexFile,
-        indexDigest: record.index,
-        target,
-        owner: "mine",
-        concurrency: 1,
-        durable: false,
-        signal,
-      });
+      await unpackNight({ store: this.#store, manifest }, this.#scratch, target);
       return target;
     });
   }
 
-  async #untarred({ archive }: Manifest): Promise<Tree> {
-    return await this.#into("by-tar", async (target) => {
-      mkdirSync(target);
-      const tar = spawn("tar", ["--zstd", "-x", "-C", target], { stdio: ["pipe", "ignore", "inherit"] });
-      const ended = once(tar, "close");
-      const { chunks } = await this.#store.stream(archive?.key ?? "", { signal });
-      await pipeline(Readable.from(chunks), tar.stdin);
-      assert.equal((await ended)[0], 0);
-      return join(target, "mainnet");
-    });
+  async #untarred(manifest: Manifest): Promise<Tree> {
+    return await this.#into("by-tar", (target) => untarNight({ store: this.#store, manifest }, target));
   }
 
   async #into(name: string, restore: (target: string) => Promise<string>): Promise<Tree> {
@@ -298,43 +269,6 @@ function treeOf(root: string): Tree {
   return tree;
 }
 
-/** The rooms that archiving asks for; nothing else may be entered. */
-async function roomsIn(tempDir: string): Promise<Rooms> {
-  const report = await openReport({
-    step: "main",
-    environment: {},
-    toolVersion: "test",
-    write: () => undefined,
-  });
-  const rooms: Pick<Rooms, "host" | "report" | "clock" | "signal" | "viewOf"> = {
-    host: {
-      runId: "run",
-      hostName: "host-a",
-      tempDir,
-      stateDir: tempDir,
-      tool: { name: "test", version: "0" },
-    },
-    report,
-    clock: systemClock,
-    signal,
-    viewOf,
-  };
-  return rooms as Rooms;
-}
-
-const forgetfulJournal = { update: async () => undefined } as unknown as Journal;
-
 async function removeAll(store: ObjectStore): Promise<void> {
   for await (const { key } of store.list("", signal)) await store.delete(key, signal);
-}
-
-/** mulberry32: numbers from 0 to below `below`, the same for the same seed. */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
 }

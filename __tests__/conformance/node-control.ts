@@ -2,14 +2,14 @@
  * What every provider of NodeControl has to do, against a real supervisor and a simulated node. A bed brings both; the
  * suite only uses the port, the proof and the recipe.
  */
+import type { NodeOptions } from "../../src/domain/options.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { NodeOptions } from "../../src/config.ts";
-import { CancelledError } from "../../src/errors.ts";
+import { CancelledError } from "../../src/domain/errors.ts";
 import { waitHealthy } from "../../src/node/health.ts";
 import type { NodeControl } from "../../src/node/port.ts";
-import type { StartRecipe } from "../../src/node/recipe.ts";
+import type { StartRecipe } from "../../src/domain/start-recipe.ts";
 import { startFromRecipe } from "../../src/node/registry.ts";
-import { proveDown, proveStillDown } from "../../src/node/shutdown-proof.ts";
+import { verifyStopped, verifyStillStopped } from "../../src/node/shutdown-proof.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { privilegeFor } from "../../src/system/privilege.ts";
 import { isAlive } from "../../src/system/proc.ts";
@@ -46,7 +46,7 @@ export function proofOf(bed: NodeBed, control: NodeControl) {
   return { control, chainstateDir, rpcUrl, privilege, clock: systemClock, signal: never };
 }
 
-export async function waitUp(bed: NodeBed, control: NodeControl) {
+export async function waitUp(bed: NodeBed, control: Pick<NodeControl, "inspect">) {
   return waitHealthy({
     rpcUrl: bed.rpcUrl,
     startTimeoutMs: rpcDeadlineMs,
@@ -94,7 +94,7 @@ export function nodeControlConformance(
       // Where nobody tells, it may still be seen before init has collected it.
       expect(traits.seesExitCode ? [0] : [0, null]).toContain(report.exitCode);
       expect(bed.log()).toMatch(/Graceful termination request received[\s\S]*Exiting stacks-node/);
-      const evidence = await proveDown({ ...proofOf(bed, control), before });
+      const evidence = await verifyStopped({ ...proofOf(bed, control), before });
       const ids = evidence.map(({ id }) => id);
       expect(ids).toEqual(
         expect.arrayContaining([
@@ -105,14 +105,14 @@ export function nodeControlConformance(
           "files-stable",
         ]),
       );
-      await proveStillDown(proofOf(bed, control));
+      await verifyStillStopped(proofOf(bed, control));
       expect((await control.inspect(never)).running).toBe(false);
 
       await control.start(never);
       const after = await waitUp(bed, control);
       expect(after.tip.stacksHeight).toBeGreaterThanOrEqual(tip.stacksHeight);
       expect((await control.inspect(never)).running).toBe(true);
-      await expect(proveStillDown(proofOf(bed, control))).rejects.toMatchObject({
+      await expect(verifyStillStopped(proofOf(bed, control))).rejects.toMatchObject({
         code: expect.stringMatching(/NODE_CAME_BACK|NODE_STILL_RUNNING/),
       });
     });
@@ -159,10 +159,12 @@ export function nodeControlConformance(
     it("notices that the node came back by itself", async () => {
       const { bed, control } = await setUp();
       await control.stop(60_000, never);
-      await proveStillDown(proofOf(bed, control));
+      await verifyStillStopped(proofOf(bed, control));
       await bed.bringUp();
       await waitUp(bed, await bed.control());
-      await expect(proveStillDown(proofOf(bed, control))).rejects.toMatchObject({ code: "NODE_CAME_BACK" });
+      await expect(verifyStillStopped(proofOf(bed, control))).rejects.toMatchObject({
+        code: "NODE_CAME_BACK",
+      });
     });
 
     it("leaves a node down that was down", async () => {
@@ -173,7 +175,7 @@ export function nodeControlConformance(
       expect(state.running).toBe(false);
       expect(await fresh.preflight(60_000, never)).toEqual([]);
       expect(await fresh.stop(60_000, never)).toMatchObject({ result: "was not running", seconds: 0 });
-      await proveDown({ ...proofOf(bed, fresh), before: state });
+      await verifyStopped({ ...proofOf(bed, fresh), before: state });
     });
 
     it.runIf(traits.seesExitCode)("refuses a stop that was a crash", async () => {

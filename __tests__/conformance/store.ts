@@ -5,7 +5,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ObjectStore, Upload } from "../../src/store/port.ts";
-import { hasCode } from "../../src/errors.ts";
+import { hasCode } from "../../src/domain/errors.ts";
 import { collect } from "../../src/store/chunks.ts";
 
 export interface StoreExpectation {
@@ -399,6 +399,14 @@ function storeReadingTests(
       store().get("a/short.bin", { signal, range: { offset, length } });
     await expect(get(50, 51)).rejects.toMatchObject({ code: "STORE_MISMATCH" });
     await expect(get(100, 1)).rejects.toMatchObject({ code: "STORE_MISMATCH" });
+  });
+
+  test("reads no more into memory than was allowed", async () => {
+    await publish("a/limited.bin", randomBytes(5000));
+    const get = async (atMostBytes: number): Promise<number> =>
+      (await store().get("a/limited.bin", { signal, atMostBytes })).bytes.length;
+    expect(await get(5000)).toBe(5000);
+    await expect(get(4999)).rejects.toMatchObject({ code: "OBJECT_TOO_LARGE" });
   });
 
   test("streams, also an empty object, and lets go when the reader leaves early", async () => {

@@ -3,7 +3,8 @@
  * runner, so that they also run in a virtual machine where a runner would take minutes to load.
  */
 import assert from "node:assert/strict";
-import { mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdirSync } from "node:fs";
+import { mkdir, readFile, readdir, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Host } from "../../src/volume/host.ts";
 import type { PreparedRestore, UndoStep, VolumeRecord, VolumeSnapshotter } from "../../src/volume/port.ts";
@@ -19,8 +20,10 @@ export interface VolumeWorld {
   readonly leavings: () => Promise<readonly string[]>;
   /** Removes what a restore into a directory left of it; nothing there is no error. */
   readonly removeTree: (directory: string) => Promise<void>;
-  /** A record of a snapshot that somebody else made. */
-  readonly foreign: (record: VolumeRecord) => VolumeRecord;
+  /** Where commands are slow: a fault at each nth of them alone, beginning with another one in each run. */
+  readonly faultsEvery?: number;
+  /** A record of a snapshot that this tool did not make. */
+  readonly external: (record: VolumeRecord) => VolumeRecord;
 }
 
 export interface VolumeCase {
@@ -38,9 +41,24 @@ export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
   const snapshotter = world.make(host);
   const file = join(chainstateDir, "chainstate/vm/marf.sqlite");
   const nextRun = (): string => `conformance-${(runs += 1)}`;
-  const requestFor = (runId: string) => ({ chainstateDir, stateDir, runId, signal });
-  const stagingFor = (runId: string): string =>
-    join(dirname(chainstateDir), `.chainstate-snapshot-${basename(chainstateDir)}-${runId}-new`);
+  const requestFor = (runId: string) => ({ chainstateDir, stateDir, runId, signal, driverIsNamed: false });
+  const places = new Set<string>();
+  const leavings = async (): Promise<readonly string[]> => {
+    // Those that hold something stay, and are seen.
+    for (const place of places) await rmdir(place).catch(() => undefined);
+    return await world.leavings();
+  };
+  const stagingFor = (runId: string): string => {
+    const place = join(
+      dirname(chainstateDir),
+      `.chainstate-snapshot-${basename(chainstateDir)}~${runId}-new`,
+    );
+    places.add(place);
+    mkdirSync(place, { recursive: true, mode: 0o700 });
+    return join(place, "tree");
+  };
+  const every = world.faultsEvery ?? 1;
+  const firstFault = (): number => 1 + Math.floor(Math.random() * every);
   const write = async (text: string): Promise<void> => {
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, text, { flush: true });
@@ -54,7 +72,7 @@ export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
     use: (records: readonly VolumeRecord[], runId: string) => Promise<void>,
   ): Promise<void> => {
     const runId = nextRun();
-    const before = await world.leavings();
+    const before = await leavings();
     await write(text);
     const frozen = await snapshotter.freeze(requestFor(runId));
     try {
@@ -64,7 +82,7 @@ export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
     } finally {
       await remove(frozen);
     }
-    assert.deepEqual(await world.leavings(), before);
+    assert.deepEqual(await leavings(), before);
   };
 
   return [
@@ -72,11 +90,11 @@ export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
       title: "the probe finds the volume and touches nothing",
       run: async () => {
         await write("probed");
-        const before = await world.leavings();
+        const before = await leavings();
         const probe = await snapshotter.probe(requestFor(nextRun()));
         assert.equal(probe.usable, true, probe.reason);
         assert.ok(probe.sources.length > 0);
-        assert.deepEqual(await world.leavings(), before);
+        assert.deepEqual(await leavings(), before);
       },
     },
     {
@@ -100,7 +118,7 @@ export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
             assert.equal(await readFile(join(main.path, "chainstate/vm/marf.sqlite"), "utf8"), "the moment");
             assert.ok(!(await readdir(main.path)).includes("new-file"));
             await assert.rejects(writeFile(join(main.path, "x"), "x"));
-            await open.assertHeld();
+            await open.assertFrozen();
           } finally {
             await open.close();
             await open.close();
@@ -111,29 +129,25 @@ export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
       },
     },
     {
-      title: "the records say what the manifest needs, and the list shows the snapshot",
+      title: "the records say what the manifest needs",
       run: async () => {
-        await withSnapshot("listed", async (records, runId) => {
+        await withSnapshot("recorded", async (records) => {
+          await Promise.resolve();
+          assert.ok(records.length > 0);
           for (const record of records) {
             assert.equal(record.driver, snapshotter.driver);
             assert.ok(!Number.isNaN(Date.parse(record.createdAt)));
           }
-          const listed = await snapshotter.list({ chainstateDir, signal });
-          const mine = listed.filter((each) => each.runId === runId);
-          assert.deepEqual(
-            mine.map((each) => each.snapshot).toSorted(),
-            records.map((record) => record.snapshot).toSorted(),
-          );
         });
       },
     },
     {
-      title: "somebody else's snapshot is refused, and one that is gone is no error",
+      title: "a snapshot that is not ours is refused, and one that is gone is no error",
       run: async () => {
         await withSnapshot("mine", async (records) => {
           const [record] = records;
           assert.ok(record !== undefined);
-          await assert.rejects(snapshotter.delete(world.foreign(record), signal), { code: "NOT_OURS" });
+          await assert.rejects(snapshotter.delete(world.external(record), signal), { code: "NOT_OURS" });
           await remove(records);
           await remove(records);
           await assert.rejects(snapshotter.open(records, requestFor("x")), { code: "SNAPSHOT_VOID" });
@@ -145,7 +159,7 @@ export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
       run: async () => {
         await withSnapshot("of a run that lives", async () => {
           const dead = nextRun();
-          const before = await world.leavings();
+          const before = await leavings();
           const records = await snapshotter.freeze(requestFor(dead));
           await snapshotter.open(records, requestFor(dead));
           const prepared = await snapshotter.restore(records, {
@@ -160,13 +174,10 @@ export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
             signal,
             keep: (name) => published.has(name),
           });
-          assert.equal(
-            (await snapshotter.list({ chainstateDir, signal })).filter((each) => each.runId === dead).length,
-            records.length,
-          );
+          assert.equal((await leavings()).length, before.length + records.length);
           await snapshotter.cleanUp(dead, { chainstateDir, stateDir, signal });
           await snapshotter.cleanUp(dead, { chainstateDir, stateDir, signal });
-          assert.deepEqual(await world.leavings(), before);
+          assert.deepEqual(await leavings(), before);
           await prepared.discard();
         });
       },
@@ -176,7 +187,7 @@ export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
       run: async () => {
         await withSnapshot("beside", async (records, runId) => {
           await write("live");
-          const before = await world.leavings();
+          const before = await leavings();
           const prepared = await snapshotter.restore(records, {
             ...requestFor(runId),
             staging: stagingFor(runId),
@@ -187,7 +198,7 @@ export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
           );
           assert.equal(await now(), "live");
           await prepared.discard();
-          assert.deepEqual(await world.leavings(), before);
+          assert.deepEqual(await leavings(), before);
         });
       },
     },
@@ -196,7 +207,7 @@ export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
       run: async () => {
         await withSnapshot("restored", async (records, runId) => {
           await write("live before the swap");
-          const before = await world.leavings();
+          const before = await leavings();
           const prepared = await snapshotter.restore(records, {
             ...requestFor(runId),
             staging: stagingFor(runId),
@@ -207,7 +218,7 @@ export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
           await swapped.takeBack(host);
           assert.equal(await now(), "live before the swap");
           await prepared.discard();
-          assert.deepEqual(await world.leavings(), before);
+          assert.deepEqual(await leavings(), before);
         });
       },
     },
@@ -223,7 +234,7 @@ export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
           if (prepared.kind === "directory") return await prepared.discard();
           const undo = parseUndoSteps(JSON.parse(JSON.stringify(prepared.undo)));
           // What is taken back can be swapped again, so one preparation serves for every point of failure.
-          for (let failAt = 1; ; failAt += 1) {
+          for (let failAt = firstFault(); ; failAt += every) {
             faulty.failAfter(failAt);
             const failure = await prepared.swap().then(
               () => undefined,
@@ -246,8 +257,8 @@ export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
       run: async () => {
         await withSnapshot("restored", async (records, runId) => {
           await write("live");
-          const before = await world.leavings();
-          for (let dieBefore = 1, lived = false; !lived; dieBefore += 1) {
+          const before = await leavings();
+          for (let dieBefore = firstFault(), lived = false; !lived; dieBefore += every) {
             const request = requestFor(`${runId}-${dieBefore}`);
             const staging = stagingFor(request.runId);
             let undo: readonly UndoStep[] = [];
@@ -272,7 +283,7 @@ export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
             await undoVolumeSteps(parseUndoSteps(JSON.parse(JSON.stringify(undo))), host);
             await world.removeTree(staging);
             await world.make(host).cleanUp(request.runId, { chainstateDir, stateDir, signal });
-            assert.deepEqual(await world.leavings(), before, `killed before command ${dieBefore}`);
+            assert.deepEqual(await leavings(), before, `killed before command ${dieBefore}`);
             assert.equal(await now(), "live", `killed before command ${dieBefore}`);
             await write("live");
           }
@@ -305,7 +316,7 @@ export function volumeCases(world: VolumeWorld): readonly VolumeCase[] {
 /** Swaps as a command would: volumes by themselves, directories by rename. */
 async function swapIn(
   prepared: PreparedRestore,
-  { chainstateDir: target, make, host }: VolumeWorld,
+  { chainstateDir: target, make, host, faultsEvery = 1 }: VolumeWorld,
 ): Promise<{ takeBack(host: Host): Promise<void>; commit(runId: string): Promise<void> }> {
   if (prepared.kind === "volume") {
     const undo = parseUndoSteps(JSON.parse(JSON.stringify(prepared.undo)));
@@ -317,7 +328,11 @@ async function swapIn(
         const snapshotter = make(faulty.host);
         assert.ok(snapshotter.commit !== undefined);
         const request = { runId, keepPrevious: false, signal };
-        for (let [failAt, failure]: [number, unknown] = [1, "none yet"]; failure !== undefined; failAt += 1) {
+        for (
+          let [failAt, failure]: [number, unknown] = [1, "none yet"];
+          failure !== undefined;
+          failAt += faultsEvery
+        ) {
           faulty.failAfter(failAt);
           failure = await snapshotter.commit(undo, request).then(
             () => undefined,

@@ -133,8 +133,18 @@ test("the Actions cache saves the download and is not believed", async () => {
 
     changeCached(service.blob, (tree) => writeFileSync(join(tree, "headers.sqlite-journal"), "x"));
     const strange = await restore(service.env);
-    expect(strange.outputs).toMatchObject({ "cache-hit": "false" });
-    expect(strange.log).toContain("it is not used");
+    // What does not belong there is gone; see `expectRestored`.
+    expect(strange.outputs).toMatchObject({ "cache-hit": "true" });
+
+    // Whoever can save a cache chooses the names in it: none of them leads anywhere.
+    const outside = join(setup.directory, "written-by-a-cache");
+    const packed = join(setup.directory, "packed");
+    writeFileSync(packed, "x");
+    execFileSync("tar", ["-P", "--zstd", "-cf", service.blob, `--transform=s,^.*,${outside},`, packed]);
+    const hostile = await restore(service.env);
+    expect(hostile.outputs).toMatchObject({ "cache-hit": "false" });
+    expect(hostile.log).toContain("The Actions cache failed, so the snapshot is fetched");
+    expect(existsSync(outside)).toBe(false);
   } finally {
     await service.close();
   }
@@ -143,17 +153,14 @@ test("the Actions cache saves the download and is not believed", async () => {
 /** Unpacks what is cached to where it came from, lets it be changed, and packs it again. */
 function changeCached(blob: string, change: (tree: string) => void): void {
   const workspace = mkdtempSync(join(tmpdir(), "job-"));
-  mkdirSync(join(workspace, "workspace"));
   const tar = (...args: readonly string[]): string =>
-    execFileSync("tar", ["-P", "-C", join(workspace, "workspace"), ...args], {
+    execFileSync("tar", ["-P", "-C", workspace, ...args], {
       encoding: "utf8",
       maxBuffer: 1e8,
     });
   const [member = ""] = tar("-tf", blob).split("\n");
   tar("-xf", blob);
-  const tree = join(workspace, "workspace", member);
-  change(tree);
+  change(join(workspace, member));
   tar("--zstd", "-cf", blob, member);
-  rmSync(tree, { recursive: true });
   rmSync(workspace, { recursive: true });
 }

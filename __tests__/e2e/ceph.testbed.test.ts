@@ -50,7 +50,7 @@ for (const suite of cephSuites) {
 
     it.skipIf(!hasFixture)("keeps a real chainstate that a node holds open, and gives it back", async () => {
       const setup = await fresh({ real: true });
-      const { main } = await setup.job({ ...setup.snapshotInputs, ...s3, cut: "cold" }).run();
+      const { main } = await setup.job({ ...setup.snapshotInputs, ...s3, downtime: "full" }).run();
       expect(main.exitCode, main.log).toBe(0);
       const expected = treeOf(setup.chainstate, isScratch);
       const file = join(setup.directory, "fetched.tar.zst");
@@ -68,12 +68,12 @@ for (const suite of cephSuites) {
 
     it("lists what two runs publish at once, and latest is the newer", async () => {
       const hosts = await Promise.all([fresh(), fresh({ height: 90 })]);
-      const { made, listed, newestAt, latestAt, verified } = await publishAtOnce(hosts, {
+      const { made, listed, newest, latest, verified } = await publishAtOnce(hosts, {
         ...s3,
         storage: `s3://${bucket}/two-hosts`,
       });
       expect(listed).toEqual(made);
-      expect(latestAt).toBe(newestAt);
+      expect(newest).toContain(latest);
       expect(verified.exitCode, verified.log).toBe(0);
     });
 

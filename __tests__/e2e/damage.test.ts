@@ -94,7 +94,12 @@ describe.each(kinds)("a damaged %s", (kind) => {
         const { exitCode, log } = (
           await setup
             // Nothing to take the damaged frames from instead.
-            .job({ ...setup.snapshotInputs, command: "restore", "seed-from": setup.store })
+            .job({
+              ...setup.snapshotInputs,
+              command: "restore",
+              "allow-lower-height": "true",
+              "seed-from": setup.store,
+            })
             .run()
         ).main;
         expect(exitCode, log).toBe(1);

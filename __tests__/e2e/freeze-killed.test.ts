@@ -4,11 +4,11 @@ import { failuresOf } from "./moments.ts";
 import { setUp } from "./support.ts";
 
 /** `restart.test.ts` ends frozen runs at each of their moments; here it is what holds the chainstate that counts. */
-const whileHeld = endingsOf("frozen").filter(([, moment]) => /Hold|Start|Archive|Read/.test(moment.source));
+const whileHeld = endingsOf("frozen").filter(([, moment]) => /Freeze|Start|Archive|Read/.test(moment.source));
 
 const runs = [
-  ...endingsOf("live").map((ending) => [{ cut: "live" }, ending] as const),
-  ...whileHeld.map((ending) => [{ cut: "frozen", "freeze-with": "sqlite" }, ending] as const),
+  ...endingsOf("live").map((ending) => [{ downtime: "none" }, ending] as const),
+  ...whileHeld.map((ending) => [{ downtime: "short", "freeze-with": "sqlite" }, ending] as const),
 ];
 
 it(
@@ -17,7 +17,7 @@ it(
   async () => {
     const failures = await failuresOf(
       runs,
-      ([{ cut }, [signal, moment]]) => `${cut}, ${signal} at ${moment}`,
+      ([{ downtime }, [signal, moment]]) => `${downtime}, ${signal} at ${moment}`,
       async ([inputs, ending]) => {
         const setup = await setUp({ extraBytes: 20_000, nodeArguments: ["--stop-delay-ms", "300"] });
         try {

@@ -22,7 +22,7 @@ describe.skipIf(place === undefined)(`a run killed while a clone on XFS is made 
             nodeArguments: ["--stop-delay-ms", "300"],
           });
           try {
-            const inputs = { ...setup.snapshotInputs, cut: "frozen", "freeze-with": "reflink" };
+            const inputs = { ...setup.snapshotInputs, downtime: "short", "freeze-with": "reflink" };
             await endAndGoOn(setup, inputs, ending);
           } finally {
             await setup.remove();

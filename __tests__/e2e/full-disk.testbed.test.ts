@@ -37,12 +37,12 @@ function fill(directory: string): void {
 }
 
 describe.skipIf(!isRoot)("a disk that is full", () => {
-  it("as the store: nothing is published, the node is back, and the error says where room is missing", async () => {
+  it("as the store: nothing is published, the node is back, and the error says where space is missing", async () => {
     const setup = await fresh({ height: 200, extraBytes: 20_000 });
     const store = mountSmall(join(setup.directory, "small"), "size=1m");
     const { main } = await setup.job({ ...setup.snapshotInputs, storage: `file://${store}` }).run();
     expect(main.exitCode, main.log).toBe(1);
-    expect(main.log).toMatch(/small\/\S+ cannot be written: its file system has no room left/);
+    expect(main.log).toMatch(/small\/\S+ cannot be written: its file system has no space left/);
     expect(main.log).toMatch(/The node is running/);
     expect(main.log).toMatch(/What to do: Free some space/);
     expect(setup.pids()).toHaveLength(1);
@@ -51,8 +51,8 @@ describe.skipIf(!isRoot)("a disk that is full", () => {
 
   it.each([
     ["by its size", "size=3m", /needs .* beside the old one/],
-    // What `df` shows as free is of no use without inodes: seen only when it happens.
-    ["in the middle", "size=200m,nr_inodes=60", /no (?:room|space)/i],
+    // What `df` shows as free is of no use without inodes.
+    ["by its inodes", "size=200m,nr_inodes=60", /runs out of inodes/],
   ])("as a restore's target, %s: the old chainstate stays, the node runs on", async (_, options, said) => {
     const setup = await fresh({ height: 200, extraBytes: 20_000 });
     const taken = await setup.job(setup.snapshotInputs).run();
@@ -72,9 +72,9 @@ describe.skipIf(!isRoot)("a disk that is full", () => {
     expect(existsSync(target)).toBe(false);
   });
 
-  it.each(["live", "frozen"])(
-    "as the chainstate's own, filling with WALs while it is held (cut: %s): void, and the WALs can shrink again",
-    async (cut) => {
+  it.each(["none", "short"])(
+    "as the chainstate's own, filling with WALs while it is held (downtime: %s): void, and the WALs can shrink again",
+    async (downtime) => {
       // The freezer leaves 2 GiB to the node.
       const setup = await fresh({
         extraBytes: 200_000,
@@ -83,7 +83,7 @@ describe.skipIf(!isRoot)("a disk that is full", () => {
       });
       const job = setup.job({
         ...setup.snapshotInputs,
-        cut,
+        downtime,
         "freeze-with": "sqlite",
         "rate-limit-read": "256KiB",
       });
@@ -127,7 +127,7 @@ describe.skipIf(!isRoot)("a disk that is full", () => {
       await job.post();
       await until("the node runs", 60_000, () => setup.pids().length === 1);
       expect(setup.pids()).not.toEqual(before);
-      // A journal has room of its own; what spools has not, and then nothing is published.
+      // A journal has space of its own; what spools has not, and then nothing is published.
       const said = exitCode === 0 ? /is published/ : /What to do/;
       expect(log).toMatch(said);
       expect(visibleSnapshots(setup.store)).toHaveLength(exitCode === 0 ? 1 : 0);

@@ -251,7 +251,7 @@ const cases: readonly (readonly [string, () => Promise<void>])[] = [
   ],
   [
     "killed in a snapshot while the archive is made of the frozen view",
-    async () => await kill(snapshotOf({ cut: "frozen", "freeze-with": driver }), /Archive to/),
+    async () => await kill(snapshotOf({ downtime: "short", "freeze-with": driver }), /Archive to/),
   ],
   [
     "killed in a snapshot while its databases are read back",
@@ -265,7 +265,7 @@ const cases: readonly (readonly [string, () => Promise<void>])[] = [
     "killed in a restore while the volumes are exchanged: the node runs on the old",
     async () => {
       writeFileSync(after, "x");
-      await kill(restoreOf(first), /Put it in the place of/);
+      await kill(restoreOf(first), /Swap into/);
       assert.ok(existsSync(after));
     },
   ],
@@ -281,7 +281,7 @@ const cases: readonly (readonly [string, () => Promise<void>])[] = [
   [
     "killed in a restore that was proved: the next run lets go of the old volume",
     async () => {
-      await kill(restoreOf(first), /Drop the old chainstate/);
+      await kill(restoreOf(first), /Remove the old chainstate/);
       assert.ok(!existsSync(after));
     },
   ],
@@ -327,7 +327,9 @@ const cases: readonly (readonly [string, () => Promise<void>])[] = [
       // The restores that were killed have announced what they read, and retention would leave it alone for a day and a half.
       for (const read of visibleSnapshots(store))
         rmSync(join(store, readersPrefix(read)), { recursive: true, force: true });
-      const { id } = await succeed(snapshotOf({ cut: "frozen", "freeze-with": driver, "keep-last": "1" }));
+      const { id } = await succeed(
+        snapshotOf({ downtime: "short", "freeze-with": driver, "keep-last": "1" }),
+      );
       const manifest = manifestOf(id);
       assert.equal(manifest.cut.freezer, driver);
       assertHealthy(manifest);

@@ -25,7 +25,7 @@ describe("trust-timestamps", () => {
     const inputs = {
       ...setup.snapshotInputs,
       "node-manager": "none",
-      cut: "cold",
+      downtime: "full",
       "trust-timestamps": "true",
     };
     const blobs = join(setup.chainstate, "chainstate/vm/clarity/marf.sqlite.blobs");
@@ -71,9 +71,9 @@ describe("a restore", () => {
       const { main: again } = await setup.job(restoreInputs).run();
       expect(again.exitCode, again.log).toBe(0);
       expect(treeOf(target, isScratch)).toEqual(expected);
-      expect(Number(again.outputs["fetched-bytes"])).toBeLessThan(0.75 * archiveBytes);
+      expect(Number(again.outputs["fetched-bytes"])).toBeLessThan(0.6 * archiveBytes);
       // The proof is what went over the wire, the seek table and the server's cut-off bodies aside.
-      expect(web.archiveBytesSent).toBeLessThan(0.8 * archiveBytes);
+      expect(web.archiveBytesSent).toBeLessThan(0.65 * archiveBytes);
       expect(Number(again.outputs["reused-frames"])).toBeGreaterThan(0);
     },
   );
@@ -94,7 +94,7 @@ describe("a restore", () => {
 
 async function publishedOnTheWeb() {
   const setup = await fresh();
-  const taken = await setup.job({ ...setup.snapshotInputs, "node-manager": "none", cut: "cold" }).run();
+  const taken = await setup.job({ ...setup.snapshotInputs, "node-manager": "none", downtime: "full" }).run();
   expect(taken.main.exitCode, taken.main.log).toBe(0);
   const web = await serveDirectory(setup.store);
   closing.push(async () => await web.close());

@@ -4,14 +4,14 @@ import { until, visibleSnapshots, type Setup } from "./support.ts";
 /** Ten moments of a run, by what its log has said by then. */
 export const moments: readonly (readonly [string, RegExp])[] = [
   ["at the first line", /chainstate-snapshot \d/],
-  ["in preflight", /Look at everything/],
-  ["with the switch armed", /Dead man's switch/],
+  ["in preflight", /Preflight checks/],
+  ["with the switch armed", /Restart watchdog/],
   ["when the stop is asked for", /::group::Stop /],
   ["when it has stopped", /Stopped in/],
-  ["while it is proved down", /Prove that it is down/],
-  ["while it is checked", /Check that the databases/],
-  ["while it is frozen", /Hold it still/],
-  ["while it is started", /::group::Start /],
+  ["while it is verified", /Verify the node has stopped/],
+  ["while it is checked", /Check chainstate consistency/],
+  ["while it is frozen", /Freeze by/],
+  ["while it is started", /(?:::group::|▸ )Start /],
   ["while the archive is sent", /Archive to/],
 ];
 

@@ -8,7 +8,7 @@ it.each(["rate-limit-read", "rate-limit-send"])(
   "%s: the archive takes as long as it has to",
   async (limit) => {
     const setup = await fresh({ running: false, extraBytes: 200_000 });
-    const inputs = { ...setup.snapshotInputs, "node-manager": "none", cut: "cold", [limit]: "2MiB" };
+    const inputs = { ...setup.snapshotInputs, "node-manager": "none", downtime: "full", [limit]: "2MiB" };
     const job = setup.job(inputs).startMain();
     await job.waitForLog(/::group::Archive to/, 60_000);
     const startedAt = performance.now();

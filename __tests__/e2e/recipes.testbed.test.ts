@@ -63,7 +63,7 @@ type Inputs = Readonly<Record<string, string>>;
 
 /** A recipe's snapshot, of a directory that no node has. */
 function ofNoNode(inputs: Inputs, setup: Setup): Inputs {
-  return { ...inputs, "chainstate-dir": setup.chainstate, "node-manager": "none", cut: "cold" };
+  return { ...inputs, "chainstate-dir": setup.chainstate, "node-manager": "none", downtime: "full" };
 }
 
 async function passes(setup: Setup, inputs: Inputs, env?: Inputs): Promise<StepResult> {
@@ -161,7 +161,9 @@ for (const suite of cephSuites) {
 
     // What one Ceph says of rights the others say too.
     describe.runIf(suite === "sid")("AWS: the writer's policy has nothing to spare", () => {
-      it.each(actionsOf(writer))("not even %s", async (action) => {
+      // Removing an upload that failed is a courtesy: without the right to it the run says what is left, and goes on.
+      const conditions = actionsOf(writer).filter((action) => action !== "s3:AbortMultipartUpload");
+      it.each(conditions)("not even %s", async (action) => {
         const setup = await fresh(other);
         await grant(endpoint, bucket, without(writer, action));
         const { main } = await setup.job({ ...ofNoNode(inputs, setup), "keep-last": "1" }).run();

@@ -39,7 +39,9 @@ describe("a snapshot of a running node", () => {
 
   it("of a node that was down leaves it down", async () => {
     const setup = await fresh({ running: false });
-    const { main } = await setup.job({ ...setup.snapshotInputs, "node-manager": "none", cut: "cold" }).run();
+    const { main } = await setup
+      .job({ ...setup.snapshotInputs, "node-manager": "none", downtime: "full" })
+      .run();
     expect(main.exitCode, main.log).toBe(0);
     expect(setup.pids()).toEqual([]);
   });
@@ -74,7 +76,7 @@ describe("what was archived", () => {
     it.skipIf("real" in options && !hasFixture)(`comes back byte for byte (${name})`, async () => {
       const setup = await fresh(options);
       const manager = "real" in options ? {} : { "node-manager": "none" };
-      const { main } = await setup.job({ ...setup.snapshotInputs, ...manager, cut: "cold" }).run();
+      const { main } = await setup.job({ ...setup.snapshotInputs, ...manager, downtime: "full" }).run();
       expect(main.exitCode, main.log).toBe(0);
       const expected = treeOf(setup.chainstate, isScratch);
       const file = new URL(main.outputs["archive-url"] ?? "").pathname;
@@ -100,11 +102,11 @@ describe("what was archived", () => {
 describe("two runs at once", () => {
   it("both end up in the catalogue of one directory, and latest is the newer", async () => {
     const hosts = await Promise.all([fresh(), fresh({ height: 90 })]);
-    const { made, listed, newestAt, latestAt, verified } = await publishAtOnce(hosts, {
+    const { made, listed, newest, latest, verified } = await publishAtOnce(hosts, {
       storage: `file://${hosts[0].store}`,
     });
     expect(listed).toEqual(made);
-    expect(latestAt).toBe(newestAt);
+    expect(newest).toContain(latest);
     expect(verified.exitCode, verified.log).toBe(0);
   });
 });
@@ -114,7 +116,9 @@ describe("a restore onto a running node", () => {
     const setup = await fresh();
     const taken = await setup.job(setup.snapshotInputs).run();
     expect(taken.main.exitCode, taken.main.log).toBe(0);
-    const { main } = await setup.job({ ...setup.snapshotInputs, command: "restore" }).run();
+    const { main } = await setup
+      .job({ ...setup.snapshotInputs, command: "restore", "allow-lower-height": "true" })
+      .run();
     expect(main.exitCode, main.log).toBe(0);
     expect(setup.pids()).toHaveLength(1);
     expect(await setup.height()).toBeGreaterThanOrEqual(Number(taken.main.outputs["stacks-height"]));

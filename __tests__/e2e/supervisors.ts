@@ -3,12 +3,13 @@
  * The node logs to a file, so that what it says of its own end is read the same way whoever started it.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { NodeExecutable } from "../../simulator/launch.ts";
 import { quote, startOrphan } from "../node/bed.ts";
 import { engines, mountFlags, nodeInside, noEngine } from "../node/engines.ts";
+import { asUser, systemdEnvironment } from "../node/systemd/systemd-bed.ts";
 
 /** The node that is to be kept. */
 export interface Charge {
@@ -54,6 +55,25 @@ export const byProcess: SupervisorKind = {
   }),
 };
 
+/** A loop in a shell, as of a terminal or of any program that keeps others running, which nobody has told us of. */
+export const byLoop: SupervisorKind = {
+  name: "loop",
+  parent: tmpdir(),
+  supervise: ({ directory, executable, nodeArguments, logFile }) => {
+    const ended = path.join(directory, "ended");
+    const node = [executable.launcher, ...nodeArguments].map(quote).join(" ");
+    return {
+      inputs: {},
+      env: {},
+      start: () => {
+        const loop = `while [ ! -e ${quote(ended)} ]; do ${node} 2>>${quote(logFile)}; sleep 0.1; done`;
+        startOrphan(`sh -c ${quote(loop)}`);
+      },
+      dispose: () => writeFileSync(ended, ""),
+    };
+  },
+};
+
 export const byCommand: SupervisorKind = {
   name: "command",
   parent: tmpdir(),
@@ -77,13 +97,21 @@ export const byCommand: SupervisorKind = {
 const leaderFile = path.join(testbed, "systemd/leader");
 const wants = "/run/systemd/system/basic.target.wants";
 
+export interface UnitSetup {
+  /** Lines of `[Unit]`, given the unit's own name. */
+  readonly head?: (unit: string) => string;
+  /** ExecStart, given the node's command line; default: the node itself. */
+  readonly start?: (node: string) => string;
+  /** Not named in the inputs: the action has to find it. */
+  readonly unnamed?: boolean;
+  /** Called with the unit's name when it is there and has not been started. */
+  readonly whenMade?: (unit: string) => void;
+}
+
 /** `service`: further lines of the unit. Undefined where `testbed/systemd.sh` is not up. */
-export function bySystemd(service: string): SupervisorKind | undefined {
+export function bySystemd(service: string, setup: UnitSetup = {}): SupervisorKind | undefined {
   if (!existsSync(leaderFile)) return undefined;
-  const env = {
-    SYSTEMCTL_FORCE_BUS: "1",
-    DBUS_SYSTEM_BUS_ADDRESS: `unix:path=/proc/${readFileSync(leaderFile, "utf8").trim()}/root/run/dbus/system_bus_socket`,
-  };
+  const env = systemdEnvironment();
   const systemctl = (...args: string[]): void =>
     void execFileSync("systemctl", args, { env: { ...process.env, ...env }, stdio: "ignore" });
   return {
@@ -92,17 +120,19 @@ export function bySystemd(service: string): SupervisorKind | undefined {
     supervise: ({ executable, nodeArguments, logFile }) => {
       const unit = `${uniqueName()}.service`;
       const unitFile = `/run/systemd/system/${unit}`;
+      const node = [executable.launcher, ...nodeArguments].join(" ");
       writeFileSync(
         unitFile,
-        `[Service]\nExecStart=${[executable.launcher, ...nodeArguments].join(" ")}\n` +
+        `[Unit]\n${setup.head?.(unit) ?? ""}\n[Service]\nExecStart=${setup.start?.(node) ?? node}\n` +
           `StandardOutput=null\nStandardError=append:${logFile}\n${service}\n`,
       );
       // Wanted by a target, as an enabled unit is: systemd forgets at once how a unit ended that nothing refers to.
       mkdirSync(wants, { recursive: true });
       symlinkSync(unitFile, path.join(wants, unit));
       systemctl("daemon-reload");
+      setup.whenMade?.(unit);
       return {
-        inputs: { "node-manager": "systemd", "node-name": unit },
+        inputs: setup.unnamed === true ? {} : { "node-manager": "systemd", "node-name": unit },
         env,
         start: () => systemctl("start", unit),
         dispose: () => {
@@ -116,10 +146,48 @@ export function bySystemd(service: string): SupervisorKind | undefined {
   };
 }
 
+/** A unit of this user's own manager (see `startUserManager`), found by its databases. Undefined where systemd is not up. */
+export function byUserManager(
+  user: number,
+  service: string,
+  { start = (node) => node }: Pick<UnitSetup, "start"> = {},
+): SupervisorKind | undefined {
+  if (!existsSync(leaderFile)) return undefined;
+  return {
+    name: "systemd",
+    parent: path.join(testbed, "systemd/share"),
+    supervise: ({ directory, executable, nodeArguments, logFile }) => {
+      const unit = `${uniqueName()}.service`;
+      const units = `/run/user/${user}/systemd/user`;
+      const unitFile = path.join(units, unit);
+      const node = [executable.launcher, ...nodeArguments].join(" ");
+      mkdirSync(units, { recursive: true });
+      writeFileSync(
+        unitFile,
+        `[Service]\nExecStart=${start(node)}\nStandardOutput=null\nStandardError=append:${logFile}\n${service}\n`,
+      );
+      execFileSync("chown", ["-R", `${user}:${user}`, directory, units]);
+      asUser(user, "daemon-reload");
+      return {
+        inputs: {},
+        env: systemdEnvironment(),
+        start: () => void asUser(user, "start", unit),
+        dispose: () => {
+          asUser(user, "stop", unit);
+          rmSync(unitFile);
+          asUser(user, "daemon-reload");
+        },
+      };
+    },
+  };
+}
+
 /** `flags`: of `create`. Undefined where the engine is not up. */
 export function byContainer(
   cli: keyof typeof engines,
   flags: readonly string[] = [],
+  /** What the container runs, given the node's command line; default: a shell that becomes the node. */
+  line: (node: string) => string = (node) => `exec ${node}`,
 ): SupervisorKind | undefined {
   const engine = engines[cli];
   if (engine === undefined) return undefined;
@@ -130,8 +198,8 @@ export function byContainer(
       const container = uniqueName();
       const inside = (text: string): string => text.replace(directory, "/data");
       // The engine keeps a container's own output to itself; a shell that becomes the node sends it where tests read it.
-      const node = `exec ${nodeInside} --disable-warning=ExperimentalWarning "$@" 2>>/data/node.log`;
-      const command = ["sh", "-c", node, "sh", executable.program, ...nodeArguments.map(inside)];
+      const node = `${nodeInside} --disable-warning=ExperimentalWarning "$@" 2>>/data/node.log`;
+      const command = ["sh", "-c", line(node), "sh", executable.program, ...nodeArguments.map(inside)];
       const place = ["--network", "host", ...mountFlags(executable, directory)];
       engine.run("create", "--name", container, ...place, ...flags, "testbed:1", ...command);
       return {

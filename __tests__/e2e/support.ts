@@ -40,6 +40,8 @@ export interface Setup {
   /** What the node has said, in all its lives. */
   nodeLog(): string;
   height(): Promise<number>;
+  /** Starts the node as its supervisor does. */
+  start(): void;
   remove(): Promise<void>;
 }
 
@@ -55,10 +57,20 @@ export interface SetupOptions {
   readonly chainstateParent?: string;
   /** Makes the chainstate's directory, where it has to be something special. */
   readonly makeDirectory?: (path: string) => void;
+  /** Changes the chainstate before the node is started. */
+  readonly fill?: (chainstate: string) => void;
   /** For every job. */
   readonly env?: Readonly<Record<string, string>>;
   /** The chainstate is the real one of the fixtures, which the node holds open and leaves as it is. See `hasFixture`. */
   readonly real?: boolean;
+  /** While a file of this name is in the chainstate, a node on it is a broken one; see `--broken-while`. */
+  readonly brokenWhile?: string;
+  /** The node's RPC opens when a file of this name is in the setup's directory, as it is at first. */
+  readonly rpcOpensWith?: string;
+  /** A node that was told to stop ends when a file of this name is in the setup's directory. */
+  readonly endsWith?: string;
+  /** While a file of this name is in the chainstate, a node on it panics a second after each start. */
+  readonly panicsWhile?: string;
   /** Default: nobody, the node is a plain process. */
   readonly kind?: SupervisorKind;
 }
@@ -81,6 +93,7 @@ export async function setUp(options: SetupOptions = {}): Promise<Setup> {
       extraBytes: options.extraBytes ?? 2_000,
     });
   }
+  options.fill?.(chainstate);
   const executable = makeNodeExecutable(join(directory, "install"));
   const port = await freePort();
   const logFile = join(directory, "node.log");
@@ -92,8 +105,15 @@ export async function setUp(options: SetupOptions = {}): Promise<Setup> {
     String(port),
     "--blocks-per-second",
     options.real === true ? "0" : "5",
+    ...(options.brokenWhile === undefined ? [] : ["--broken-while", join(chainstate, options.brokenWhile)]),
+    ...(options.rpcOpensWith === undefined
+      ? []
+      : ["--rpc-opens-with", join(directory, options.rpcOpensWith)]),
+    ...(options.endsWith === undefined ? [] : ["--ends-with", join(directory, options.endsWith)]),
+    ...(options.panicsWhile === undefined ? [] : ["--panics-while", join(chainstate, options.panicsWhile)]),
     ...(options.nodeArguments ?? []),
   ];
+  if (options.rpcOpensWith !== undefined) writeFileSync(join(directory, options.rpcOpensWith), "");
   const supervisor = kind.supervise({ directory, executable, nodeArguments, logFile });
   const jobs: Job[] = [];
   const setup: Setup = {
@@ -110,6 +130,8 @@ export async function setUp(options: SetupOptions = {}): Promise<Setup> {
       "rpc-url": `http://127.0.0.1:${port}`,
       "stop-timeout": "60s",
       "start-timeout": "60s",
+      // It holds the real one open and makes no blocks.
+      ...(options.real === true ? { "sync-blocks": "0" } : {}),
     },
     job(inputs, env) {
       const own = { HOME: directory, CHAINSTATE_SNAPSHOT_STATE_DIR: join(directory, "state") };
@@ -122,6 +144,7 @@ export async function setUp(options: SetupOptions = {}): Promise<Setup> {
     async height() {
       return Number((await waitForInfo(port, 30_000))["stacks_tip_height"]);
     },
+    start: () => supervisor.start(),
     async remove() {
       supervisor.dispose();
       for (const pid of setup.pids()) process.kill(pid, "SIGTERM");

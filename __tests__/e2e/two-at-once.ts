@@ -6,9 +6,9 @@ export interface Published {
   /** Ids of what was published and of what is listed, sorted. */
   readonly made: readonly string[];
   readonly listed: readonly string[];
-  /** When they were published: the newest of all, and what `latest` is. */
-  readonly newestAt: string;
-  readonly latestAt: string;
+  /** Of the second night. Which of those two is the newer one, nobody can say to the second. */
+  readonly newest: readonly string[];
+  readonly latest: string;
   /** Of reading `latest` back. */
   readonly verified: StepResult;
 }
@@ -19,31 +19,26 @@ export async function publishAtOnce(
   storage: Readonly<Record<string, string>>,
 ): Promise<Published> {
   const made: string[] = [];
+  let newest: readonly string[] = [];
   for (let night = 0; night < 2; night += 1) {
     const runs = await Promise.all(
       hosts.map(async (host) => await host.job({ ...host.snapshotInputs, ...storage }).run()),
     );
     for (const { main } of runs) {
       if (main.exitCode !== 0) throw new Error(main.log);
-      made.push(main.outputs["snapshot-id"] ?? "");
     }
+    newest = runs.map(({ main }) => main.outputs["snapshot-id"] ?? "");
+    made.push(...newest);
   }
   const [reader] = hosts;
   const list = await reader.job({ ...storage, command: "list" }).run();
-  const listed = JSON.parse(list.main.outputs["snapshots"] ?? "[]") as {
-    id: string;
-    createdAt: string;
-  }[];
+  const listed = JSON.parse(list.main.outputs["snapshots"] ?? "[]") as { id: string }[];
   const latest = await reader.job({ ...storage, command: "verify", snapshot: "latest" }).run();
   return {
     made: made.toSorted(),
     listed: listed.map(({ id }) => id).toSorted(),
-    newestAt:
-      listed
-        .map(({ createdAt }) => createdAt)
-        .toSorted()
-        .at(-1) ?? "",
-    latestAt: listed.find(({ id }) => id === latest.main.outputs["snapshot-id"])?.createdAt ?? "none",
+    newest,
+    latest: latest.main.outputs["snapshot-id"] ?? "",
     verified: latest.main,
   };
 }

@@ -16,7 +16,7 @@ import { AwsWorld, ec2Error, motoEndpoint } from "../volume/aws-world.ts";
 import { setUp, until, visibleSnapshots, type Setup } from "./support.ts";
 
 const moto = await motoEndpoint();
-const entry = join(import.meta.dirname, "aws-entry.ts");
+const entries = join(import.meta.dirname, "aws-entries");
 
 interface Bed {
   readonly world: AwsWorld;
@@ -63,7 +63,7 @@ async function run(
     HOME: setup.directory,
     CHAINSTATE_SNAPSHOT_STATE_DIR: join(setup.directory, "state"),
   };
-  const job = new Job(inputs, { entry, env });
+  const job = new Job(inputs, { entries, env });
   jobs.push(job);
   const { main, post } = await job.run();
   expect(post.exitCode, post.log).toBe(0);
@@ -176,7 +176,7 @@ describe.skipIf(moto === undefined)("an EBS snapshot through the action", { time
 
     const before = setup.pids();
     writeFileSync(join(setup.chainstate, "written-after"), "x");
-    const restored = await run(bed, inputsOf(bed, { command: "restore" }));
+    const restored = await run(bed, inputsOf(bed, { command: "restore", "allow-lower-height": "true" }));
     expect(restored.exitCode, restored.log).toBe(0);
     expect(restored.outputs["stacks-height"]).toBe(String(first.manifest.chain.stacksHeight));
     expect(setup.pids()).not.toEqual(before);
@@ -209,10 +209,15 @@ describe.skipIf(moto === undefined)("an EBS snapshot through the action", { time
     // Everything but the node's answer is as it should be: nobody can be at that height.
     const main = await run(
       bed,
-      inputsOf(bed, { command: "restore", "sync-blocks": "1000000", "sync-timeout": "3s" }),
+      inputsOf(bed, {
+        command: "restore",
+        "allow-lower-height": "true",
+        "sync-blocks": "1000000",
+        "sync-timeout": "3s",
+      }),
     );
     expect(main.exitCode, main.log).toBe(1);
-    expect(main.log).toContain("Put it in the place of");
+    expect(main.log).toContain("Swap into");
     expect(main.outputs["node-running"]).toBe("true");
     expect(await world.volumeAt(mountPoint)).toBe(firstVolume);
     expect(existsSync(join(setup.chainstate, "written-after"))).toBe(true);
@@ -256,7 +261,7 @@ describe.skipIf(moto === undefined)("an EBS snapshot through the action", { time
     expect([...(await snapshotsOf(bed, firstVolume)).keys()]).toEqual([kept.snapshot]);
 
     const before = setup.pids();
-    const refused = await run(bed, inputsOf(bed, { command: "restore" }));
+    const refused = await run(bed, inputsOf(bed, { command: "restore", "allow-lower-height": "true" }));
     expect(refused.exitCode, refused.log).toBe(1);
     expect(refused.log).toContain(kept.snapshot);
     expect(refused.log).toContain("SNAPSHOT_IN_ERROR");

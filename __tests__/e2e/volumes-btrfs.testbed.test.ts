@@ -1,6 +1,6 @@
 /** Volume snapshots through `dist`, on a real btrfs: taken, archived from, restored, pruned, and killed in between. */
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Job } from "../../simulator/runner.ts";
@@ -82,6 +82,41 @@ describe.skipIf(place === undefined)(
   "a btrfs volume snapshot through the action",
   { timeout: 200_000 },
   () => {
+    it("of a directory with a subvolume in it is refused before the stop, and an archive of both is whole", async () => {
+      const setup = await fresh({
+        fill: (chainstate) => {
+          const inner = join(chainstate, "chainstate/blocks");
+          renameSync(inner, `${inner}.away`);
+          execFileSync("btrfs", ["-q", "subvolume", "create", inner]);
+          execFileSync("cp", ["-a", `${inner}.away/.`, inner]);
+          rmSync(`${inner}.away`, { recursive: true });
+        },
+      });
+      const before = setup.pids();
+      for (const dryRun of ["true", "false"]) {
+        const { main } = await setup.job(inputsOf(setup, { "dry-run": dryRun })).run();
+        expect(main.exitCode, main.log).toBe(1);
+        expect(main.log).toMatch(
+          /CHAINSTATE_DIR_SPANS.*chainstate\/blocks is another file system or subvolume/,
+        );
+      }
+      expect(setup.pids()).toEqual(before);
+      expect(setup.nodeLog()).not.toContain("Graceful termination");
+      const taken = await setup.job({ ...setup.snapshotInputs, downtime: "full" }).run();
+      expect(taken.main.exitCode, taken.main.log).toBe(0);
+      const target = join(setup.directory, "restored", "mainnet");
+      const restored = await setup
+        .job({
+          command: "restore",
+          storage: `file://${setup.store}`,
+          "chainstate-dir": target,
+          "node-manager": "none",
+        })
+        .run();
+      expect(restored.main.exitCode, restored.main.log).toBe(0);
+      expect(existsSync(join(target, "chainstate/blocks/nakamoto.sqlite"))).toBe(true);
+    });
+
     it("is published, looked into, listed, verified, restored onto the running node, and pruned", async () => {
       const setup = await fresh();
       const { outputs, manifest } = await take(setup);
@@ -105,7 +140,9 @@ describe.skipIf(place === undefined)(
 
       const before = setup.pids();
       writeFileSync(join(setup.chainstate, "written-after"), "x");
-      const restored = await setup.job(inputsOf(setup, { command: "restore" })).run();
+      const restored = await setup
+        .job(inputsOf(setup, { command: "restore", "allow-lower-height": "true" }))
+        .run();
       expect(restored.main.exitCode, restored.main.log).toBe(0);
       expect(setup.pids()).toHaveLength(1);
       expect(setup.pids()).not.toEqual(before);
@@ -166,7 +203,14 @@ describe.skipIf(place === undefined)(
       writeFileSync(join(setup.chainstate, "written-after"), "x");
       // Everything but the node's answer is as it should be: nobody can be at that height.
       const { main } = await setup
-        .job(inputsOf(setup, { command: "restore", "sync-blocks": "1000000", "sync-timeout": "3s" }))
+        .job(
+          inputsOf(setup, {
+            command: "restore",
+            "allow-lower-height": "true",
+            "sync-blocks": "1000000",
+            "sync-timeout": "3s",
+          }),
+        )
         .run();
       expect(main.exitCode, main.log).toBe(1);
       expect(existsSync(join(setup.chainstate, "written-after"))).toBe(true);
@@ -188,9 +232,9 @@ const restoreMoments: readonly RegExp[] = [
   /Make it stand beside/,
   /Check the restored chainstate/,
   /Stop stacks-node/,
-  /Put it in the place of/,
+  /Swap into/,
   /Start stacks-node/,
-  /(Drop|Keep) the old chainstate/,
+  /(Remove|Keep) the old chainstate/,
 ];
 
 describe.skipIf(place === undefined)("killed without a post step", { timeout: 300_000 }, () => {
@@ -213,10 +257,12 @@ describe.skipIf(place === undefined)("killed without a post step", { timeout: 30
     async (_, moment) => {
       const setup = await fresh({ nodeArguments: ["--stop-delay-ms", "300"] });
       const { manifest } = await take(setup);
-      await kill(setup.job(inputsOf(setup, { command: "restore" })), moment);
+      await kill(setup.job(inputsOf(setup, { command: "restore", "allow-lower-height": "true" })), moment);
       await untilNodeRuns(setup);
       expect(await setup.height()).toBeGreaterThanOrEqual(manifest.chain.stacksHeight);
-      const next = await setup.job(inputsOf(setup, { command: "restore" })).run();
+      const next = await setup
+        .job(inputsOf(setup, { command: "restore", "allow-lower-height": "true" }))
+        .run();
       expect(next.main.exitCode, next.main.log).toBe(0);
       expect(leavings(setup).filter((name) => !name.endsWith("-old"))).toEqual([]);
       expect(snapshotsBeside(setup.directory)).toEqual([manifest.volumes[0]?.snapshot]);

@@ -54,7 +54,9 @@ describe.skipIf(place === undefined)("an XFS dump through the action", { timeout
     expect(visibleSnapshots(setup.store)).toEqual([second.id, first.id]);
 
     writeFileSync(join(setup.chainstate, "later"), "later");
-    const { main } = await setup.job(inputsOf(setup, { command: "restore" })).run();
+    const { main } = await setup
+      .job(inputsOf(setup, { command: "restore", "allow-lower-height": "true" }))
+      .run();
     expect(main.exitCode, main.log).toBe(0);
     expect(readFileSync(join(setup.chainstate, "between"), "utf8")).toBe("between the levels");
     expect(existsSync(join(setup.chainstate, "later"))).toBe(false);
@@ -84,11 +86,11 @@ describe.skipIf(place === undefined)("an XFS dump through the action", { timeout
     expect(setup.pids()).toHaveLength(1);
   });
 
-  it("with `cut: frozen` is refused before the node is touched", async () => {
+  it("with `downtime: short` is refused before the node is touched", async () => {
     const setup = await setUp({ parent: place ?? "" });
     open.push(setup);
     const before = setup.pids();
-    const { main } = await setup.job(inputsOf(setup, { cut: "frozen" })).run();
+    const { main } = await setup.job(inputsOf(setup, { downtime: "short" })).run();
     expect(main.exitCode).toBe(1);
     expect(main.log).toContain("reads the whole file system while the node is down");
     expect(setup.pids()).toEqual(before);

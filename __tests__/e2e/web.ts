@@ -8,6 +8,7 @@ import { pause } from "./support.ts";
 
 export async function serveDirectory(root: string) {
   let lastByteAt = Date.now();
+  let turn = Promise.resolve();
   const web = {
     url: "",
     stallAfterBytes: Infinity,
@@ -43,7 +44,13 @@ export async function serveDirectory(root: string) {
         : { "content-range": `bytes ${range.start}-${range.end}/${size}` }),
     });
     if (request.method === "HEAD") response.end();
-    else void send(response, path, range, isArchive).catch(() => response.destroy());
+    else {
+      const answer = async (): Promise<void> =>
+        await send(response, path, range, isArchive).catch(() => void response.destroy());
+      // One after the other: the one that stands still is then the only one that is half sent.
+      if (isArchive && web.stallAfterBytes < Infinity) turn = turn.then(answer);
+      else void answer();
+    }
   });
   const send = async (
     response: ServerResponse,
@@ -55,7 +62,8 @@ export async function serveDirectory(root: string) {
       if (isArchive) {
         if (web.archiveBytesSent >= web.stallAfterBytes) {
           web.stalled += 1;
-          return;
+          // Nobody has a turn after it.
+          return await new Promise<never>(() => undefined);
         }
         web.archiveBytesSent += chunk.length;
       }

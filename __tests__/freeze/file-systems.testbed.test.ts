@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { reflinkFreezer } from "../../src/freeze/reflink.ts";
 import { chooseFreezer, freezersInOrder } from "../../src/freeze/registry.ts";
-import { sqliteFreezer } from "../../src/freeze/sqlite.ts";
+import { sqliteFreezer } from "../../src/freeze/sqlite/sqlite.ts";
 import { createChainstate } from "../../simulator/chainstate.ts";
 import { describeFreezer } from "../conformance/freezer.ts";
 import { hasFormatter, isRoot, mountLoop } from "./loop-mount.ts";

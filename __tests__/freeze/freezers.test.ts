@@ -1,5 +1,5 @@
 import { coldFreezer } from "../../src/freeze/cold.ts";
-import { sqliteFreezer } from "../../src/freeze/sqlite.ts";
+import { sqliteFreezer } from "../../src/freeze/sqlite/sqlite.ts";
 import { describeFreezer } from "../conformance/freezer.ts";
 import { rules, scratch, viewOf } from "./support.ts";
 

@@ -1,8 +1,9 @@
+import type { FreezerName } from "../../src/domain/options.ts";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { chooseFreezer, freezersInOrder } from "../../src/freeze/registry.ts";
-import type { Freezer, FreezerName } from "../../src/freeze/port.ts";
+import type { Freezer } from "../../src/freeze/port.ts";
 import { requestFor, rules, scratch, viewOf } from "./support.ts";
 
 function freezer(name: FreezerName, usable: boolean): Freezer {

@@ -5,7 +5,7 @@
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { sqliteFreezer } from "../../src/freeze/sqlite.ts";
+import { sqliteFreezer } from "../../src/freeze/sqlite/sqlite.ts";
 import type { FrozenView } from "../../src/freeze/port.ts";
 import { createChainstate } from "../../simulator/chainstate.ts";
 import {
@@ -37,7 +37,7 @@ interface Tally {
 async function snapshot(frozen: FrozenView, target: string): Promise<void> {
   try {
     await copyView(frozen.view, target, 1);
-    await frozen.assertHeld();
+    await frozen.assertFrozen();
   } finally {
     await frozen.release();
   }

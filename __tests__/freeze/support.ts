@@ -20,10 +20,10 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
 import { onTestFinished } from "vitest";
-import { openDirectoryView } from "../../src/archive/directory-view.ts";
+import { openDirectoryView } from "../../src/archive/write/directory-view.ts";
 import type { View } from "../../src/archive/view.ts";
 import { chainstateRules } from "../../src/chainstate/freeze-rules.ts";
-import { isBlobs, selectEntries } from "../../src/chainstate/layout.ts";
+import { databaseOfBlobs, selectEntries } from "../../src/chainstate/layout.ts";
 import type { Ask, FreezeRequest, ViewOf } from "../../src/freeze/port.ts";
 import { ChainWriter } from "../../simulator/chainstate.ts";
 import { whyInconsistent } from "../../simulator/consistency.ts";
@@ -32,7 +32,7 @@ import { databasePaths } from "../../simulator/schema.ts";
 export const rules = chainstateRules;
 
 export const viewOf: ViewOf = (directory, selection) =>
-  openDirectoryView({ directory, selection, followLink: isBlobs });
+  openDirectoryView({ directory, selection, followLink: databaseOfBlobs });
 
 export async function scratch(name = "freeze"): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), `${name}-`));

@@ -1,11 +1,14 @@
 /** Simulated nodes in real surroundings: what the beds of the conformance suite share. */
+import type { NodeOptions } from "../../src/domain/options.ts";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { NodeOptions } from "../../src/config.ts";
 import { freePort, makeNodeExecutable } from "../../simulator/launch.ts";
 import type { NodeExecutable } from "../../simulator/launch.ts";
+import type { NodeContext } from "../../src/node/context.ts";
+import type { Clock } from "../../src/system/clock.ts";
+import type { Privilege } from "../../src/system/privilege.ts";
 import { isAlive, readStat } from "../../src/system/proc.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import type { NodeSetup } from "../conformance/node-control.ts";
@@ -57,7 +60,9 @@ export async function makeSurroundings(setup: NodeSetup, share?: string): Promis
       rpcUrl,
       stopTimeoutMs: 60_000,
       startTimeoutMs: 20_000,
+      startNode: "as-before",
       syncBlocks: 0,
+      syncRequired: false,
       syncTimeoutMs: 60_000,
       sudo: "auto",
       ...overrides,
@@ -66,6 +71,16 @@ export async function makeSurroundings(setup: NodeSetup, share?: string): Promis
       for (const made of [directory, workingDir]) rmSync(made, { recursive: true, force: true });
     },
   };
+}
+
+/** What a run makes of its options; the environment is this process's own, at the time of the call. */
+export function contextOf(
+  options: NodeOptions,
+  chainstateDir: string,
+  privilege: Privilege,
+  clock: Clock = systemClock,
+): NodeContext {
+  return { options, chainstateDir, privilege, clock, environment: { ...process.env } };
 }
 
 export function quote(text: string): string {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { CancelledError } from "../../src/errors.ts";
+import { CancelledError } from "../../src/domain/errors.ts";
 import { waitHealthy } from "../../src/node/health.ts";
 import type { HealthRequest } from "../../src/node/health.ts";
 import { info, startRpcServer } from "./rpc-server.ts";
@@ -81,6 +81,35 @@ describe("waitHealthy", () => {
       code: "NODE_GONE_AGAIN",
       message: expect.stringContaining("inactive (dead)"),
     });
+  });
+
+  it("takes a node that its supervisor starts again and again for gone, and forgives it one start", async () => {
+    let looks = 0;
+    const pids = (...each: readonly number[]): HealthRequest["control"] => ({
+      inspect: () => {
+        const pid = each[Math.min(looks, each.length - 1)] ?? 0;
+        looks += 1;
+        const state = { running: true, detail: `pid ${pid}` };
+        return Promise.resolve(
+          pid === 0 ? { ...state, restarting: true } : { ...state, process: { pid, startTicks: 1 } },
+        );
+      },
+    });
+    const closed = { rpcUrl: "http://127.0.0.1:1" };
+    const gone = { code: "NODE_GONE_AGAIN", message: expect.stringContaining("has ended 2 times") };
+    await expect(wait({ ...closed, control: pids(1, 2, 3) })).rejects.toMatchObject(gone);
+    looks = 0;
+    await expect(wait({ ...closed, control: pids(1, 0, 2, 0) })).rejects.toMatchObject(gone);
+    looks = 0;
+    const once = { code: "NODE_GONE_AGAIN", message: expect.stringContaining("has ended 1 times") };
+    await expect(wait({ ...closed, control: pids(1, 0) })).rejects.toMatchObject(once);
+    expect(looks).toBeGreaterThan(50);
+    looks = 0;
+    rpc = await startRpcServer({ "/v2/info": 503 });
+    const late = wait({ control: pids(1, 0, 2) }, () => {
+      if (rpc !== undefined && looks > 6) rpc.answers = { "/v2/info": info(57) };
+    });
+    expect((await late).tip.stacksHeight).toBe(57);
   });
 
   it("notices that a node goes while its tip is waited for", async () => {

@@ -54,6 +54,13 @@ describe("rpc", () => {
       "/v2/info": (response) => void response.writeHead(302, { location: "/v3/health" }).end(),
     };
     expect(await askNodeInfo(rpc.url, never)).toEqual({ kind: "status", status: 302 });
+    rpc.answers = {
+      "/v2/info": (response) =>
+        void response.socket?.end(
+          "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
+        ),
+    };
+    expect(await askNodeInfo(rpc.url, never, 5_000)).toEqual({ kind: "status", status: 101 });
     expect(await askNodeInfo("http://127.0.0.1:1", never)).toEqual({ kind: "refused" });
     expect(await askNodeInfo("http://no-such-host.invalid", never)).toMatchObject({ kind: "unreachable" });
   });

@@ -1,8 +1,9 @@
 /** What is read of systemd's and Docker's own words, without either. */
 import { describe, expect, it } from "vitest";
-import { parseContainer } from "../../src/node/docker.ts";
-import { launchScript } from "../../src/node/launch.ts";
-import { dropInPath, parseTimeSpan, parseUnit, removeDropIn, unitName } from "../../src/node/systemd-unit.ts";
+import { parseContainer } from "../../src/node/docker/engine.ts";
+import { launchScript, shellAsUser } from "../../src/node/process/launch.ts";
+import { ServiceManager } from "../../src/node/systemd/service-manager.ts";
+import { dropInPath, parseTimeSpan, parseUnit, removeDropIn, unitName } from "../../src/node/systemd/unit.ts";
 import { privilegeFor } from "../../src/system/privilege.ts";
 
 describe("systemd's words", () => {
@@ -17,12 +18,9 @@ describe("systemd's words", () => {
   ])("%s is %d ms", (text, ms) => expect(parseTimeSpan(text)).toBe(ms));
 
   it("names a unit as systemctl does", () => {
-    expect(["stacks", "stacks.service", "stacks@mainnet", "a.scope"].map(unitName)).toEqual([
-      "stacks.service",
-      "stacks.service",
-      "stacks@mainnet.service",
-      "a.scope",
-    ]);
+    expect(["stacks", "stacks.service", "stacks@mainnet", "a.scope", "stacks.mainnet"].map(unitName)).toEqual(
+      ["stacks.service", "stacks.service", "stacks@mainnet.service", "a.scope", "stacks.mainnet.service"],
+    );
   });
 
   it("reads a unit", () => {
@@ -52,22 +50,23 @@ describe("systemd's words", () => {
       sendsSigkill: false,
       killSignal: 2,
       startPath: "/usr/bin/stacks-node",
-      hasStopCommand: false,
+      stopCommands: [],
       hasJob: false,
     });
   });
 
   it("removes nothing but its own drop-ins", async () => {
+    const system = new ServiceManager(undefined, privilegeFor("never"));
     const files = [
       "/etc/passwd",
       "/run/systemd/system/x.service.d/mine.conf",
       "/run/systemd/system/../../etc/x.service.d/90-chainstate-snapshot.conf",
     ];
     for (const file of files)
-      await expect(removeDropIn(file, privilegeFor("never"))).rejects.toMatchObject({
+      await expect(removeDropIn(system, file)).rejects.toMatchObject({
         code: "DROP_IN_UNKNOWN",
       });
-    await removeDropIn(dropInPath("not-there.service"), privilegeFor("never"));
+    await removeDropIn(system, dropInPath("not-there.service"));
   });
 });
 
@@ -116,13 +115,20 @@ describe("launch script", () => {
   } as const;
 
   it("keeps the environment out of every argv, and quotes what it is given", () => {
-    const script = launchScript(recipe, [recipe.executable, ...recipe.argv.slice(1)], true);
+    const script = launchScript(recipe, [recipe.executable, ...recipe.argv.slice(1)]);
     const lines = script.split("\n");
     expect(lines).toContain(`export TOKEN='se'\\''cret'`);
-    const start = lines.find((line) => line.includes("setpriv"));
+    const start = lines.find((line) => line.includes("setsid"));
     expect(start).not.toContain("cret");
-    expect(start).toContain("'--reuid=1000' '--regid=1001' '--groups=1001,27'");
     expect(start).toContain("'PATH=/bin' '/usr/bin/stacks-node' 'start' '--config' 'it'\\''s.toml'");
-    expect(launchScript(recipe, ["x"], false)).not.toContain("setpriv");
+    expect(script).not.toContain("setpriv");
+  });
+
+  it("is not run by root: root's part has numbers in it, and nothing that the process's user chose", () => {
+    const limits = { openFiles: { hard: "4096", soft: "1024" }, oomScoreAdjust: -500 } as const;
+    const line = shellAsUser({ ...recipe, ...limits }).join(" ");
+    expect(line).toContain("exec setpriv --reuid=1000 --regid=1001 --groups=1001,27 env -i /bin/sh -s");
+    expect(line).toMatch(/ulimit -Hn 4096.*-500 >\/proc\/self\/oom_score_adj/);
+    expect(line).not.toMatch(/stacks|\/var|TOKEN|cret|toml/);
   });
 });

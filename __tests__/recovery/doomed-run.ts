@@ -5,17 +5,24 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { arm } from "../../src/recovery/dead-mans-switch.ts";
+import { arm } from "../../src/recovery/watchdog.ts";
 import type { JournalContent } from "../../src/recovery/content.ts";
 import { fileOperations } from "../../src/recovery/file-operations.ts";
 import { openJournal } from "../../src/recovery/journal.ts";
-import { noteNode, noteStarted, noteStopRequested } from "../../src/recovery/node-account.ts";
-import { planSwap, prove, swapIn } from "../../src/recovery/swap.ts";
+import {
+  noteNode,
+  noteStarted,
+  noteStartRequested,
+  noteStopRequested,
+} from "../../src/recovery/node-account.ts";
+import { expectConfirmation } from "../../src/recovery/settle.ts";
+import { planSwap, commitSwap, swapIn } from "../../src/recovery/swap.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { readStat } from "../../src/system/proc.ts";
 import { privilegeFor } from "../../src/system/privilege.ts";
 import { startFromRecipe } from "../../src/node/registry.ts";
-import type { StartRecipe } from "../../src/node/recipe.ts";
+import type { NodeOptions } from "../../src/domain/options.ts";
+import type { StartRecipe } from "../../src/domain/start-recipe.ts";
 
 export const steps = [
   "armed",
@@ -24,8 +31,8 @@ export const steps = [
   "swap-out",
   "swap-in",
   "swapped",
-  "proved",
-  "started-unproved",
+  "committed",
+  "started-uncommitted",
   "started",
 ] as const;
 export type Step = (typeof steps)[number];
@@ -42,7 +49,22 @@ export interface DoomedRun {
   readonly switchKind: "systemd" | "detached";
 }
 
-/** The node of these tests, in the words of the node room. `base/mainnet/headers.sqlite` is its database. */
+/** Without an RPC that could be asked. */
+function optionsFor({ unit }: DoomedRun): NodeOptions {
+  return {
+    manager: unit === undefined ? "process" : "systemd",
+    name: unit ?? "tail",
+    stopTimeoutMs: 60_000,
+    startTimeoutMs: 60_000,
+    startNode: "as-before",
+    syncBlocks: 0,
+    syncRequired: false,
+    syncTimeoutMs: 60_000,
+    sudo: "never",
+  };
+}
+
+/** The node of these tests, in the words of the node layer. `base/mainnet/headers.sqlite` is its database. */
 export function recipeFor(base: string, process?: { pid: number; startTicks: number }): StartRecipe {
   return {
     manager: "process",
@@ -104,7 +126,8 @@ async function main(run: DoomedRun): Promise<void> {
   else if (run.wasRunning) process.kill(run.nodePid, "SIGTERM");
   await at("stopped");
   const plan = await planSwap(target, run.runId);
-  mkdirSync(plan.staging);
+  await expectConfirmation(journal, optionsFor(run), {});
+  mkdirSync(plan.staging, { recursive: true, mode: 0o700 });
   writeFileSync(join(plan.staging, "headers.sqlite"), "new");
   const record = async (swap: JournalContent["swap"]): Promise<void> => {
     await journal.update({ swap });
@@ -119,10 +142,11 @@ async function main(run: DoomedRun): Promise<void> {
     },
   });
   await at("swapped");
-  if (run.step === "proved") await prove(journal.content.swap ?? neverSwapped(), record);
-  await at("proved");
+  if (run.step === "committed") await commitSwap(journal.content.swap ?? neverSwapped(), record);
+  await at("committed");
+  await noteStartRequested(journal, systemClock);
   await startFromRecipe(recipe, privilege, signal);
-  await at("started-unproved");
+  await at("started-uncommitted");
   await noteStarted(journal);
   await at("started");
 }

@@ -121,7 +121,11 @@ describe("a journal", () => {
     journal.release();
     const content = JSON.parse(readFileSync(journal.path, "utf8")) as { owner: Record<string, unknown> };
     // This very process, alive, as if the dead owner's pid had come to us.
-    for (const owner of [{}, { startTicks: 1 }, { bootId: "11111111-2222-3333-4444-555555555555" }]) {
+    for (const owner of [
+      {},
+      { startTicks: 1 },
+      { boot: { id: "11111111-2222-3333-4444-555555555555", at: "2026-11-20T00:00:00Z" } },
+    ]) {
       writeFileSync(
         journal.path,
         JSON.stringify({ ...content, runId: "dead-run", owner: { ...content.owner, ...owner } }),
@@ -142,6 +146,14 @@ describe("a journal", () => {
     expect(post?.content).toMatchObject({ runId: "one", phase: "archive", owner: { role: "post" } });
     await post?.remove();
     expect(await takeJournal(journal.path, { role: "post", signal })).toBeUndefined();
+  });
+
+  test("is taken by a post step that was told to end: the node may still have to be started", async () => {
+    const { journal } = await openHere("one");
+    journal.release();
+    const post = await takeJournal(journal.path, { role: "post", signal: AbortSignal.abort() });
+    expect(post?.content).toMatchObject({ runId: "one", owner: { role: "post" } });
+    await post?.remove();
   });
 
   test("is given to exactly one of many takers", async () => {

@@ -17,10 +17,11 @@ import { fileOperations } from "../../src/recovery/file-operations.ts";
 import { openJournal, takeJournal } from "../../src/recovery/journal.ts";
 import { noteNode, noteStopRequested } from "../../src/recovery/node-account.ts";
 import { recoverFully } from "../../src/recovery/recover.ts";
-import { finishSwap, planSwap, prove, rollBack, swapIn } from "../../src/recovery/swap.ts";
+import { finishSwap, planSwap, commitSwap, rollBack, swapIn } from "../../src/recovery/swap.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { privilegeFor } from "../../src/system/privilege.ts";
-import { volumeReviver } from "../../src/volume/reviver.ts";
+import { volumeRecovery } from "../../src/volume/recovery.ts";
+import { unasked } from "./unasked.ts";
 
 const signal = AbortSignal.timeout(60_000);
 const privilege = privilegeFor("never");
@@ -50,8 +51,8 @@ describe.skipIf(process.geteuid?.() !== 0)("on real mounts", () => {
     mkdirSync(join(target, "chainstate"));
     writeFileSync(join(target, "peer.sqlite"), "old");
     const plan = await planSwap(target, "r1");
-    expect(plan).toMatchObject({ layout: "contents", staging: join(target, ".chainstate-snapshot-r1-new") });
-    mkdirSync(plan.staging);
+    expect(plan).toMatchObject({ layout: "contents", place: join(target, ".chainstate-snapshot-r1-new") });
+    mkdirSync(plan.staging, { recursive: true, mode: 0o700 });
     writeFileSync(join(plan.staging, "headers.sqlite"), "new");
     let last: SwapRecord | null = null;
     const record = async (swap: SwapRecord | null): Promise<void> => {
@@ -66,10 +67,10 @@ describe.skipIf(process.geteuid?.() !== 0)("on real mounts", () => {
       "peer.sqlite",
     ]);
     const second = await swapIn(plan, record, files);
-    await prove(second, record);
-    await finishSwap({ ...second, step: "proved" }, false, record, files);
+    await commitSwap(second, record);
+    await finishSwap({ ...second, step: "committed" }, false, record, files);
     expect(readFileSync(join(target, "headers.sqlite"), "utf8")).toBe("new");
-    await files.removeTree(plan.staging);
+    await files.removeTree(plan.place);
     expect(readdirSync(target)).toEqual(["headers.sqlite"]);
   });
 
@@ -103,10 +104,11 @@ describe.skipIf(process.geteuid?.() !== 0)("on real mounts", () => {
     writeFileSync(join(state, "filler2"), Buffer.alloc(left.bavail * left.bsize));
     let starts = 0;
     const nodes = {
+      ...unasked,
       start: async () => await Promise.resolve(((starts += 1), "started" as const)),
       isInUse: async () => await Promise.resolve(false),
     };
-    const options = { privilege, clock: systemClock, signal, nodes, volumes: volumeReviver };
+    const options = { privilege, clock: systemClock, signal, nodes, volumes: volumeRecovery };
     await recoverFully(taken!, options).catch(() => undefined);
     expect(starts).toBe(1);
     taken!.release();

@@ -3,12 +3,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openJournal } from "../../src/recovery/journal.ts";
-import { noteNode, noteStartRequested, noteStopRequested } from "../../src/recovery/node-account.ts";
+import {
+  noteNode,
+  noteStartRequested,
+  noteStopRequested,
+  noteStopTaken,
+} from "../../src/recovery/node-account.ts";
 import { recoverFully } from "../../src/recovery/recover.ts";
 import type { Clock } from "../../src/system/clock.ts";
+import { readStat } from "../../src/system/proc.ts";
 import { privilegeFor } from "../../src/system/privilege.ts";
-import { volumeReviver } from "../../src/volume/reviver.ts";
+import { volumeRecovery } from "../../src/volume/recovery.ts";
 import { recipeFor } from "./doomed-run.ts";
+import { unasked } from "./unasked.ts";
 
 const { signal } = new AbortController();
 let base: string;
@@ -48,8 +55,9 @@ async function recovered(agoMs: number, openAtMs: number): Promise<{ startedAtMs
     privilege: privilegeFor("never"),
     clock,
     signal,
-    volumes: volumeReviver,
+    volumes: volumeRecovery,
     nodes: {
+      ...unasked,
       isInUse: async () => await Promise.resolve(inUse()),
       async start() {
         seen = { startedAtMs: now - begin, inUse: inUse() };
@@ -71,4 +79,64 @@ test("one that does not come is started after a few seconds, and one launched lo
   expect(late.startedAtMs).toBeGreaterThan(3_000);
   expect(late.startedAtMs).toBeLessThan(10_000);
   expect(await recovered(60_000, Infinity)).toEqual({ startedAtMs: 0, inUse: false });
+});
+
+/** Recovers after a run that died when it had got as far as `step`; the node that was to be stopped lives on. */
+async function afterDeath(step: "found" | "asking" | "asked") {
+  let now = Date.now();
+  const begin = now;
+  const clock: Clock = {
+    now: () => now,
+    async sleep(ms) {
+      now += ms;
+      await Promise.resolve();
+    },
+  };
+  const { journal } = await openJournal({
+    stateDirectory: join(base, "state"),
+    chainstateDir: join(base, "mainnet"),
+    run: { runId: "dead", command: "snapshot", sudo: "never" },
+    signal,
+  });
+  // Alive for as long as this test: itself.
+  const process_ = readStat(process.pid)!;
+  const alive = { pid: process_.pid, startTicks: process_.startTicks };
+  const stopTimeoutMs = 20 * 60_000;
+  await noteNode(journal, {
+    wasRunning: true,
+    recipe: recipeFor(base, alive),
+    process: alive,
+    stopTimeoutMs,
+  });
+  if (step !== "found") await noteStopRequested(journal, clock);
+  if (step === "asked") await noteStopTaken(journal, clock);
+  const { mustStart } = journal.content.node!;
+  const options = {
+    privilege: privilegeFor("never"),
+    clock,
+    signal,
+    volumes: volumeRecovery,
+    nodes: {
+      ...unasked,
+      isInUse: async () => await Promise.resolve(true),
+      start: async () => await Promise.resolve("already-running" as const),
+    },
+  };
+  const { node } = await recoverFully(journal, options, 30 * 60_000);
+  const left = journal.content.node?.mustStart;
+  await journal.remove();
+  return { node, waitedMs: now - begin, mustStart, left };
+}
+
+test("a node that was never asked to stop is not waited for, and one that may have been only for a moment", async () => {
+  expect(await afterDeath("found")).toEqual({ node: "no-need", waitedMs: 0, mustStart: false, left: false });
+  const maybe = await afterDeath("asking");
+  expect(maybe).toMatchObject({ node: "running", mustStart: true, left: false });
+  expect(maybe.waitedMs).toBeLessThan(60_000);
+});
+
+test("a node that was asked to stop is waited for as long as it takes, and its start stays owed", async () => {
+  const asked = await afterDeath("asked");
+  expect(asked).toMatchObject({ node: "stopping", mustStart: true, left: true });
+  expect(asked.waitedMs).toBeGreaterThanOrEqual(30 * 60_000);
 });

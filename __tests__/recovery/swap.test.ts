@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -16,7 +17,14 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { SwapRecord } from "../../src/recovery/content.ts";
 import { fileOperations, type FileOperations } from "../../src/recovery/file-operations.ts";
-import { finishSwap, planSwap, prove, rollBack, swapIn, type SwapPlan } from "../../src/recovery/swap.ts";
+import {
+  finishSwap,
+  planSwap,
+  commitSwap,
+  rollBack,
+  swapIn,
+  type SwapPlan,
+} from "../../src/recovery/swap.ts";
 import { privilegeFor } from "../../src/system/privilege.ts";
 
 const signal = AbortSignal.timeout(60_000);
@@ -69,7 +77,7 @@ function ledger(
 type Tree = Record<string, string>;
 
 function grow(directory: string, tree: Tree): void {
-  mkdirSync(directory, { recursive: true });
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
   for (const [name, text] of Object.entries(tree)) {
     if (text === "/") mkdirSync(join(directory, name));
     else writeFileSync(join(directory, name), text);
@@ -93,7 +101,10 @@ async function planFor(layout: SwapPlan["layout"], target: string): Promise<Swap
   return {
     target,
     layout,
-    staging: join(target, ".chainstate-snapshot-run1-new"),
+    keepPrevious: false,
+    keepStaging: false,
+    place: join(target, ".chainstate-snapshot-run1-new"),
+    staging: join(target, ".chainstate-snapshot-run1-new", "tree"),
     aside: join(target, ".chainstate-snapshot-run1-old"),
   };
 }
@@ -180,20 +191,38 @@ describe("a swap", () => {
   test("is never taken back once it is proved, and only then drops the old directory", async () => {
     const { plan, journal, swap } = await swapped();
     await expect(finishSwap(swap, false, journal.record, real)).rejects.toMatchObject({
-      code: "SWAP_UNPROVED",
+      code: "SWAP_NOT_COMMITTED",
     });
-    await prove(swap, journal.record);
+    await commitSwap(swap, journal.record);
     const proved = journal.last()!;
-    await expect(rollBack(proved, journal.record, real)).rejects.toMatchObject({ code: "SWAP_PROVED" });
+    await expect(rollBack(proved, journal.record, real)).rejects.toMatchObject({ code: "SWAP_COMMITTED" });
     await finishSwap(proved, false, journal.record, real);
     expect(readdirSync(base)).toEqual(["mainnet"]);
     expect(read(plan.target)).toEqual({ fresh: "fresh" });
     expect(journal.last()).toBeNull();
   });
 
+  test.for(["directory", "contents"] as const)(
+    "of its %s removes no directory that somebody has put where the old one was",
+    async (layout) => {
+      const target = join(base, "mainnet");
+      grow(target, { old: "old" });
+      const plan = await planFor(layout, target);
+      grow(plan.staging, { fresh: "fresh" });
+      const journal = ledger(() => undefined);
+      await commitSwap(await swapIn(plan, journal.record, real), journal.record);
+      renameSync(plan.aside, `${plan.aside}-taken`);
+      grow(plan.aside, { precious: "data" });
+      await expect(finishSwap(journal.last()!, false, journal.record, real)).rejects.toMatchObject({
+        code: "SWAP_CONFLICT",
+      });
+      expect(read(plan.aside)).toEqual({ precious: "data" });
+    },
+  );
+
   test("leaves the old directory where keep-previous asks for it", async () => {
     const { plan, journal, swap } = await swapped();
-    await prove(swap, journal.record);
+    await commitSwap(swap, journal.record);
     await finishSwap(journal.last()!, true, journal.record, real);
     expect(read(plan.aside)).toEqual({ old: "old" });
   });
@@ -232,14 +261,11 @@ describe("planSwap", () => {
     symlinkSync(join(base, "disk", "mainnet"), join(base, "link"));
     const plan = await planSwap(join(base, "link"), "r");
     expect(plan.target).toBe(join(base, "disk", "mainnet"));
-    expect(plan.staging).toBe(join(base, "disk", ".chainstate-snapshot-mainnet-r-new"));
+    expect(plan.staging).toBe(join(base, "disk", ".chainstate-snapshot-mainnet~r-new", "tree"));
   });
 
-  test("refuses what is no directory and what has no parent", async () => {
+  test("refuses what is no directory", async () => {
     writeFileSync(join(base, "file"), "");
     await expect(planSwap(join(base, "file"), "r")).rejects.toMatchObject({ code: "TARGET_NOT_A_DIRECTORY" });
-    await expect(planSwap(join(base, "no", "where"), "r")).rejects.toMatchObject({
-      code: "TARGET_PARENT_MISSING",
-    });
   });
 });

@@ -1,5 +1,5 @@
 /**
- * The dead man's switch as a timer of the real systemd of `testbed/systemd.sh`. That runs in a container with a pid namespace of
+ * The restart watchdog as a timer of the real systemd of `testbed/systemd.sh`. That runs in a container with a pid namespace of
  * its own and shares one directory with this machine, so a judgement by pids would fail here at once.
  */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
@@ -7,8 +7,8 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { readJournal, takeJournal } from "../../src/recovery/journal.ts";
-import { disarm } from "../../src/recovery/dead-mans-switch.ts";
+import { openJournal, readJournal, takeJournal } from "../../src/recovery/journal.ts";
+import { arm, disarm } from "../../src/recovery/watchdog.ts";
 import { journalPathFor } from "../../src/recovery/state-directory.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { privilegeFor } from "../../src/system/privilege.ts";
@@ -66,7 +66,7 @@ async function doom(step: Step): Promise<{ run: ChildProcess; journalPath: strin
   return { run, journalPath: await journalPathFor(join(base, "state"), join(base, "mainnet")) };
 }
 
-describe.skipIf(!isUp)("the dead man's switch in systemd (testbed/systemd.sh)", () => {
+describe.skipIf(!isUp)("the restart watchdog in systemd (testbed/systemd.sh)", () => {
   beforeAll(() => {
     const leader = readFileSync(leaderFile, "utf8").trim();
     process.env["SYSTEMCTL_FORCE_BUS"] = "1";
@@ -89,7 +89,7 @@ describe.skipIf(!isUp)("the dead man's switch in systemd (testbed/systemd.sh)", 
 
   test.each<[Step, string]>([
     ["swap-out", "old"],
-    ["proved", "new"],
+    ["committed", "new"],
   ])(
     "brings the unit back within a minute of a SIGKILL at %s, on the %s chainstate",
     async (step, expected) => {
@@ -105,6 +105,29 @@ describe.skipIf(!isUp)("the dead man's switch in systemd (testbed/systemd.sh)", 
       expect((await readJournal(journalPath))?.owner.role).toBe("watchdog");
     },
   );
+
+  test("is not relied on where systemd cannot run it", async () => {
+    const { journal } = await openJournal({
+      stateDirectory: join(base, "state"),
+      chainstateDir: join(base, "mainnet"),
+      run: { runId, command: "snapshot", sudo: "never" },
+      signal,
+    });
+    const options = { privilege: privilegeFor("never"), clock: systemClock, env: process.env };
+    const { execPath } = process;
+    try {
+      process.execPath = join(base, "no-node");
+      const armed = arm(journal, { ...options, prefer: "systemd" });
+      await expect(armed).rejects.toMatchObject({ code: "COMMAND_FAILED" });
+      expect(timers()).toBe("");
+    } finally {
+      process.execPath = execPath;
+    }
+    const armed = await arm(journal, { ...options, prefer: "systemd" });
+    expect(timers()).toContain(`chainstate-snapshot-${runId}.timer`);
+    await armed.disarm();
+    await journal.remove();
+  });
 
   test("is gone after it was disarmed, and never acted while the run lived", async () => {
     const { run, journalPath } = await doom("stopped");

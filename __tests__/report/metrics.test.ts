@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -23,6 +23,16 @@ function run(
   change(record);
   return record;
 }
+
+test("a link in the place of the temporary file leads nowhere", async () => {
+  const path = join(directory, "c.prom");
+  const victim = join(directory, "victim");
+  await writeFile(victim, "mine");
+  await symlink(victim, `${path}.${process.pid}.tmp`);
+  await writeMetrics(path, run("snapshot", 100_000));
+  expect(await readFile(victim, "utf8")).toBe("mine");
+  expect(await readFile(path, "utf8")).toContain("chainstate_snapshot");
+});
 
 test("a failure keeps the last success's figures, and commands share one file", async () => {
   const path = join(directory, "c.prom");
@@ -59,6 +69,47 @@ test("a failure keeps the last success's figures, and commands share one file", 
     );
   }
   expect(await readdir(directory)).toEqual(["c.prom"]);
+});
+
+test("every figure that is collected is written", async () => {
+  const path = join(directory, "c.prom");
+  const figures = ["stacks-height", "burn-height", "size-bytes", "uploaded-bytes", "fetched-bytes"] as const;
+  await writeMetrics(
+    path,
+    run("restore", 100_000, (record) => {
+      for (const name of [...figures, "reused-frames", "reused-percent"] as const)
+        record.outputs.set(name, "7");
+    }),
+  );
+  expect((await readFile(path, "utf8")).match(/\{command="restore"\} 7$/gm)).toHaveLength(7);
+});
+
+test("two nodes on one host share a file, and each has its own series", async () => {
+  const path = join(directory, "c.prom");
+  const places = ["/var/stacks/mainnet", '/var/"b"\\/xenon'];
+  for (const [index, place] of places.entries()) {
+    await writeMetrics(
+      path,
+      run("snapshot", 100_000, (record) => {
+        record.chainstateDir = place;
+        record.outputs.set("stacks-height", String(index));
+      }),
+    );
+  }
+  const text = await readFile(path, "utf8");
+  expect(text).toContain('stacks_height{command="snapshot",chainstate="/var/stacks/mainnet"} 0\n');
+  expect(text).toContain('stacks_height{command="snapshot",chainstate="/var/\\"b\\"\\\\/xenon"} 1\n');
+});
+
+test("a killed run is no success", async () => {
+  const path = join(directory, "c.prom");
+  await writeMetrics(
+    path,
+    run("snapshot", 100_000, (record) => {
+      record.interrupted = true;
+    }),
+  );
+  expect(await readFile(path, "utf8")).toContain('last_run_success{command="snapshot"} 0\n');
 });
 
 test("a directory that is not there is an error and leaves nothing", async () => {

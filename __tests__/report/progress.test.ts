@@ -28,6 +28,26 @@ test("a line at most every ten seconds, however often it is told", () => {
   expect(lines[0]).toBe("9.9 % · 99.0 MiB of 1000 MiB · 9.90 MiB/s · 1 min 31 s left");
 });
 
+test("of a long phase fewer lines: every 30 s after 3 minutes, every minute after half an hour", () => {
+  const printed: number[] = [];
+  for (let second = 0; second <= 3600; second += 1) {
+    const before = lines.length;
+    meter.update({ doneBytes: second * MiB, totalBytes: 3600 * MiB });
+    if (lines.length > before) printed.push(second);
+    vi.advanceTimersByTime(1000);
+    if (lines.length > before && printed.at(-1) !== second) printed.push(second + 1);
+  }
+  const gapsFrom = (from: number, to: number): ReadonlySet<number> =>
+    new Set(
+      printed.flatMap((at, index) =>
+        at > from && at <= to && index > 0 ? [at - (printed[index - 1] ?? 0)] : [],
+      ),
+    );
+  expect(gapsFrom(0, 180)).toEqual(new Set([10]));
+  expect(gapsFrom(210, 1800)).toEqual(new Set([30]));
+  expect(gapsFrom(1860, 3600)).toEqual(new Set([60]));
+});
+
 test("the rate is that of the last minute", () => {
   meter.update({ doneBytes: 0, totalBytes: 10_000 * MiB });
   for (let second = 1; second <= 300; second += 1) {
@@ -42,7 +62,7 @@ test("the rate is that of the last minute", () => {
 
 test("it speaks when nothing moves, and when nothing is ever reported", () => {
   vi.advanceTimersByTime(65_000);
-  expect(lines).toEqual(["still at it, 30.0 s so far", "still at it, 1 min so far"]);
+  expect(lines).toEqual(["running for 30.0 s", "running for 1 min"]);
   meter.update({ doneBytes: 5 * MiB });
   lines = [];
   vi.advanceTimersByTime(20_000);

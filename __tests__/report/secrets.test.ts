@@ -32,6 +32,53 @@ test("secrets are found by name and inside URLs, places are not", () => {
   expect(found).not.toContain("/home/runner/key.json");
 });
 
+test("secrets that look like paths, tokens by other names, and credentials as JSON are found", () => {
+  const key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----\n";
+  const found = secretsIn({
+    AWS_SECRET_ACCESS_KEY: "/bPxRfiCYEXAMPLEKEY+abc/",
+    GH_PAT: "ghp_abcdefgh",
+    REGISTRY_AUTH: "dXNlcjpwYXNz",
+    GOOGLE_CREDENTIALS: JSON.stringify({
+      type: "service_account",
+      project_id: "my-project",
+      private_key_id: "0123456789abcdef",
+      private_key: key,
+      token_uri: "https://oauth2.googleapis.com/token",
+      source: { headers: { Authorization: "Bearer nested-one" } },
+    }),
+    GCP_CREDENTIALS: "/home/runner/key.json",
+    SSH_AUTH_SOCK: "/run/agent.sock",
+  });
+  for (const secret of [
+    "/bPxRfiCYEXAMPLEKEY+abc/",
+    "ghp_abcdefgh",
+    "dXNlcjpwYXNz",
+    "0123456789abcdef",
+    "MIIEvQIBADANBg",
+    JSON.stringify(key).slice(1, -1),
+    "Bearer nested-one",
+  ]) {
+    expect(found).toContain(secret);
+  }
+  for (const known of [
+    "service_account",
+    "my-project",
+    "https://oauth2.googleapis.com/token",
+    "/home/runner/key.json",
+    "/run/agent.sock",
+  ]) {
+    expect(found).not.toContain(known);
+  }
+});
+
+test("private keys are found whatever the variable is called, in one line too", () => {
+  const key =
+    "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\nAAAAtail==\n-----END OPENSSH PRIVATE KEY-----\n";
+  const lines = ["b3BlbnNzaC1rZXk", "AAAAtail=="];
+  expect(secretsIn({ "INPUT_SIGN-KEY": key })).toEqual(lines);
+  expect(secretsIn({ WHATEVER: key.replaceAll("\n", "\\n") })).toEqual(lines);
+});
+
 test("texts lose known secrets, the longer one first, and what looks like one", () => {
   const redact = createRedactor(["secret-1", "secret-1-and-more", "abc"]);
   expect(redact("x secret-1-and-more y secret-1 abc")).toBe("x *** y *** abc");

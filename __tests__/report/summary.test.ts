@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ActionError } from "../../src/errors.ts";
+import { ActionError } from "../../src/domain/errors.ts";
 import { explainError } from "../../src/report/explain-error.ts";
 import { newRecord, type RunRecord } from "../../src/report/record.ts";
 import { longestSummary, outcomeLines, renderSummary } from "../../src/report/summary.ts";
@@ -30,9 +30,9 @@ export function frozenSnapshot(): RunRecord {
   phase("preflight", "Preflight", 640);
   const downFrom = at;
   phase("stop", "Stop the node", 8200);
-  phase("prove", "Prove that it is down", 900);
+  phase("verify-stopped", "Verify the node has stopped", 900);
   phase("check", "Check the chainstate", 120);
-  phase("freeze", "Hold it still (sqlite)", 310);
+  phase("freeze", "Freeze (sqlite)", 310);
   phase("start", "Start the node", 3400);
   record.downtimes.push({ startedAt: downFrom, endedAt: at });
   phase("archive", "Archive and upload", 7_380_000, 208 * 2 ** 30);
@@ -54,6 +54,20 @@ describe("a summary", () => {
     expect(text).toContain("| Archive and upload | 2 h 3 min | 208 GiB | 28.9 MiB/s |");
   });
 
+  test("lists several wrong inputs below each other", () => {
+    const record = newRecord("main", start);
+    record.failure = explainError(
+      new ActionError(
+        "INPUT_INVALID",
+        "2 inputs are wrong:\n- The value 'a|b' is wrong.\n- There is no input 'x'.",
+      ),
+      as,
+    );
+    expect(renderSummary(record, start)).toContain(
+      "### ❌ The run failed: 2 inputs are wrong:\n\n- The value 'a\\|b' is wrong.\n- There is no input 'x'.\n\n",
+    );
+  });
+
   test("draws the whole run, and the downtime again where it is a sliver of it", () => {
     const text = renderSummary(frozenSnapshot(), start);
     expect(text.match(/```mermaid/g)).toHaveLength(2);
@@ -70,7 +84,7 @@ describe("a summary", () => {
     delete record.downtimes[0]!.endedAt;
     record.node = "down";
     const cause = new ActionError("COMMAND_FAILED", "systemctl said <no>");
-    const error = new ActionError("STOP_TIMEOUT", "The node did not stop in 20 min.", {
+    const error = new ActionError("NODE_STOP_TIMEOUT", "The node did not stop in 20 min.", {
       hint: "Raise stop-timeout.",
       cause,
     });
@@ -81,12 +95,13 @@ describe("a summary", () => {
     expect(text).toContain("**The node is NOT running.** Downtime: 59.4 s.");
     expect(text).toContain("**What to do:** Raise stop-timeout.");
     expect(text).toContain("down for 59.4 s, still".replace(",", " "));
-    expect(text).toContain("Prove that it is down ❌");
+    expect(text).toContain("Verify the node has stopped ❌");
     expect(text).toContain("because: ActionError [COMMAND_FAILED]: systemctl said <no>");
     expect(outcomeLines(record, now)).toContain("What to do: Raise stop-timeout.");
+    expect(outcomeLines(record, now)).toContain("About NODE_STOP_TIMEOUT: docs/errors.md#node_stop_timeout");
   });
 
-  test("shows foreign text as text", () => {
+  test("shows external text as text", () => {
     const record = frozenSnapshot();
     record.facts.push({ label: "node", value: "x | <img src=x onerror=alert(1)>\n# big" });
     record.links.push({ label: "evil", url: "javascript:alert(1)" });
@@ -126,6 +141,22 @@ test("commands that have nothing to do with a node speak of one only when they f
   record.failure = explainError(new ActionError("STORE_DENIED", "No."), as);
   expect(renderSummary(record, start)).toContain("**The node was not touched.**");
   expect(renderSummary(record, start)).not.toContain("<details>");
+});
+
+test("an error without a hint of its own has what the table of codes says to do", () => {
+  expect(explainError(new ActionError("STORE_CLOCK", "Skew."), as).hint).toBe("Set the clock (NTP).");
+});
+
+test.each([
+  [{}, "docs/errors.md#store_clock"],
+  [{ GITHUB_ACTION_REPOSITORY: "", GITHUB_ACTION_REF: "" }, "docs/errors.md#store_clock"],
+  [{ GITHUB_ACTION_REPOSITORY: "o/r", GITHUB_ACTION_REF: ") x" }, "docs/errors.md#store_clock"],
+  [
+    { GITHUB_ACTION_REPOSITORY: "o/r", GITHUB_ACTION_REF: "releases/v1" },
+    "https://github.com/o/r/blob/releases/v1/docs/errors.md#store_clock",
+  ],
+])("an error of an action %j links to its code", (environment, page) => {
+  expect(explainError(new ActionError("STORE_CLOCK", "Skew."), as, environment).page).toBe(page);
 });
 
 test("any thrown value is explained", () => {

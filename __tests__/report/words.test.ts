@@ -29,11 +29,15 @@ test("a duration never shows 60 of a unit", () => {
 
 test("a rate without time is no number", () => expect(formatRate(5, 0)).toBe("–"));
 
-describe("foreign text in Markdown", () => {
+describe("external text in Markdown", () => {
   test("is plain words", () => {
     expect(markdownText("a|b\n<script>`x`[l](u)*_~$#")).toBe(
-      String.raw`a\|b &lt;script&gt;\`x\`\[l\](u)\*\_\~\$\#`,
+      String.raw`a\|b &lt;script&gt;`.concat("`x`", String.raw`\[l\](u)\*\_\~\$\#`),
     );
+  });
+
+  test("keeps code spans, of which nothing can be made", () => {
+    expect(markdownText("use `height<=5`, or `a|b` or `c")).toBe("use `height<=5`, or \\`a\\|b\\` or \\`c");
   });
 
   test("cannot leave its table cell", () => {

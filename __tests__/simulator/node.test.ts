@@ -77,7 +77,7 @@ describe("the simulated node", () => {
 
   it.each([
     ["clarity", "Clarity stands at"],
-    ["index", "not the last one processed"],
+    ["index", "sortition database's tip"],
     ["nakamoto", "sortition database's tip"],
   ] as const)("panics when it died after the commit of %s", async (until, why) => {
     createChainstate(dir, { era: "nakamoto", height: 30 });

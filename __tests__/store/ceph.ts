@@ -1,4 +1,5 @@
 /** The Cephs that `testbed/ceph.sh up` has brought up, and an empty bucket in each. */
+import type { StorageLocation } from "../../src/domain/options.ts";
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -10,7 +11,6 @@ import {
   ListObjectsV2Command,
   S3Client,
 } from "@aws-sdk/client-s3";
-import type { StorageLocation } from "../../src/config.ts";
 
 export const cephSuites = ["sid", "trixie", "bookworm"] as const;
 export type CephSuite = (typeof cephSuites)[number];

@@ -1,116 +1,162 @@
 /** Stores and uploads that fail on purpose, for tests of whoever uses them. */
-import type { ObjectStore, Upload } from "../../src/store/port.ts";
+import type { ObjectInfo, ObjectStore, Upload } from "../../src/store/port.ts";
+
+/** `target` with some of its members replaced; the others are its own, whatever class it is of. */
+export function override<T extends object>(target: T, members: Partial<T>): T {
+  return new Proxy(target, {
+    get(_, name) {
+      const found: unknown = Reflect.get(Object.hasOwn(members, name) ? members : target, name);
+      return typeof found === "function" && !Object.hasOwn(members, name) ? found.bind(target) : found;
+    },
+  });
+}
 
 export interface Fault {
-  /** The call that fails, from 1; every later one fails too. */
+  /** The call that fails, from 1. */
   readonly failAt: number;
+  /** Only that one: what comes after it works again. Otherwise every later one fails too. */
+  readonly once?: boolean;
+  /** The call does its work and its answer is lost. */
+  readonly afterwards?: boolean;
   readonly error: Error;
 }
 
-function countdown({ failAt, error }: Fault): () => void {
+export type StoreMethod =
+  | "head"
+  | "get"
+  | "stream"
+  | "chunk"
+  | "put"
+  | "list"
+  | "delete"
+  | "openUpload"
+  | "abortUpload"
+  | "listUploads"
+  | "probeWritable"
+  | "part"
+  | "complete"
+  | "abort";
+
+export interface FaultyStore {
+  readonly store: ObjectStore;
+  /** How many calls were counted so far: whether `failAt` was reached. */
+  calls(): number;
+}
+
+type Counted = <T>(method: StoreMethod, work: () => Promise<T>) => Promise<T>;
+
+/** Fails at the n-th call of the methods named (all by default); those of its uploads and of its streams count too. */
+export function faultyTwin(
+  store: ObjectStore,
+  {
+    failAt,
+    once = false,
+    afterwards = false,
+    error,
+    methods,
+  }: Fault & { readonly methods?: readonly StoreMethod[] },
+): FaultyStore {
   let calls = 0;
-  return () => {
+  const counted: Counted = async (method, work) => {
+    if (methods !== undefined && !methods.includes(method)) return await work();
     calls += 1;
-    if (calls >= failAt) throw error;
+    const fails = once ? calls === failAt : calls >= failAt;
+    if (fails && afterwards) await work();
+    if (fails) throw error;
+    return await work();
   };
-}
-
-/** Fails at the n-th part, written or copied. `abort` always works. */
-export function faultyUpload(upload: Upload, fault: Fault): Upload {
-  const count = countdown(fault);
+  const each = <A extends unknown[], T>(method: StoreMethod, call: (...args: A) => Promise<T>) => {
+    return async (...args: A): Promise<T> => await counted(method, async () => await call.apply(store, args));
+  };
   return {
-    ...upload,
-    async writePart(place, bytes) {
-      count();
-      return upload.writePart(place, bytes);
-    },
-    async copyPart(place, range) {
-      count();
-      return upload.copyPart(place, range);
-    },
+    calls: () => calls,
+    store: override<ObjectStore>(store, {
+      head: each("head", store.head.bind(store)),
+      get: each("get", store.get.bind(store)),
+      put: each("put", store.put.bind(store)),
+      delete: each("delete", store.delete.bind(store)),
+      abortUpload: each("abortUpload", store.abortUpload.bind(store)),
+      probeWritable: each("probeWritable", store.probeWritable.bind(store)),
+      async stream(key, options) {
+        const { chunks, info } = await counted("stream", async () => await store.stream(key, options));
+        return { info, chunks: failing(chunks, async () => await counted("chunk", async () => undefined)) };
+      },
+      list: (prefix, signal) => listing(store.list(prefix, signal), counted),
+      async *listUploads(prefix, signal) {
+        await counted("listUploads", async () => undefined);
+        yield* store.listUploads(prefix, signal);
+      },
+      async openUpload(key, options) {
+        const upload = await counted("openUpload", async () => await store.openUpload(key, options));
+        return faultyParts(upload, counted);
+      },
+    }),
   };
 }
 
-const methods = [
-  "head",
-  "get",
-  "stream",
-  "put",
-  "delete",
-  "openUpload",
-  "abortUpload",
-  "probeWritable",
-] as const;
-export type StoreMethod = (typeof methods)[number] | "part" | "complete";
-
-/** Fails at the n-th call of the methods named (all by default); parts and completions of its uploads count too. */
+/** As `faultyTwin`, where nobody asks how many calls there were. */
 export function faultyStore(
   store: ObjectStore,
   fault: Fault & { readonly methods?: readonly StoreMethod[] },
 ): ObjectStore {
-  const count = countdown(fault);
-  const counted = (method: StoreMethod): void => {
-    if (fault.methods === undefined || fault.methods.includes(method)) count();
+  return faultyTwin(store, fault).store;
+}
+
+function faultyParts(upload: Upload, counted: Counted): Upload {
+  return override(upload, {
+    writePart: async (place, bytes) =>
+      await counted("part", async () => await upload.writePart(place, bytes)),
+    copyPart: async (place, range) => await counted("part", async () => await upload.copyPart(place, range)),
+    complete: async () => await counted("complete", async () => await upload.complete()),
+    abort: async () => await counted("abort", async () => await upload.abort()),
+  });
+}
+
+async function* failing(
+  chunks: AsyncIterable<Uint8Array>,
+  fail: () => Promise<void>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of chunks) {
+    await fail();
+    yield chunk;
+  }
+}
+
+/** Half of the list has been given when it fails. */
+async function* listing(
+  found: AsyncIterable<ObjectInfo>,
+  counted: Counted,
+): AsyncGenerator<ObjectInfo, void, undefined> {
+  const all: ObjectInfo[] = [];
+  for await (const one of found) all.push(one);
+  const half = Math.ceil(all.length / 2);
+  yield* all.slice(0, half);
+  await counted("list", async () => undefined);
+  yield* all.slice(half);
+}
+
+/** Fails at the n-th part, written or copied, and at every later one. `abort` always works. */
+export function faultyUpload(upload: Upload, { failAt, error }: Fault): Upload {
+  let calls = 0;
+  const count = (): void => {
+    calls += 1;
+    if (calls >= failAt) throw error;
   };
-  return {
-    ...store,
-    get capabilities() {
-      return store.capabilities;
+  return override(upload, {
+    async writePart(place, bytes) {
+      count();
+      await upload.writePart(place, bytes);
     },
-    async head(...args) {
-      counted("head");
-      return store.head(...args);
+    async copyPart(place, range) {
+      count();
+      await upload.copyPart(place, range);
     },
-    async get(...args) {
-      counted("get");
-      return store.get(...args);
-    },
-    async stream(...args) {
-      counted("stream");
-      return store.stream(...args);
-    },
-    async put(...args) {
-      counted("put");
-      return store.put(...args);
-    },
-    async delete(...args) {
-      counted("delete");
-      return store.delete(...args);
-    },
-    async openUpload(...args) {
-      counted("openUpload");
-      const upload = await store.openUpload(...args);
-      return {
-        ...upload,
-        async writePart(...part) {
-          counted("part");
-          return upload.writePart(...part);
-        },
-        async copyPart(...part) {
-          counted("part");
-          return upload.copyPart(...part);
-        },
-        async complete() {
-          counted("complete");
-          return upload.complete();
-        },
-      };
-    },
-    async abortUpload(...args) {
-      counted("abortUpload");
-      return store.abortUpload(...args);
-    },
-    async probeWritable(...args) {
-      counted("probeWritable");
-      return store.probeWritable(...args);
-    },
-  };
+  });
 }
 
 /** Gives every object cut off after so many bytes, without saying so: a damaged store. */
 export function truncatingStore(store: ObjectStore, keptBytes: number): ObjectStore {
-  return {
-    ...store,
+  return override<ObjectStore>(store, {
     async get(key, options) {
       const { bytes, info } = await store.get(key, options);
       return { bytes: bytes.subarray(0, keptBytes), info };
@@ -119,7 +165,7 @@ export function truncatingStore(store: ObjectStore, keptBytes: number): ObjectSt
       const { chunks, info } = await store.stream(key, options);
       return { chunks: cutOff(chunks, keptBytes), info };
     },
-  };
+  });
 }
 
 async function* cutOff(chunks: AsyncIterable<Uint8Array>, keptBytes: number): AsyncGenerator<Uint8Array> {

@@ -3,8 +3,8 @@
  * Google does not list are an error of the test, conditions on writes are ignored, copies into a part are refused.
  * https://cloud.google.com/storage/docs/xml-api/reference-methods, …/reference-headers, …/docs/request-preconditions
  */
-import type { S3ClientFactory } from "../../src/store/s3-client.ts";
-import { createS3Client } from "../../src/store/s3-client.ts";
+import type { S3ClientFactory } from "../../src/store/s3/client.ts";
+import { createS3Client } from "../../src/store/s3/client.ts";
 
 interface Listed {
   readonly method: string;

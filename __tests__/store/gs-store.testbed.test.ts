@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openStore } from "../../src/store/registry.ts";
+import { openStore } from "./open-store.ts";
 import { storeConformance } from "../conformance/store.ts";
 import { cephEndpoint, emptyBucket, makeBucket, useCephCredentials } from "./ceph.ts";
 import { googleClients } from "./google-dialect.ts";

@@ -30,6 +30,12 @@ export interface ObjectServer {
   /** Accept requests and never answer. */
   silent: boolean;
   ignoresRanges: boolean;
+  /** Answers in chunks and says no length. */
+  omitsLength: boolean;
+  /** Says that each answer is encoded so. */
+  encoding: string | undefined;
+  /** So many servers in turn, each with an etag of its own. */
+  mirrors: number;
   /** Answers with this status instead, for a path. */
   readonly statuses: Map<string, number>;
   readonly redirects: Map<string, string>;
@@ -47,6 +53,9 @@ export async function serveObjects(): Promise<ObjectServer> {
     misbehaviour: undefined,
     silent: false,
     ignoresRanges: false,
+    omitsLength: false,
+    encoding: undefined,
+    mirrors: 1,
     statuses: new Map(),
     redirects: new Map(),
     close: () =>
@@ -76,13 +85,16 @@ function answer(server: ObjectServer, request: IncomingMessage, response: Server
     return;
   }
   const { bytes } = object;
+  const mirror = server.mirrors === 1 ? "" : `-${server.requests.length % server.mirrors}`;
+  const encoding = server.encoding === undefined ? {} : { "content-encoding": server.encoding };
   const headers = {
-    etag: object.etag ?? `"${createHash("md5").update(bytes).digest("hex")}"`,
+    ...encoding,
+    etag: object.etag ?? `"${createHash("md5").update(bytes).digest("hex")}${mirror}"`,
     "last-modified": new Date(1_700_000_000_000).toUTCString(),
   };
   const [, first, last] = /^bytes=(\d+)-(\d*)$/u.exec(range ?? "") ?? [];
   if (first === undefined || server.ignoresRanges) {
-    response.writeHead(200, { ...headers, "content-length": bytes.length });
+    response.writeHead(200, { ...headers, ...lengthOf(server, bytes.length) });
     send(server, request, response, bytes);
     return;
   }
@@ -94,10 +106,14 @@ function answer(server: ObjectServer, request: IncomingMessage, response: Server
   }
   response.writeHead(206, {
     ...headers,
-    "content-length": to - from,
+    ...lengthOf(server, to - from),
     "content-range": `bytes ${from}-${to - 1}/${bytes.length}`,
   });
   send(server, request, response, bytes.subarray(from, to));
+}
+
+function lengthOf(server: ObjectServer, length: number): Record<string, number> {
+  return server.omitsLength ? {} : { "content-length": length };
 }
 
 function send(server: ObjectServer, request: IncomingMessage, response: ServerResponse, body: Buffer): void {

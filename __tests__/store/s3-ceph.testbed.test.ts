@@ -3,9 +3,9 @@ import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { OutgoingFrame } from "../../src/archive/transport.ts";
 import { openFrameSource } from "../../src/store/frame-source.ts";
-import { openPartSink } from "../../src/store/part-sink.ts";
+import { PartSink } from "../../src/store/upload/part-sink.ts";
 import type { ObjectStore } from "../../src/store/port.ts";
-import { openStore } from "../../src/store/registry.ts";
+import { openStore } from "./open-store.ts";
 import type { RequestLimits } from "../../src/store/limits.ts";
 import {
   cephEndpoint,
@@ -155,7 +155,7 @@ for (const suite of cephSuites) {
           signal,
           ...(copyFrom === undefined ? {} : { copyFrom }),
         });
-        const sink = openPartSink({
+        const sink = new PartSink({
           upload,
           limits: store.partLimits,
           expectedSizeBytes: 60 * MiB,
@@ -185,8 +185,8 @@ for (const suite of cephSuites) {
         const whole = Buffer.concat([...frames, Buffer.from("tail")]);
         expect(sha256((await store.get(key, { signal })).bytes)).toBe(sha256(whole));
         const source = await openFrameSource(store, key, signal);
-        const seam = result.seams[0];
-        expect(seam === undefined).toBe(night === 1);
+        const boundary = result.boundaries[0];
+        expect(boundary === undefined).toBe(night === 1);
 
         expect(frames[5]!.equals(await source.read(placed[5]!, 2 * MiB, signal))).toBe(true);
       }
@@ -196,7 +196,7 @@ for (const suite of cephSuites) {
     test("a thousand parts are enough where a store takes no more", async () => {
       const choosy = await openStore(s3Location(endpoint ?? "", bucket, "p", 3), { limits });
       const upload = await choosy.openUpload("few", { signal });
-      const sink = openPartSink({ upload, limits: choosy.partLimits, expectedSizeBytes: 40 * MiB, signal });
+      const sink = new PartSink({ upload, limits: choosy.partLimits, expectedSizeBytes: 40 * MiB, signal });
       for (let index = 0; index < 20; index += 1) {
         await sink.append({ kind: "bytes", bytes: randomBytes(2 * MiB) }, () => undefined);
       }

@@ -3,13 +3,13 @@ import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { S3Client } from "@aws-sdk/client-s3";
-import { describeError } from "../../src/errors.ts";
+import { describeError } from "../../src/domain/errors.ts";
 import { collect } from "../../src/store/chunks.ts";
 import { openFrameSource } from "../../src/store/frame-source.ts";
-import { openStore } from "../../src/store/registry.ts";
+import { openStore } from "./open-store.ts";
 import type { ObjectStore } from "../../src/store/port.ts";
 import type { RequestLimits } from "../../src/store/limits.ts";
-import { explainS3Error } from "../../src/store/s3-errors.ts";
+import { explainS3Error } from "../../src/store/s3/errors.ts";
 import { s3Location } from "./ceph.ts";
 import { serveObjects, type ObjectServer } from "./object-server.ts";
 

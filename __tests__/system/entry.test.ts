@@ -8,9 +8,9 @@ describe("entryPath", () => {
   });
 
   test("finds an entry beside the bundle that runs", () => {
-    expect(entryPath("archive-worker", "/actions/v1/dist/index.js")).toBe(
+    expect(entryPath("archive-worker", "/actions/v1/dist/action.js")).toBe(
       "/actions/v1/dist/archive-worker.js",
     );
-    expect(runsFromSource("/actions/v1/dist/index.js")).toBe(false);
+    expect(runsFromSource("/actions/v1/dist/action.js")).toBe(false);
   });
 });

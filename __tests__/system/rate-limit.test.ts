@@ -60,5 +60,5 @@ test("takers at once share one rate, in order", async () => {
 test("a waiting taker hears the abort", async () => {
   const limit = limitRate(1);
   await limit.take(1000, signal);
-  await expect(limit.take(1, AbortSignal.timeout(20))).rejects.toMatchObject({ code: "CANCELLED" });
+  await expect(limit.take(1, AbortSignal.timeout(20))).rejects.toMatchObject({ code: "TIME_LIMIT" });
 });

@@ -5,13 +5,13 @@
 import assert from "node:assert/strict";
 import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { openFileStore } from "../../src/store/file-store.ts";
-import { uploadStream } from "../../src/store/upload-file.ts";
+import { openFileStore } from "../../src/store/file/file-store.ts";
+import { uploadStream } from "../../src/store/upload/upload-file.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { privilegeFor } from "../../src/system/privilege.ts";
-import { btrfsSnapshotter } from "../../src/volume/btrfs.ts";
+import { BtrfsSnapshotter } from "../../src/volume/btrfs/btrfs.ts";
 import { hostOf } from "../../src/volume/host.ts";
-import { xfsSnapshotter } from "../../src/volume/xfs.ts";
+import { XfsSnapshotter } from "../../src/volume/xfs/xfs.ts";
 import { volumeCases } from "../conformance/volume.ts";
 
 const [, , driver, root = ""] = process.argv;
@@ -23,11 +23,11 @@ async function btrfs(): Promise<void> {
   const folder = ".chainstate-snapshot-volumes";
   const cases = volumeCases({
     host,
-    make: (host) => btrfsSnapshotter(host),
+    make: (host) => new BtrfsSnapshotter(host),
     chainstateDir,
     stateDir: root,
     removeTree: async (directory) => void (await host.ask(["btrfs", "subvolume", "delete", directory])),
-    foreign: (record) => ({ ...record, snapshot: chainstateDir }),
+    external: (record) => ({ ...record, snapshot: chainstateDir }),
     leavings: async () => [
       ...(await readdir(root)).filter((name) => name !== folder),
       ...(await readdir(join(root, folder)).catch(() => [])),
@@ -43,14 +43,14 @@ async function xfs(): Promise<void> {
   const signal = new AbortController().signal;
   await mkdir(join(root, "store"));
   const store = openFileStore(join(root, "store"));
-  const snapshotter = xfsSnapshotter(host, {
+  const snapshotter = new XfsSnapshotter(host, {
     dumps: {
       store,
-      send: async (key, chunks, options) => (await uploadStream(store, key, chunks, options)).info.size,
+      send: async (key, chunks, options) => (await uploadStream(store, key, chunks, options)).size,
     },
   });
   const facts = { snapshotId: "mainnet-1", network: "mainnet", stacksHeight: 1, burnHeight: null };
-  const request = { chainstateDir, stateDir: root, runId: "user", signal, facts };
+  const request = { chainstateDir, stateDir: root, runId: "user", signal, facts, driverIsNamed: false };
   await writeFile(join(chainstateDir, "file"), "then");
   const probe = await snapshotter.probe(request);
   assert.equal(probe.usable, true, probe.reason);

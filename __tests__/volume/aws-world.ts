@@ -16,7 +16,7 @@ import {
   EC2Client,
   RunInstancesCommand,
 } from "@aws-sdk/client-ec2";
-import type { BlockDevices } from "../../src/volume/block-devices.ts";
+import type { BlockDevices } from "../../src/volume/mounts/block-devices.ts";
 import type { Host } from "../../src/volume/host.ts";
 
 /** Where `testbed/moto.sh up` says moto is; undefined where it is not up. */

@@ -5,17 +5,17 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../src/system/clock.ts";
 import { parseMounts } from "../../src/system/mounts.ts";
 import { privilegeFor } from "../../src/system/privilege.ts";
-import { partitionPath, sysfsDevices } from "../../src/volume/block-devices.ts";
-import { btrfsSnapshotter } from "../../src/volume/btrfs.ts";
+import { partitionPath, sysfsDevices } from "../../src/volume/mounts/block-devices.ts";
+import { BtrfsSnapshotter } from "../../src/volume/btrfs/btrfs.ts";
 import { hostOf, type Host } from "../../src/volume/host.ts";
-import { locateChainstate } from "../../src/volume/locate.ts";
-import { lvmSnapshotter } from "../../src/volume/lvm.ts";
-import { fstabEntry, reusableOptions } from "../../src/volume/mounting.ts";
+import { locateChainstate } from "../../src/volume/mounts/locate.ts";
+import { LvmSnapshotter } from "../../src/volume/lvm/lvm.ts";
+import { fstabEntry, reusableOptions } from "../../src/volume/mounts/mounting.ts";
 import { nameFor, runIdOf } from "../../src/volume/names.ts";
 import type { VolumeRecord } from "../../src/volume/port.ts";
 import { chooseVolumeSnapshotter } from "../../src/volume/registry.ts";
 import { parseUndoSteps, undoVolumeSteps } from "../../src/volume/undo.ts";
-import { zfsSnapshotter } from "../../src/volume/zfs.ts";
+import { ZfsSnapshotter } from "../../src/volume/zfs/zfs.ts";
 
 const signal = new AbortController().signal;
 /** Nothing may be run: what these tests expect happens before the first command. */
@@ -143,6 +143,11 @@ describe("records and undo steps come from outside", () => {
       { source: "g/v", snapshot: "g/s", group: "--all", origin: "v", volume: "s", thin: false, sizeBytes: 1 },
     ],
     [
+      "a file system whose type names a program",
+      "lvm",
+      { group: "g", origin: "v", volume: "s", thin: true, sizeBytes: 1, fsType: "fuse./tmp/prog" },
+    ],
+    [
       "a path that climbs out",
       "btrfs",
       { source: "/data", snapshot: "/data/.chainstate-snapshot-volumes/../../etc" },
@@ -162,12 +167,14 @@ describe("records and undo steps come from outside", () => {
       { driver: "zfs", source: "tank", snapshot: "tank@chainstate-snapshot-r" },
     ],
   ])("%s is refused before any command", async (_, driver, record) => {
-    const make = { zfs: zfsSnapshotter, btrfs: btrfsSnapshotter, lvm: lvmSnapshotter }[driver];
+    const Make = { zfs: ZfsSnapshotter, btrfs: BtrfsSnapshotter, lvm: LvmSnapshotter }[driver];
     const records = [{ driver, source: "x", snapshot: "y", ...common, ...record }];
-    await expect(make(idle).open(records, requestFor)).rejects.toMatchObject({
+    await expect(new Make(idle).open(records, requestFor)).rejects.toMatchObject({
       code: "VOLUME_RECORD_INVALID",
     });
-    await expect(make(idle).restore(records, { ...requestFor, staging: "/x" })).rejects.toMatchObject({
+    await expect(
+      new Make(idle).restore(records, { ...requestFor, driverIsNamed: true, staging: "/x" }),
+    ).rejects.toMatchObject({
       code: "VOLUME_RECORD_INVALID",
     });
   });
@@ -178,6 +185,11 @@ describe("records and undo steps come from outside", () => {
     ).toThrow(/damaged/);
     expect(() =>
       parseUndoSteps([{ do: "mount", device: "/dev/x", mountPoint: "/x", fsType: "-o", options: [] }]),
+    ).toThrow(/damaged/);
+    expect(() =>
+      parseUndoSteps([
+        { do: "mount", device: "/dev/x", mountPoint: "/x", fsType: "fuse./prog", options: [] },
+      ]),
     ).toThrow(/damaged/);
     expect(() => parseUndoSteps([{ do: "rm", path: "/" }])).toThrow(/damaged/);
     const thawed: string[] = [];

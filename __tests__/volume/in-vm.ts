@@ -4,12 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { mkdir, open, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { requireOnePlace } from "../../src/chainstate/spans.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { readMounts } from "../../src/system/mounts.ts";
 import { privilegeFor } from "../../src/system/privilege.ts";
 import { hostOf } from "../../src/volume/host.ts";
-import { lvmSnapshotter } from "../../src/volume/lvm.ts";
-import { zfsSnapshotter } from "../../src/volume/zfs.ts";
+import { LvmSnapshotter } from "../../src/volume/lvm/lvm.ts";
+import { ZfsSnapshotter } from "../../src/volume/zfs/zfs.ts";
 import { undoVolumeSteps } from "../../src/volume/undo.ts";
 import type { VolumeRecord } from "../../src/volume/port.ts";
 import { volumeCases, type VolumeCase, type VolumeWorld } from "../conformance/volume.ts";
@@ -17,6 +18,8 @@ import { volumeCases, type VolumeCase, type VolumeWorld } from "../conformance/v
 const what = process.argv[2] ?? "";
 const host = hostOf(privilegeFor("auto"), systemClock);
 const signal = new AbortController().signal;
+/** Set by `testbed/vm-volumes.sh every`. */
+const faultsEvery = Number(process.env["VM_FAULTS_EVERY"] ?? 4);
 // Another process runs the other cases at the same time.
 const stateDir = `/tmp/state-${what}`;
 await mkdir(stateDir, { recursive: true });
@@ -33,11 +36,12 @@ async function removeTree(directory: string): Promise<void> {
 function lvmWorld(name: "thick" | "thin"): VolumeWorld {
   return {
     host,
-    make: (host) => lvmSnapshotter(host),
+    make: (host) => new LvmSnapshotter(host),
     chainstateDir: `/tmp/${name}/mainnet`,
     stateDir,
     removeTree,
-    foreign: (record) => ({ ...record, snapshot: `group/${name}`, volume: name }),
+    faultsEvery,
+    external: (record) => ({ ...record, snapshot: `group/${name}`, volume: name }),
     async leavings() {
       const volumes = (await host.do(["lvs", "--noheadings", "-o", "lv_name", "group"])).split(/\s+/);
       // What a committed restore keeps is reported, not left.
@@ -51,11 +55,12 @@ function lvmWorld(name: "thick" | "thin"): VolumeWorld {
 
 const zfsWorld: VolumeWorld = {
   host,
-  make: (host) => zfsSnapshotter(host),
+  make: (host) => new ZfsSnapshotter(host),
   chainstateDir: "/tmp/zfs/mainnet",
   stateDir,
   removeTree,
-  foreign: (record) => ({ ...record, snapshot: "tank/stacks/chain@nightly" }),
+  faultsEvery,
+  external: (record) => ({ ...record, snapshot: "tank/stacks/chain@nightly" }),
   async leavings() {
     const names = (await host.do(["zfs", "list", "-H", "-r", "-t", "all", "-o", "name", "tank"])).split("\n");
     return [...names.filter(Boolean), ...(await stateMounts())].toSorted();
@@ -67,6 +72,7 @@ const requestFor = (world: VolumeWorld, runId: string) => ({
   stateDir,
   runId,
   signal,
+  driverIsNamed: false,
 });
 
 function lvmThickCases(world: VolumeWorld): readonly VolumeCase[] {
@@ -84,7 +90,7 @@ function lvmThickCases(world: VolumeWorld): readonly VolumeCase[] {
             await file.write(Buffer.alloc(1 << 20, mebibytes + 1));
           await file.sync();
           await file.close();
-          await assert.rejects(view.assertHeld(), { code: "SNAPSHOT_VOID" });
+          await assert.rejects(view.assertFrozen(), { code: "SNAPSHOT_VOID" });
         } finally {
           await rm(`${world.chainstateDir}/filler`);
           await view.close();
@@ -138,6 +144,25 @@ function busyCase(world: VolumeWorld): VolumeCase {
 function zfsCases(world: VolumeWorld): readonly VolumeCase[] {
   return [
     busyCase(world),
+    {
+      title: "a dataset below the directory is seen before anything is frozen",
+      run: async () => {
+        await host.do([
+          "zfs",
+          "create",
+          "-o",
+          `mountpoint=${world.chainstateDir}/child`,
+          "tank/stacks/chain/child",
+        ]);
+        try {
+          await assert.rejects(requireOnePlace(world.chainstateDir, "zfs", signal), {
+            code: "CHAINSTATE_DIR_SPANS",
+          });
+        } finally {
+          await host.do(["zfs", "destroy", "tank/stacks/chain/child"]);
+        }
+      },
+    },
     {
       title: "a .blobs on another dataset is of the same moment, and both are restored",
       run: async () => {
@@ -204,7 +229,7 @@ function zfsCases(world: VolumeWorld): readonly VolumeCase[] {
       },
     },
     {
-      title: "a held snapshot is not destroyed under its reader",
+      title: "a snapshot with a hold is not destroyed under its reader",
       run: async () => {
         const snapshotter = world.make(host);
         const request = requestFor(world, "held");

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { systemClock } from "../../src/system/clock.ts";
 import { privilegeFor } from "../../src/system/privilege.ts";
 import { hostOf, type Host } from "../../src/volume/host.ts";
-import { freezeFileSystem, thawFileSystem } from "../../src/volume/mounting.ts";
+import { freezeFileSystem, thawFileSystem } from "../../src/volume/mounts/mounting.ts";
 import { hasFormatter, isRoot, mountLoop, type LoopMount } from "../freeze/loop-mount.ts";
 
 const host = hostOf(privilegeFor("auto"), systemClock);

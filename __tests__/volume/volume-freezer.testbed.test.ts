@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp, readdir, rename, rm, stat, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { openDirectoryView } from "../../src/archive/directory-view.ts";
+import { openDirectoryView } from "../../src/archive/write/directory-view.ts";
 import type { ViewEntry } from "../../src/archive/view.ts";
-import { isBlobs, selectEntries } from "../../src/chainstate/layout.ts";
+import { databaseOfBlobs, selectEntries } from "../../src/chainstate/layout.ts";
 import type { ViewOf } from "../../src/freeze/port.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { privilegeFor } from "../../src/system/privilege.ts";
@@ -16,7 +16,7 @@ const place = await loopFileSystem("btrfs");
 const privilege = privilegeFor("auto");
 const host = hostOf(privilege, systemClock);
 const viewOf: ViewOf = async (directory, selection) =>
-  await openDirectoryView({ directory, selection, followLink: isBlobs });
+  await openDirectoryView({ directory, selection, followLink: databaseOfBlobs });
 const freezers = volumeFreezers({ privilege, clock: systemClock, environment: {}, viewOf });
 const btrfs = () => freezers.find((freezer) => freezer.name === "btrfs")!;
 const signal = new AbortController().signal;
@@ -63,6 +63,7 @@ describe.skipIf(place === undefined)("btrfs snapshots as a freezer", () => {
     await writeFile(join(base, "blobs/b"), "blobs then");
     await mkdir(join(dir, "vm"));
     await writeFile(join(dir, "vm/a"), "a then");
+    await writeFile(join(dir, "vm/marf.sqlite"), "rows");
     await writeFile(join(dir, "vm/marf.sqlite-shm"), "shared memory");
     await symlink(join(base, "blobs/b"), join(dir, "vm/marf.sqlite.blobs"));
     const frozen = await btrfs().freeze(requestFor(base, "parts"), true);
@@ -73,6 +74,7 @@ describe.skipIf(place === undefined)("btrfs snapshots as a freezer", () => {
     expect(entries.map(({ path, type, size }) => [path, type, size])).toEqual([
       ["vm", "directory", 0],
       ["vm/a", "file", 6],
+      ["vm/marf.sqlite", "file", 4],
       ["vm/marf.sqlite.blobs", "file", 10],
     ]);
     await frozen.release();
@@ -80,11 +82,11 @@ describe.skipIf(place === undefined)("btrfs snapshots as a freezer", () => {
     expect((await readdir(base)).toSorted()).toEqual(["blobs", "mainnet"]);
   });
 
-  it("a snapshot that somebody removes breaks the view", async () => {
+  it("a snapshot that is removed breaks the view", async () => {
     const base = await freshPlace();
     const frozen = await btrfs().freeze(requestFor(base, "gone"), true);
     await host.do(["btrfs", "subvolume", "delete", frozen.directory ?? ""]);
-    await expect(frozen.assertHeld()).rejects.toMatchObject({ code: "SNAPSHOT_VOID" });
+    await expect(frozen.assertFrozen()).rejects.toMatchObject({ code: "SNAPSHOT_VOID" });
     await expect(frozen.broken).rejects.toMatchObject({ code: "SNAPSHOT_VOID" });
     await frozen.release();
   });

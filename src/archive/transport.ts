@@ -1,5 +1,5 @@
 /**
- * Where frames go to and come from. The archive room knows frames and bytes; how a store cuts them into parts, copies
+ * Where frames go to and come from. The archive layer knows frames and bytes; how a store cuts them into parts, copies
  * ranges of an earlier object or fetches them again is the business of whoever implements these two.
  */
 

@@ -5,12 +5,13 @@
  */
 import { mkdir, readdir, rename, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { ActionError, throwIfAborted } from "../errors.ts";
-import { syncDirectory } from "../recovery/atomic-file.ts";
-import { tryLock, type HeldLock } from "../recovery/lock.ts";
+import { ActionError, throwIfAborted } from "../domain/errors.ts";
+import { syncDirectory } from "../system/atomic-file.ts";
+import { tryLock, type AcquiredLock } from "../system/process-lock.ts";
 import type { Clock } from "../system/clock.ts";
+import { poll } from "../system/poll.ts";
 import { formatBytes } from "../system/space.ts";
-import { cacheLimits, lockOf, makeRoom, removeAside, setAside, type CacheLimits } from "./evict.ts";
+import { cacheLimits, lockOf, freeSpace, removeAside, setAside, type CacheLimits } from "./evict.ts";
 import { canShare, cloneSeed, makeTrialFile, type CloneMethod, type CloneRequest } from "./clone.ts";
 import { openPlaces, requireKey, type Places } from "./places.ts";
 import { isSealing, readSealed, seal, treeOf, tryMakeSubvolume, useMarkOf, type Notes } from "./seal.ts";
@@ -54,7 +55,7 @@ export interface Cache {
   fill(key: string, request: FillRequest): Promise<{ readonly seed: Seed; readonly filledHere: boolean }>;
   /** The most recently used copy but this one, for its bytes. */
   takeAnother(than: string): Promise<Seed | undefined>;
-  /** Clones on the cache's own file system take no room. */
+  /** Clones on the cache's own file system take no space. */
   readonly sharesBlocks: boolean;
 }
 
@@ -113,41 +114,48 @@ class DirectoryCache implements Cache {
   }
 
   async fill(key: string, request: FillRequest): Promise<{ seed: Seed; filledHere: boolean }> {
-    const { clock, signal } = this.#options;
-    const deadline = clock.now() + this.#limits.waitMs;
-    let fills = 0;
+    const { clock, signal, onInfo } = this.#options;
+    const filled = { count: 0 };
     let hasSaid = false;
-    for (;;) {
-      throwIfAborted(signal);
-      const seed = await this.take(key);
-      if (seed !== undefined) return { seed, filledHere: fills > 0 };
-      const lock = tryLock(lockOf(this.#places, key));
-      if (lock !== undefined) {
-        try {
-          // Whoever had the lock until now may have made it.
-          if (await exists(join(this.#places.seeds, key))) continue;
-          if (fills === mostFills) throw unstable(key);
-          fills += 1;
-          await this.#make(key, request);
-        } finally {
-          lock.release();
-        }
-        continue;
-      }
-      if (clock.now() >= deadline) throw waitedTooLong(key, this.#limits.waitMs);
-      if (!hasSaid) this.#options.onInfo(`Another job is filling the cache with ${key}; waiting for it.`);
+    // Sixteen waiters that look at the same moment would be in each other's way.
+    const everyMs = lookAgainMs * (0.5 + Math.random());
+    const seed = await poll({ everyMs, limitMs: this.#limits.waitMs, signal, clock }, async () => {
+      const found = await this.#takeOrMake(key, request, filled);
+      if (found === undefined && !hasSaid)
+        onInfo(`Another job is filling the cache with ${key}; waiting for it.`);
       hasSaid = true;
-      // Sixteen waiters that look at the same moment would be in each other's way.
-      await clock.sleep(lookAgainMs * (0.5 + Math.random()), signal);
+      return found;
+    });
+    if (seed === undefined) throw waitedTooLong(key, this.#limits.waitMs);
+    return { seed, filledHere: filled.count > 0 };
+  }
+
+  /** Undefined: another has the lock. */
+  async #takeOrMake(key: string, request: FillRequest, filled: { count: number }): Promise<Seed | undefined> {
+    for (;;) {
+      throwIfAborted(this.#options.signal);
+      const seed = await this.take(key);
+      if (seed !== undefined) return seed;
+      const lock = tryLock(lockOf(this.#places, key));
+      if (lock === undefined) return undefined;
+      try {
+        // Whoever had the lock until now may have made it.
+        if (await exists(join(this.#places.seeds, key))) continue;
+        if (filled.count === mostFills) throw unstable(key);
+        filled.count += 1;
+        await this.#make(key, request);
+      } finally {
+        lock.release();
+      }
     }
   }
 
   /** The caller has the lock alone. */
   async #make(key: string, { neededBytes, make }: FillRequest): Promise<void> {
     const { clock, signal, onInfo } = this.#options;
-    const room = { neededBytes, forKey: key, now: clock.now() };
-    const { removed, fits } = await makeRoom(this.#places, this.#limits, room);
-    for (const gone of removed) onInfo(`Removed ${gone} from the cache to make room or because it was old.`);
+    const request = { neededBytes, forKey: key, now: clock.now() };
+    const { removed, fits } = await freeSpace(this.#places, this.#limits, request);
+    for (const gone of removed) onInfo(`Removed ${gone} from the cache to free space or because it was old.`);
     if (!fits) throw full(this.#places.root, neededBytes);
     const filling = join(this.#places.filling, key);
     const tree = treeOf(filling);
@@ -160,7 +168,7 @@ class DirectoryCache implements Cache {
     await syncDirectory(this.#places.seeds);
   }
 
-  async #open(path: string, lock: HeldLock): Promise<Seed | undefined> {
+  async #open(path: string, lock: AcquiredLock): Promise<Seed | undefined> {
     const { clock, signal } = this.#options;
     const record = await readSealed(path, signal);
     if (record === undefined) return undefined;
@@ -180,7 +188,7 @@ class DirectoryCache implements Cache {
     const lock = tryLock(lockOf(this.#places, key));
     if (lock === undefined) return;
     try {
-      // Somebody may have dropped it and made a new one since it was looked at.
+      // Another job may have dropped it and made a new one since it was looked at.
       if ((await readSealed(path, this.#options.signal)) !== undefined) return;
       this.#options.onInfo(`${key} in the cache was changed after it was made, and is made anew.`);
       await this.#discard(path);
@@ -203,7 +211,7 @@ async function exists(path: string): Promise<boolean> {
 function full(root: string, neededBytes: number): ActionError {
   return new ActionError(
     "CACHE_FULL",
-    `The cache in ${root} has no room for another ${formatBytes(neededBytes)}.`,
+    `The cache in ${root} has no space for another ${formatBytes(neededBytes)}.`,
     {
       hint: "Put the cache on a larger disk. Copies that jobs use at this moment are never removed.",
     },

@@ -1,5 +1,5 @@
 /**
- * Clones a pristine copy into a directory of its own: by a btrfs snapshot or by reflinks, which take no room and hardly
+ * Clones a pristine copy into a directory of its own: by a btrfs snapshot or by reflinks, which take no space and hardly
  * any time, else by copying the bytes. Never by hard links: a node writes its databases in place, and would write into
  * the pristine copy. (ZFS: since OpenZFS 2.2 its block cloning answers to the same call as reflinks; a dataset a job
  * would need root and a mount of its own, which no rename could put in the target's place.)
@@ -7,10 +7,12 @@
 import { constants, copyFile, lstat, rm, stat } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { dirname, join } from "node:path";
-import { ActionError } from "../errors.ts";
-import { writeFileAtomically } from "../recovery/atomic-file.ts";
+import { ActionError } from "../domain/errors.ts";
+import { writeFileAtomically } from "../system/atomic-file.ts";
 import { ownPrefix } from "../recovery/swap.ts";
 import { query, run, runOk } from "../system/exec.ts";
+import { nameOf } from "../system/held-directory.ts";
+import { timeLimit } from "../system/deadline.ts";
 import { requireSpace } from "../system/space.ts";
 import { holdsTheSame, takeInventory } from "./inventory.ts";
 import { isSubvolume, readOnlyListOf, setReadOnly, treeOf, type SeedRecord } from "./seal.ts";
@@ -107,7 +109,10 @@ export async function makeTrialFile(root: string): Promise<string> {
 /** Removes a tree that may be read-only, or a btrfs subvolume. Listens to no cancellation. */
 export async function discardTree(path: string): Promise<void> {
   if ((await lstat(path).catch(() => undefined)) === undefined) return;
-  const options = { signal: AbortSignal.timeout(longMs), timeoutMs: longMs };
+  const options = {
+    signal: timeLimit(longMs, "CLEAN_UP_TIMEOUT", `The removal of ${path}`),
+    timeoutMs: longMs,
+  };
   if (await isSubvolume(path)) {
     await setReadOnly(path, false);
     if ((await query(["btrfs", "subvolume", "delete", path])).exitCode === 0) return;
@@ -120,7 +125,7 @@ export async function discardTree(path: string): Promise<void> {
 }
 
 function differs(tree: string, into: string): ActionError {
-  return new ActionError("CLONE_DIFFERS", `${into} does not hold what ${tree} holds.`, {
+  return new ActionError("CLONE_DIFFERS", `${nameOf(into)} does not hold what ${tree} holds.`, {
     hint: "Something changed one of them meanwhile. Look at the disk, and run this again.",
   });
 }

@@ -1,11 +1,11 @@
 /**
- * Makes room in a cache: what nobody has used for days goes first, then, where room is missing, the least recently used.
+ * Frees space in a cache: what nobody has used for days goes first, then, where space is missing, the least recently used.
  * Nothing that is in use goes: to remove a seed is to hold its lock alone for the moment in which it is set aside.
  */
 import { readdir, rename, rm, stat } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { tryLock } from "../recovery/lock.ts";
+import { tryLock } from "../system/process-lock.ts";
 import { spaceAt } from "../system/space.ts";
 import { discardTree } from "./clone.ts";
 import type { Places } from "./places.ts";
@@ -31,7 +31,7 @@ export const cacheLimits: CacheLimits = {
   waitMs: 6 * 3600_000,
 };
 
-export interface Room {
+export interface SpaceRequest {
   readonly neededBytes: number;
   /** Is about to be filled by the caller, who has its lock: what is left of it stays. */
   readonly forKey: string;
@@ -46,20 +46,20 @@ interface Candidate {
 }
 
 /** Returns the keys of the seeds that were removed, and whether `neededBytes` are free now. */
-export async function makeRoom(
+export async function freeSpace(
   places: Places,
   limits: CacheLimits,
-  room: Room,
+  request: SpaceRequest,
 ): Promise<{ readonly removed: readonly string[]; readonly fits: boolean }> {
   await sweep(places);
   const removed: string[] = [];
-  const candidates = (await findCandidates(places)).filter(({ key }) => key !== room.forKey);
+  const candidates = (await findCandidates(places)).filter(({ key }) => key !== request.forKey);
   const fits = async (): Promise<boolean> => {
     const { freeBytes, totalBytes } = await spaceAt(places.root);
-    return freeBytes >= room.neededBytes + totalBytes * limits.keepFreeShare;
+    return freeBytes >= request.neededBytes + totalBytes * limits.keepFreeShare;
   };
   for (const { key, path, usedAt, isSeed } of candidates) {
-    const isOld = room.now - usedAt > (isSeed ? limits.unusedMs : limits.abandonedMs);
+    const isOld = request.now - usedAt > (isSeed ? limits.unusedMs : limits.abandonedMs);
     if (!isOld && (await fits())) continue;
     const lock = tryLock(lockOf(places, key));
     if (lock === undefined) continue;

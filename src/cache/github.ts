@@ -2,12 +2,15 @@
  * The Actions cache, through `@actions/cache`, which is only loaded here. What comes out of it is not believed: anybody
  * who can run a workflow on the branch can have put it there. It saves the download, no more.
  */
-import { setTimeout as delay } from "node:timers/promises";
-import { ActionError, throwIfAborted } from "../errors.ts";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { quote } from "../system/shell-quote.ts";
+import { deadline } from "../system/deadline.ts";
+import { putFirstInPath, withVariables } from "../system/environment.ts";
 
 export interface GithubCache {
-  /** Puts what was saved from `directory` under this key back there; false: there is nothing. */
-  restore(directory: string, key: string): Promise<boolean>;
+  /** Puts the archive of what was saved from `directory` under this key at `file`, as it came; false: there is none. */
+  fetch(directory: string, key: string, file: string): Promise<boolean>;
   /** False: it was not kept, for reasons that are in the log (another job was faster, the token may only read …). */
   save(directory: string, key: string): Promise<boolean>;
 }
@@ -21,40 +24,58 @@ export const largestArchiveBytes = 8e9;
 /** 8 GB at 5 MB/s, and some. */
 const limitMs = 45 * 60_000;
 
-/** Undefined where there is no cache service, as outside GitHub's own runners and on some GitHub Enterprise Servers. */
-export async function openGithubCache(signal: AbortSignal): Promise<GithubCache | undefined> {
+/**
+ * Undefined where there is no cache service, as outside GitHub's own runners and on some GitHub Enterprise Servers.
+ * `tempDir`: of this run.
+ */
+export async function openGithubCache(
+  signal: AbortSignal,
+  tempDir: string,
+): Promise<GithubCache | undefined> {
   const service = await import("@actions/cache");
   if (!service.isFeatureAvailable()) return undefined;
+  const kept = join(tempDir, "actions-cache");
+  // For good, and not for the time of a call: a call that took too long goes on, and must not find the other one then.
+  putFirstInPath(await makeKeepingTar(tempDir, kept));
+  // Its names are below the directory's parent then, and lead nowhere else.
+  const inParentOf = async <T>(directory: string, work: () => Promise<T>): Promise<T> =>
+    await withVariables({ GITHUB_WORKSPACE: dirname(directory) }, async () => await bounded(work(), signal));
   return {
-    async restore(directory, key) {
-      return (await bounded(service.restoreCache([directory], key), signal)) !== undefined;
+    async fetch(directory, key, file) {
+      await rm(kept, { force: true });
+      const hit = await inParentOf(directory, async () => await service.restoreCache([directory], key));
+      if (hit === undefined) return false;
+      await rename(kept, file);
+      return true;
     },
     async save(directory, key) {
-      return (await bounded(service.saveCache([directory], key), signal)) !== -1;
+      return (await inParentOf(directory, async () => await service.saveCache([directory], key))) !== -1;
     },
   };
 }
 
-/** Neither call can be cancelled, but nobody has to wait for it. */
-async function bounded<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const over = new AbortController();
-  try {
-    const limit = delay(limitMs, undefined, { signal: AbortSignal.any([signal, over.signal]) });
-    return await Promise.race([work, limit.then(() => Promise.reject(tooSlow()))]);
-  } catch (error) {
-    throwIfAborted(signal);
-    throw error;
-  } finally {
-    over.abort();
-  }
+/**
+ * The library unpacks with `tar -P`, under whatever names somebody has packed, and as whoever runs this. A `tar` before the
+ * real one puts the archive aside instead, for our own reader. Returns the directory that it is in.
+ */
+async function makeKeepingTar(tempDir: string, kept: string): Promise<string> {
+  const directory = join(tempDir, "actions-cache-tar");
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const script = `#!/bin/sh
+case "$1 $3" in
+"-xf -P") exec mv -- "$2" ${quote(kept)} ;;
+"-tf -P") exit 0 ;;
+esac
+PATH=\${PATH#*:}
+exec tar "$@"
+`;
+  await writeFile(join(directory, "tar"), script, { mode: 0o700 });
+  return directory;
 }
 
-function tooSlow(): ActionError {
-  return new ActionError(
-    "CACHE_SERVICE_SLOW",
-    `The Actions cache did not finish within ${limitMs / 60_000} min.`,
-    {
-      hint: "Run this again, or without `cache: github`.",
-    },
-  );
+/** Neither call can be cancelled, but no run waits for it. */
+async function bounded<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const limit = { ms: limitMs, code: "CACHE_SERVICE_SLOW", what: "The Actions cache" } as const;
+  const hint = "Run this again, or without `cache: github`.";
+  return await deadline({ ...limit, hint, signal }, async () => await work);
 }

@@ -7,9 +7,9 @@
  *   going/<name>/        set aside, to be removed by anybody
  *   locks/<key>.lock     empty and kept for ever (see recovery/lock.ts): shared by users, alone by who fills or removes
  */
-import { lstat, mkdir, readdir } from "node:fs/promises";
+import { lstat, mkdir, readdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
-import { ActionError } from "../errors.ts";
+import { ActionError } from "../domain/errors.ts";
 import { ownPrefix } from "../recovery/swap.ts";
 
 export interface Places {
@@ -22,7 +22,7 @@ export interface Places {
 
 const folders = ["filling", "seeds", "going", "locks"] as const;
 
-/** What may stand in a cache's directory without making it somebody else's. */
+/** What may stand in a cache's directory without making it another program's. */
 function isKnown(name: string): boolean {
   return (folders as readonly string[]).includes(name) || name.startsWith(ownPrefix) || name === "lost+found";
 }
@@ -45,12 +45,14 @@ export async function openPlaces(root: string): Promise<Places> {
       });
     }
     for (const name of folders) await mkdir(join(root, name), { recursive: true, mode: 0o700 });
+    // Canonical, as what a journal names for removal.
+    const real = await realpath(root);
     return {
       root,
-      filling: join(root, "filling"),
-      seeds: join(root, "seeds"),
-      going: join(root, "going"),
-      locks: join(root, "locks"),
+      filling: join(real, "filling"),
+      seeds: join(real, "seeds"),
+      going: join(real, "going"),
+      locks: join(real, "locks"),
     };
   } catch (cause) {
     if (cause instanceof ActionError) throw cause;

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { query, runOk } from "../system/exec.ts";
 import { mountOf } from "../system/mounts.ts";
-import { writeFileAtomically } from "../recovery/atomic-file.ts";
+import { writeFileAtomically } from "../system/atomic-file.ts";
 import { takeInventory, type Inventory } from "./inventory.ts";
 
 /** The inode number of every btrfs subvolume's root. */

@@ -3,6 +3,7 @@
  * which this program does it. For the catalogue page and the job summary.
  */
 import type { ObjectStore, S3Endpoint } from "../store/port.ts";
+import { quote } from "../system/shell-quote.ts";
 
 /** Where the storage is. */
 export interface StoragePlace {
@@ -92,9 +93,7 @@ function downloadCommand({ url: storageUrl, s3Endpoint }: StoragePlace, key: str
 
 /** As it is where a shell reads it as one plain word, else in single quotes. */
 export function shellQuote(text: string): string {
-  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) && !text.startsWith("-")
-    ? text
-    : `'${text.replaceAll("'", "'\\''")}'`;
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) && !text.startsWith("-") ? text : quote(text);
 }
 
 /** As it is where YAML reads it as one plain text (or boolean), else in double quotes. */

@@ -27,6 +27,17 @@ export function manifestKey(id: string): string {
   return `${snapshotFolder(id)}/manifest.json`;
 }
 
+/** The SSH signature of the manifest's bytes. */
+export function signatureKey(id: string): string {
+  return `${manifestKey(id)}.sig`;
+}
+
+/** The snapshot whose manifest stands at this key; undefined for any other key. */
+export function idOfManifest(key: string): string | undefined {
+  const id = key.split("/")[1] ?? "";
+  return key === manifestKey(id) ? id : undefined;
+}
+
 /** Holds an id for the run that is filling its folder. */
 export function claimKey(id: string): string {
   return `${snapshotFolder(id)}/claim.json`;

@@ -1,9 +1,9 @@
 /** A manifest as the bytes that stand in the store, and back: with its digest, so that no flipped byte goes unseen. */
 import { createHash } from "node:crypto";
 import * as v from "valibot";
-import { ActionError } from "../errors.ts";
+import { ActionError } from "../domain/errors.ts";
 import { manifestKey, snapshotFolder } from "./ids.ts";
-import { manifestSchema, type Manifest } from "./manifest.ts";
+import { manifestSchema, type Manifest } from "../domain/manifest.ts";
 
 /** MANIFEST_INVALID when the run that made it would publish something that nobody could read. */
 export function writeManifest(manifest: Manifest): {

@@ -3,12 +3,12 @@
  * again; out of the catalogue; the manifest, so that it is no snapshot any more; what it has outside the store; its
  * objects; the tombstone. Whoever prunes next finishes what has a tombstone, and clears what dead runs left unfinished.
  */
+import type { Retention } from "../domain/options.ts";
 import * as v from "valibot";
-import type { Retention } from "../config.ts";
-import { ActionError, describeError, hasCode } from "../errors.ts";
+import { ActionError, describeError, hasCode } from "../domain/errors.ts";
 import type { ObjectInfo, ObjectStore } from "../store/port.ts";
 import { systemClock, type Clock } from "../system/clock.ts";
-import type { CatalogEntry } from "./catalog.ts";
+import { clocksDifferMs, describeAfterNow, type CatalogEntry } from "./catalog.ts";
 import {
   claimKey,
   manifestKey,
@@ -17,11 +17,12 @@ import {
   snapshotsPrefix,
   tombstoneKey,
 } from "./ids.ts";
-import { volumeSchema, type VolumeRecord } from "./manifest.ts";
+import { volumeSchema, type VolumeRecord } from "../domain/manifest.ts";
 import { changeCatalog, reconcile } from "./publish.ts";
 import { isBeingRead } from "./readers.ts";
 import { loadManifest, rebuildEntries } from "./read.ts";
 import { decideRetention, type Decision } from "./retention.ts";
+import { parseJson, smallBytes } from "./small-objects.ts";
 
 export interface PruneOptions {
   readonly retention: Retention;
@@ -29,13 +30,15 @@ export interface PruneOptions {
   readonly dryRun: boolean;
   readonly signal: AbortSignal;
   readonly clock?: Clock;
+  /** What the run has just published. */
+  readonly published?: string | undefined;
   /** Without it, snapshots that have volumes stay. */
   readonly volumes?: VolumeRemover;
 }
 
 export interface VolumeRemover {
   /** Undefined, or why volumes of this driver, snapshotted on that host, cannot be removed from here. */
-  hinders(driver: string, host: string): string | undefined;
+  reasonNotRemovable(driver: string, host: string): string | undefined;
   /** Removing what is gone is no error. */
   remove(volume: VolumeRecord): Promise<void>;
 }
@@ -44,6 +47,8 @@ export interface Pruned {
   /** Newest first, one for each snapshot there was. */
   readonly decisions: readonly Decision[];
   readonly removed: readonly string[];
+  /** What people should know of the clocks that dated the snapshots. */
+  readonly notices: readonly string[];
   /** Uploads and folders that dead runs left, by key; with `dryRun` those that would be removed. */
   readonly leftovers: readonly string[];
   /**
@@ -53,17 +58,24 @@ export interface Pruned {
   readonly refused: readonly { readonly id: string; readonly error: ActionError }[];
 }
 
-/** An upload or a folder without a manifest may belong to a run that is still at it until it is this old. */
+/** An upload or a folder without a manifest may belong to a run that is still writing until it is this old. */
 const deadAfterMs = 24 * 3600_000;
 
 export async function prune(store: ObjectStore, options: PruneOptions): Promise<Pruned> {
   const { signal, dryRun } = options;
-  const clock = options.clock ?? systemClock;
+  const ownClock = options.clock ?? systemClock;
+  const storeNow = dryRun ? undefined : await timeOfStore(store, ownClock, signal);
+  const clock = storeNow === undefined ? ownClock : notAheadOf(ownClock, storeNow);
   const now = clock.now();
+  const notices: string[] = [];
   const { entries, refused } = dryRun
     ? await rebuildEntries(store, signal)
     : await reconcile(store, clock, signal);
   const decisions = await decide(store, entries, options, clock);
+  const afterNow = describeAfterNow(entries, now);
+  if (afterNow !== undefined) notices.push(afterNow);
+  if (ownClock.now() > now + clocksDifferMs)
+    notices.push(`The clock of this host is ahead of the one of ${store.url}; the latter is gone by.`);
   const removed: string[] = [];
   const failed: { id: string; error: ActionError }[] = [];
   if (!dryRun) {
@@ -81,10 +93,9 @@ export async function prune(store: ObjectStore, options: PruneOptions): Promise<
     }
   }
   const tried = new Set(failed.map(({ id }) => id));
-  const buried = await clearFolders(store, now, options, tried);
-  failed.push(...buried.failed);
+  const buried = await clearFolders(store, clock, options, tried);
   const leftovers = [...buried.cleared, ...(await clearUploads(store, now, options))];
-  return { decisions, removed, leftovers, refused: [...refused, ...failed] };
+  return { decisions, removed, notices, leftovers, refused: [...refused, ...failed, ...buried.failed] };
 }
 
 async function decide(
@@ -93,13 +104,14 @@ async function decide(
   options: PruneOptions,
   clock: Clock,
 ): Promise<readonly Decision[]> {
-  const going = decideRetention(entries, options.retention).filter(({ keep }) => !keep);
+  const facts = { now: clock.now(), published: options.published };
+  const going = decideRetention(entries, options.retention, facts).filter(({ keep }) => !keep);
   const announced = new Set<string>();
   for (const { id } of going) {
     if (await isBeingRead(store, id, clock, options.signal)) announced.add(id);
   }
   const byId = new Map(entries.map((entry) => [entry.id, entry]));
-  return decideRetention(entries, options.retention, announced).map((decision) => {
+  return decideRetention(entries, options.retention, { ...facts, announced }).map((decision) => {
     const entry = byId.get(decision.id);
     if (decision.keep || entry === undefined) return decision;
     const reason = hindrance(entry.volumes, entry.host, options);
@@ -121,7 +133,7 @@ function hindrance(
   if (volumes.length === 0) return undefined;
   if (options.volumes === undefined) return "its volume snapshot cannot be removed from here";
   for (const { driver } of volumes) {
-    const reason = options.volumes.hinders(driver, host);
+    const reason = options.volumes.reasonNotRemovable(driver, host);
     if (reason !== undefined) return reason;
   }
   return undefined;
@@ -148,9 +160,9 @@ async function remove(store: ObjectStore, id: string, options: PruneOptions, clo
 /** From the tombstone on; safe to repeat. VOLUME_STAYS where a volume could not be removed: the tombstone stays too. */
 async function finishRemoval(store: ObjectStore, id: string, options: PruneOptions): Promise<void> {
   const { signal } = options;
-  const { bytes } = await store.get(tombstoneKey(id), { signal });
+  const { bytes } = await store.get(tombstoneKey(id), { signal, atMostBytes: smallBytes });
   await store.delete(manifestKey(id), signal);
-  const { volumes, host } = v.parse(tombstoneSchema, JSON.parse(Buffer.from(bytes).toString("utf8")));
+  const { volumes, host } = v.parse(tombstoneSchema, parseJson(bytes));
   const stays = hindrance(volumes, host, options) !== undefined;
   if (!stays) for (const volume of volumes) await removeVolume(volume, options);
   const keys = await keysBelow(store, `${snapshotFolder(id)}/`, signal);
@@ -176,12 +188,12 @@ async function removeVolume(volume: VolumeRecord, { volumes, signal }: PruneOpti
 /** Folders with a tombstone are finished at once, folders without a manifest when nothing in them is young. */
 async function clearFolders(
   store: ObjectStore,
-  now: number,
+  clock: Clock,
   options: PruneOptions,
   tried: ReadonlySet<string>,
 ): Promise<{ readonly cleared: string[]; readonly failed: { id: string; error: ActionError }[] }> {
   const { signal, dryRun } = options;
-  const clock = options.clock ?? systemClock;
+  const now = clock.now();
   const failed: { id: string; error: ActionError }[] = [];
   const folders = new Map<string, ObjectInfo[]>();
   for await (const object of store.list(snapshotsPrefix, signal)) {
@@ -238,6 +250,30 @@ async function clearUploads(
     cleared.push(token.key);
   }
   return cleared;
+}
+
+/** Written to learn what the time is where the objects are dated. */
+const timeKey = "time.json";
+
+/**
+ * The time by the clock that dates the objects, where it is not our own: a host whose clock is a day ahead would take what others are
+ * at for left behind. Undefined where the store dates nothing.
+ */
+async function timeOfStore(
+  store: ObjectStore,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const bytes = Buffer.from(`${JSON.stringify({ at: new Date(clock.now()).toISOString() })}\n`);
+  await store.put(timeKey, bytes, { contentType: "application/json", signal });
+  const found = await store.head(timeKey, signal);
+  await store.delete(timeKey, signal);
+  return found?.modifiedAt?.getTime();
+}
+
+function notAheadOf(clock: Clock, storeNow: number): Clock {
+  const aheadMs = Math.max(0, clock.now() - storeNow);
+  return { now: () => clock.now() - aheadMs, sleep: async (ms, signal) => await clock.sleep(ms, signal) };
 }
 
 /** What has no date is never old. */

@@ -1,18 +1,20 @@
 /**
  * Makes a finished snapshot visible, in an order in which every crash leaves something true: archive and index stand
- * already, then the manifest (now it is a snapshot), then the catalogue, and `latest` last. Two hosts may do this to one
+ * already, then the signature, the manifest (now it is a snapshot), the catalogue, and `latest` last. Two hosts may do this to one
  * prefix at once.
  */
 import { isDeepStrictEqual } from "node:util";
-import { ActionError, hasCode } from "../errors.ts";
+import * as v from "valibot";
+import { ActionError, hasCode } from "../domain/errors.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { systemClock, type Clock } from "../system/clock.ts";
-import { byNewest, entryOf, readCatalog, writeCatalog, type CatalogEntry } from "./catalog.ts";
-import { catalogKey, claimKey, latestKey, manifestKey, snapshotId } from "./ids.ts";
-import type { Manifest } from "./manifest.ts";
+import { byLatest, byNewest, entryOf, readCatalog, writeCatalog, type CatalogEntry } from "./catalog.ts";
+import { catalogKey, claimKey, latestKey, manifestKey, signatureKey, snapshotId } from "./ids.ts";
+import type { Manifest } from "../domain/manifest.ts";
 import { writeManifest } from "./manifest-text.ts";
 import {
   aboutOneManifest,
+  listSnapshots,
   loadCatalog,
   loadManifest,
   readLatest,
@@ -20,20 +22,41 @@ import {
   type Rebuilt,
 } from "./read.ts";
 import { replaceObject } from "./replace-object.ts";
+import type { ManifestSigner } from "./signing/signer.ts";
+import { parseJson, readIfPresent } from "./small-objects.ts";
 
-/** Returns the manifest as it was written (with its digest). SNAPSHOT_EXISTS, SNAPSHOT_INCOMPLETE, CATALOG_BUSY. */
+export interface PublishOptions {
+  /** It stands in the store, so there is a snapshot whatever fails afterwards. */
+  readonly onWritten?: (sealed: Manifest) => void;
+  readonly signer?: ManifestSigner | undefined;
+}
+
+/** Returns the manifest as it was written (with its digest). SNAPSHOT_EXISTS, SNAPSHOT_INCOMPLETE, CATALOG_BUSY, SIGNING_FAILED. */
 export async function publish(
   store: ObjectStore,
   manifest: Manifest,
   signal: AbortSignal,
   clock: Clock = systemClock,
+  { onWritten, signer }: PublishOptions = {},
 ): Promise<Manifest> {
-  const { manifest: sealed, bytes } = writeManifest(manifest);
+  const sequence = await claimedSequence(store, manifest.id, signal);
+  const { manifest: sealed, bytes } = writeManifest({
+    ...manifest,
+    ...(sequence === undefined ? {} : { sequence }),
+    ...(signer === undefined ? {} : { signedBy: signer.fingerprint }),
+  });
+  const { id } = sealed;
   await requireObjects(store, sealed, signal);
-  await putManifest(store, sealed.id, bytes, signal);
+  if (signer !== undefined) {
+    const signature = { key: signatureKey(id), contentType: "text/plain" };
+    await putOnce(store, signature, await signer.sign(bytes), signal);
+  }
+  await putOnce(store, { key: manifestKey(id), contentType: "application/json" }, bytes, signal);
+  onWritten?.(sealed);
   await addToCatalog(store, entryOf(sealed), clock, signal);
-  await advanceLatest(store, sealed, clock, signal);
-  await store.delete(claimKey(sealed.id), signal);
+  await advanceLatest(store, entryOf(sealed), clock, signal);
+  // Published is published: what is left of the claim is cleared by the next prune.
+  await store.delete(claimKey(sealed.id), signal).catch(() => undefined);
   return sealed;
 }
 
@@ -48,10 +71,11 @@ export async function claimSnapshotId(
   runId: string,
   signal: AbortSignal,
 ): Promise<{ readonly id: string; readonly at: Date }> {
+  const sequence = 1 + highestSequence(await listSnapshots(store, signal));
   for (let seconds = 0; seconds < 60; seconds += 1) {
     const moment = new Date(at.getTime() + seconds * 1000);
     const id = snapshotId(chain.network, chain.stacksHeight, moment);
-    const claim = Buffer.from(`${JSON.stringify({ runId, at: at.toISOString() })}\n`);
+    const claim = Buffer.from(`${JSON.stringify({ runId, at: at.toISOString(), sequence })}\n`);
     try {
       if ((await store.head(manifestKey(id), signal)) !== undefined) continue;
       await store.put(claimKey(id), claim, { ifAbsent: true, contentType: "application/json", signal });
@@ -67,6 +91,23 @@ export async function claimSnapshotId(
       hint: "Give each host a prefix of its own.",
     },
   );
+}
+
+function highestSequence(entries: readonly CatalogEntry[]): number {
+  return entries.reduce((highest, { sequence = 0 }) => Math.max(highest, sequence), 0);
+}
+
+const claimSchema = v.looseObject({ sequence: v.pipe(v.number(), v.safeInteger(), v.minValue(0)) });
+
+/** As `claimSnapshotId` noted it; undefined where there is no claim. */
+async function claimedSequence(
+  store: ObjectStore,
+  id: string,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const bytes = await readIfPresent(store, claimKey(id), signal);
+  const claim = v.safeParse(claimSchema, bytes === undefined ? undefined : parseJson(bytes));
+  return claim.success ? claim.output.sequence : undefined;
 }
 
 export interface Reconciled extends Rebuilt {
@@ -93,7 +134,7 @@ export async function reconcile(
   const gone = [...listed.keys()].filter((id) => !present.has(id));
   // Only the difference is applied: what another host publishes meanwhile is in neither and stays.
   if (wrong.length > 0 || gone.length > 0) await changeCatalog(store, wrong, gone, clock, signal);
-  const [newest] = entries;
+  const [newest] = entries.toSorted(byLatest(clock.now()));
   if (newest !== undefined) await advanceLatest(store, newest, clock, signal);
   return { entries, refused: rebuilt.refused, repaired: [...wrong.map(({ id }) => id), ...gone] };
 }
@@ -147,23 +188,22 @@ async function requireObjects(store: ObjectStore, manifest: Manifest, signal: Ab
   }
 }
 
-async function putManifest(
+async function putOnce(
   store: ObjectStore,
-  id: string,
+  { key, contentType }: { readonly key: string; readonly contentType: string },
   bytes: Uint8Array,
   signal: AbortSignal,
 ): Promise<void> {
-  const key = manifestKey(id);
   try {
-    await store.put(key, bytes, { ifAbsent: true, contentType: "application/json", signal });
+    await store.put(key, bytes, { ifAbsent: true, contentType, signal });
   } catch (error) {
     if (!hasCode(error, "PRECONDITION_FAILED")) throw error;
     // A put whose answer was lost is sent again and then finds itself.
-    const present = await store.get(key, { signal });
-    if (Buffer.compare(present.bytes, bytes) === 0) return;
+    const present = await readIfPresent(store, key, signal);
+    if (present !== undefined && Buffer.compare(present, bytes) === 0) return;
     throw new ActionError(
       "SNAPSHOT_EXISTS",
-      `There is a snapshot ${id} in ${store.url} already; it is never overwritten.`,
+      `There is ${store.urlOf(key)} already; it is never overwritten.`,
       {
         cause: error,
         hint: "Another host published the same height in the same second. Run this again.",
@@ -184,10 +224,10 @@ async function addToCatalog(
   await reconcile(store, clock, signal, true);
 }
 
-/** `latest.json` names this snapshot unless it names a newer one that exists. */
+/** `latest.json` names this snapshot unless it names one that exists and goes before it. */
 async function advanceLatest(
   store: ObjectStore,
-  candidate: { readonly id: string; readonly createdAt: string },
+  candidate: CatalogEntry,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
@@ -199,7 +239,9 @@ async function advanceLatest(
       const named = bytes === undefined ? undefined : readLatest(bytes);
       if (named === candidate.id) return undefined;
       const present = named === undefined ? undefined : await findManifest(store, named, signal);
-      return present !== undefined && byNewest(present, candidate) < 0 ? undefined : next;
+      return present !== undefined && byLatest(clock.now())(entryOf(present), candidate) < 0
+        ? undefined
+        : next;
     },
     clock,
     signal,

@@ -1,40 +1,58 @@
 /** Reading what is published: one manifest, the catalogue, and which snapshot a selector means. */
+import type { SnapshotSelector } from "../domain/options.ts";
+import { createHash } from "node:crypto";
 import * as v from "valibot";
-import type { SnapshotSelector } from "../config.ts";
-import { ActionError, hasCode } from "../errors.ts";
+import { ActionError, hasCode } from "../domain/errors.ts";
 import type { ObjectStore } from "../store/port.ts";
-import { byNewest, entryOf, readCatalog, type CatalogEntry } from "./catalog.ts";
+import { Limiter } from "../system/concurrency.ts";
+import { systemClock, type Clock } from "../system/clock.ts";
+import { byLatest, byNewest, entryOf, readCatalog, type CatalogEntry } from "./catalog.ts";
 import { catalogKey, latestKey, manifestKey, snapshotsPrefix, tombstoneKey } from "./ids.ts";
-import { snapshotIdSchema, type Manifest } from "./manifest.ts";
+import { snapshotIdSchema, type Manifest } from "../domain/manifest.ts";
 import { readManifest } from "./manifest-text.ts";
+import { catalogBytes, parseJson, readIfPresent, readUnlessDamaged } from "./small-objects.ts";
 
-/** Far above any real manifest: what is larger is none, and is not read into memory. */
-const longestManifestBytes = 16 * 1024 * 1024;
-
-/** Errors: SNAPSHOT_NOT_FOUND, MANIFEST_INVALID, MANIFEST_NEWER, and the store's. */
-export async function loadManifest(store: ObjectStore, id: string, signal: AbortSignal): Promise<Manifest> {
+/**
+ * Errors: SNAPSHOT_NOT_FOUND, MANIFEST_INVALID, MANIFEST_NEWER, and the store's, which may check signatures. `sha256`: what its
+ * bytes must have, or DIGEST_DIFFERS, before anything of them is looked at.
+ */
+export async function loadManifest(
+  store: ObjectStore,
+  id: string,
+  signal: AbortSignal,
+  sha256?: string,
+): Promise<Manifest> {
   const key = manifestKey(v.is(snapshotIdSchema, id) ? id : noSuchId(id));
   const where = store.urlOf(key);
-  const found = await store.head(key, signal);
-  if (found === undefined) throw notFound(`There is no snapshot ${id} in ${store.url}.`);
-  if (found.size > longestManifestBytes) {
-    throw new ActionError("MANIFEST_INVALID", `${where} has ${found.size} bytes; no manifest is that large.`);
+  let bytes: Uint8Array | undefined;
+  try {
+    bytes = await readIfPresent(store, key, signal);
+  } catch (cause) {
+    if (!hasCode(cause, "OBJECT_TOO_LARGE")) throw cause;
+    throw new ActionError("MANIFEST_INVALID", `${where} is larger than any manifest.`, { cause });
   }
-  const { bytes } = await store.get(key, { signal });
+  if (bytes === undefined) throw notFound(`There is no snapshot ${id} in ${store.url}.`);
+  const found = createHash("sha256").update(bytes).digest("hex");
+  if (sha256 !== undefined && found !== sha256) {
+    throw new ActionError("DIGEST_DIFFERS", `${where} has the SHA-256 ${found}, and ${sha256} was expected.`);
+  }
   return readManifest(bytes, id, where);
 }
 
-/** The manifest a selector means. Errors as `loadManifest`, and NETWORK_AMBIGUOUS. */
+/** The manifest a selector means. Errors as `loadManifest`, to which `sha256` goes, and NETWORK_AMBIGUOUS. */
 export async function resolveSnapshot(
   store: ObjectStore,
   selector: SnapshotSelector,
   signal: AbortSignal,
+  clock: Clock = systemClock,
+  sha256?: string,
 ): Promise<Manifest> {
-  if (selector.kind === "id") return await loadManifest(store, selector.id, signal);
-  if (selector.kind === "latest") return await loadLatest(store, signal);
-  if (selector.kind === "height") return await loadAtHeight(store, selector.atMost, signal);
+  const load = async (id: string): Promise<Manifest> => await loadManifest(store, id, signal, sha256);
+  if (selector.kind === "id") return await load(selector.id);
+  if (selector.kind === "latest") return await loadLatest(store, clock, signal, load);
+  if (selector.kind === "height") return await loadAtHeight(store, selector.atMost, signal, load);
   throw new ActionError(
-    "SNAPSHOT_FOREIGN",
+    "SNAPSHOT_EXTERNAL",
     `${selector.url} is an archive made elsewhere, not a snapshot in a catalogue.`,
   );
 }
@@ -52,13 +70,9 @@ export async function loadCatalog(
   store: ObjectStore,
   signal: AbortSignal,
 ): Promise<readonly CatalogEntry[] | undefined> {
-  try {
-    const { bytes } = await store.get(catalogKey, { signal });
-    return readCatalog(bytes, store.urlOf(catalogKey))?.snapshots.toSorted(byNewest);
-  } catch (error) {
-    if (hasCode(error, "OBJECT_NOT_FOUND")) return undefined;
-    throw error;
-  }
+  const bytes = await readUnlessDamaged(store, catalogKey, signal, catalogBytes);
+  if (bytes === undefined) return undefined;
+  return readCatalog(bytes, store.urlOf(catalogKey))?.snapshots.toSorted(byNewest);
 }
 
 export interface Rebuilt {
@@ -76,19 +90,22 @@ export async function rebuildEntries(
   const entries: CatalogEntry[] = [];
   const refused: { id: string; error: ActionError }[] = [];
   const ids = await listManifestIds(store, signal);
-  const work = ids.values();
-  const worker = async (): Promise<void> => {
-    for (const id of work) {
-      try {
-        entries.push(known.get(id) ?? entryOf(await loadManifest(store, id, signal)));
-      } catch (error) {
-        if (!(error instanceof ActionError) || !aboutOneManifest.has(error.code)) throw error;
-        // Removed since it was listed: that is no refusal.
-        if (error.code !== "SNAPSHOT_NOT_FOUND") refused.push({ id, error });
-      }
+  const reads = new Limiter({ count: 8, signal });
+  const read = async (id: string): Promise<void> => {
+    try {
+      entries.push(known.get(id) ?? entryOf(await loadManifest(store, id, signal)));
+    } catch (error) {
+      if (!(error instanceof ActionError) || !aboutOneManifest.has(error.code)) throw error;
+      // Removed since it was listed: that is no refusal.
+      if (error.code !== "SNAPSHOT_NOT_FOUND") refused.push({ id, error });
     }
   };
-  await Promise.all(Array.from({ length: 8 }, worker));
+  try {
+    for (const id of ids) await reads.add(async () => await read(id));
+    await reads.drain();
+  } finally {
+    await reads.idle();
+  }
   return { entries: entries.sort(byNewest), refused };
 }
 
@@ -97,6 +114,9 @@ export const aboutOneManifest: ReadonlySet<string> = new Set([
   "SNAPSHOT_NOT_FOUND",
   "MANIFEST_INVALID",
   "MANIFEST_NEWER",
+  "SIGNATURE_MISSING",
+  "SIGNATURE_INVALID",
+  "SIGNER_UNKNOWN",
 ]);
 
 /** Ids of the folders that hold a manifest and no tombstone. */
@@ -115,36 +135,39 @@ const latestSchema = v.looseObject({ id: snapshotIdSchema, manifest: v.string() 
 
 /** The id in `latest.json`; undefined when there is none or it cannot be read. */
 export function readLatest(bytes: Uint8Array): string | undefined {
-  try {
-    const parsed = v.safeParse(latestSchema, JSON.parse(Buffer.from(bytes).toString("utf8")));
-    return parsed.success ? parsed.output.id : undefined;
-  } catch {
-    return undefined;
-  }
+  const parsed = v.safeParse(latestSchema, parseJson(bytes));
+  return parsed.success ? parsed.output.id : undefined;
 }
 
-async function loadLatest(store: ObjectStore, signal: AbortSignal): Promise<Manifest> {
-  const named = await store.get(latestKey, { signal }).then(
-    ({ bytes }) => readLatest(bytes),
-    (error: unknown) => {
-      if (hasCode(error, "OBJECT_NOT_FOUND")) return undefined;
-      throw error;
-    },
-  );
+type Load = (id: string) => Promise<Manifest>;
+
+async function loadLatest(
+  store: ObjectStore,
+  clock: Clock,
+  signal: AbortSignal,
+  load: Load,
+): Promise<Manifest> {
+  const bytes = await readUnlessDamaged(store, latestKey, signal);
+  const named = bytes === undefined ? undefined : readLatest(bytes);
   if (named !== undefined) {
     try {
-      return await loadManifest(store, named, signal);
+      return await load(named);
     } catch (error) {
       // Retention may have moved on between the two looks; then the catalogue knows the newest.
       if (!hasCode(error, "SNAPSHOT_NOT_FOUND")) throw error;
     }
   }
-  const [newest] = await listSnapshots(store, signal);
+  const [newest] = (await listSnapshots(store, signal)).toSorted(byLatest(clock.now()));
   if (newest === undefined) throw notFound(`There is no snapshot in ${store.url} yet.`);
-  return await loadManifest(store, newest.id, signal);
+  return await load(newest.id);
 }
 
-async function loadAtHeight(store: ObjectStore, atMost: number, signal: AbortSignal): Promise<Manifest> {
+async function loadAtHeight(
+  store: ObjectStore,
+  atMost: number,
+  signal: AbortSignal,
+  load: Load,
+): Promise<Manifest> {
   const all = await listSnapshots(store, signal);
   const low = all.filter(({ stacksHeight }) => stacksHeight <= atMost);
   const networks = [...new Set(low.map(({ network }) => network))];
@@ -159,14 +182,21 @@ async function loadAtHeight(store: ObjectStore, atMost: number, signal: AbortSig
   }
   const [best] = low.toSorted((a, b) => b.stacksHeight - a.stacksHeight || byNewest(a, b));
   if (best === undefined) {
-    const lowest = Math.min(...all.map(({ stacksHeight }) => stacksHeight));
+    const lowest = all.reduce((least, { stacksHeight }) => Math.min(least, stacksHeight), Infinity);
     throw notFound(
       all.length === 0
         ? `There is no snapshot in ${store.url} yet.`
         : `No snapshot in ${store.url} is at height ${atMost} or below; the lowest is at ${lowest}.`,
     );
   }
-  return await loadManifest(store, best.id, signal);
+  const manifest = await load(best.id);
+  if (manifest.chain.stacksHeight <= atMost) return manifest;
+  // Nobody signs the catalogue.
+  throw new ActionError(
+    "MANIFEST_INVALID",
+    `${best.id} is at height ${manifest.chain.stacksHeight}, and the catalogue of ${store.url} says ${best.stacksHeight}.`,
+    { hint: "Run `command: prune`, which makes the catalogue say what the manifests say." },
+  );
 }
 
 function noSuchId(id: string): never {

@@ -3,13 +3,14 @@
  * was faster, else again. Where a store cannot enforce the condition, what stands afterwards is looked at once more;
  * that is as good as it gets without a lock, and `reconcile` repairs the rest.
  */
-import { ActionError, hasCode } from "../errors.ts";
+import { ActionError, hasCode } from "../domain/errors.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { Clock } from "../system/clock.ts";
+import { retry } from "../system/retry.ts";
+import { catalogBytes } from "./small-objects.ts";
 
 const attempts = 40;
-const firstPauseMs = 50;
-const longestPauseMs = 2_000;
+const pauses = { firstPauseMs: 50, longestPauseMs: 2_000 };
 /** Long enough for a write that was on its way when ours was made to have arrived. */
 const lookAgainMs = 1_500;
 
@@ -24,26 +25,40 @@ export async function replaceObject(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
-  for (let attempt = 0; attempt < attempts; attempt += 1) {
-    const now = await read(store, key, signal);
-    const next = await edit(now?.bytes);
-    if (next === undefined) return;
-    if (await wrote(store, key, next, now, signal)) {
-      if (store.capabilities.conditionalWrites) return;
-      // Not enforced: somebody who read before us may have written after us. The next turn finds nothing to change.
-      await clock.sleep(lookAgainMs * (0.5 + Math.random()), signal);
-      continue;
-    }
-    const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** attempt);
-    await clock.sleep(pauseMs * (0.5 + Math.random()), signal);
+  const policy = {
+    attempts,
+    ...pauses,
+    passes: (error: unknown) => error instanceof NotYet && error,
+    signal,
+    clock,
+  };
+  try {
+    await retry(policy, async () => {
+      const now = await read(store, key, signal);
+      const next = await edit(now?.bytes);
+      if (next === undefined) return;
+      if (!(await wrote(store, key, next, now, signal))) throw new NotYet(0);
+      // Not enforced: another host that read before us may have written after us. The next attempt finds nothing to change.
+      if (!store.capabilities.conditionalWrites) throw new NotYet(lookAgainMs * (0.5 + Math.random()));
+    });
+  } catch (error) {
+    if (!(error instanceof NotYet)) throw error;
+    throw new ActionError(
+      "CATALOG_BUSY",
+      `${store.urlOf(key)} was changed by others each of ${attempts} times.`,
+      { hint: "Run this again, and let fewer hosts publish to one prefix at the same moment." },
+    );
   }
-  throw new ActionError(
-    "CATALOG_BUSY",
-    `${store.urlOf(key)} was changed by others each of ${attempts} times.`,
-    {
-      hint: "Run this again, and let fewer hosts publish to one prefix at the same moment.",
-    },
-  );
+}
+
+/** Another was faster, or may have been: to be looked at again. */
+class NotYet extends Error {
+  readonly afterMs: number;
+
+  constructor(afterMs: number) {
+    super("The object is not as it is to be.");
+    this.afterMs = afterMs;
+  }
 }
 
 interface Version {
@@ -53,11 +68,14 @@ interface Version {
 
 async function read(store: ObjectStore, key: string, signal: AbortSignal): Promise<Version | undefined> {
   try {
-    const { bytes, info } = await store.get(key, { signal });
+    const { bytes, info } = await store.get(key, { signal, atMostBytes: catalogBytes });
     return { bytes, etag: info.etag };
   } catch (error) {
     if (hasCode(error, "OBJECT_NOT_FOUND")) return undefined;
-    throw error;
+    if (!hasCode(error, "OBJECT_TOO_LARGE")) throw error;
+    // Damaged, like one that is no JSON: it is made again.
+    const info = await store.head(key, signal);
+    return info === undefined ? undefined : { bytes: new Uint8Array(), etag: info.etag };
   }
 }
 

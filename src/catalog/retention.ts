@@ -3,14 +3,16 @@
  * -monthly (https://restic.readthedocs.io/en/stable/060_forget.html), in UTC. Rules apply to each network and profile by
  * itself: a snapshot made for sharing is no backup, and testnet does not use up mainnet's days.
  */
-import type { Retention } from "../config.ts";
-import { byNewest, type CatalogEntry } from "./catalog.ts";
+import type { Retention } from "../domain/options.ts";
+import { byLatest, byNewest, isAfter, takenAt, type CatalogEntry } from "./catalog.ts";
 
 export type Candidate = Pick<
   CatalogEntry,
   "id" | "createdAt" | "network" | "profile" | "verified" | "pinned"
 > &
-  Partial<Pick<CatalogEntry, "volumes">>;
+  Partial<Pick<CatalogEntry, "volumes" | "sequence" | "imported">> & {
+    readonly cut?: { readonly at?: string | undefined };
+  };
 
 export interface Decision {
   readonly id: string;
@@ -19,14 +21,23 @@ export interface Decision {
   readonly reasons: readonly string[];
 }
 
+export interface RetentionFacts {
+  readonly now: number;
+  /** Ids that a running restore reads. */
+  readonly announced?: ReadonlySet<string>;
+  /** What this very run has published: it stays, whatever any clock says. */
+  readonly published?: string | undefined;
+}
+
 /**
- * One decision for each snapshot, newest first. Without any rule everything stays. `announced`: ids that a running
- * restore reads. Whatever the rules say, of each network and profile the newest and the newest verified one stay.
+ * One decision for each snapshot, newest first. Without any rule everything stays. Whatever the rules say, of each network
+ * and profile the newest and the newest verified one stay. A snapshot dated after now takes the place of no other: it is
+ * judged by the date of the one that was cut after it, and stays as long as there is none.
  */
 export function decideRetention(
   snapshots: readonly Candidate[],
   rules: Retention,
-  announced: ReadonlySet<string> = new Set(),
+  { now, announced = new Set(), published }: RetentionFacts,
 ): readonly Decision[] {
   const reasons = new Map<string, string[]>(snapshots.map(({ id }) => [id, []]));
   const keep = (id: string | undefined, reason: string): void => {
@@ -35,12 +46,17 @@ export function decideRetention(
   const buckets = bucketsOf(rules);
   for (const group of groups(snapshots)) {
     const newest = group.toSorted(byNewest);
+    const dated = dateAll(newest, now);
     if (buckets.length === 0) for (const { id } of newest) keep(id, "no rule is set");
-    for (const bucket of buckets) fill(bucket, newest, keep);
-    keep(newest[0]?.id, "newest");
-    keep(newestVerified(newest)?.id, "newest verified");
+    for (const bucket of buckets) fill(bucket, dated, keep);
+    const byRank = group.toSorted(byLatest(now));
+    keep(byRank[0]?.id, "newest");
+    keep(newestVerified(byRank)?.id, "newest verified");
+    const judged = new Set(dated.map(({ id }) => id));
     for (const { id, pinned } of newest) {
+      if (!judged.has(id)) keep(id, "dated after now");
       if (pinned) keep(id, "pinned");
+      if (id === published) keep(id, "published by this run");
       if (announced.has(id)) keep(id, "a restore reads it");
     }
   }
@@ -62,6 +78,22 @@ export function decideRetention(
   });
 }
 
+interface Dated {
+  readonly id: string;
+  readonly at: Date;
+}
+
+/** With the date to judge each by, newest first; without those of which nothing says that they are not of the future. */
+function dateAll(newest: readonly Candidate[], now: number): readonly Dated[] {
+  const dated: Dated[] = [];
+  for (const entry of newest) {
+    const next = dated.at(-1);
+    if (!isAfter(entry, now)) dated.push({ id: entry.id, at: new Date(takenAt(entry)) });
+    else if (entry.sequence !== undefined && next !== undefined) dated.push({ id: entry.id, at: next.at });
+  }
+  return dated;
+}
+
 interface Bucket {
   readonly name: string;
   readonly count: number;
@@ -80,24 +112,19 @@ function bucketsOf(rules: Retention): readonly Bucket[] {
 }
 
 /** As restic does it: the newest of each value, and the very oldest while there are places left. */
-function fill(
-  bucket: Bucket,
-  newest: readonly Candidate[],
-  keep: (id: string, reason: string) => void,
-): void {
-  let left = bucket.count;
-  let last: string | undefined;
-  for (const [position, { id, createdAt }] of newest.entries()) {
-    if (left === 0) return;
-    const value = bucket.valueOf(new Date(createdAt), position);
-    if (value === last && position !== newest.length - 1) continue;
-    keep(id, value === last ? `${bucket.name}, oldest` : `${bucket.name} ${value}`);
-    last = value;
-    left -= 1;
+function fill(bucket: Bucket, newest: readonly Dated[], keep: (id: string, reason: string) => void): void {
+  const taken = new Set<string>();
+  for (const [position, { id, at }] of newest.entries()) {
+    if (taken.size === bucket.count) return;
+    const value = bucket.valueOf(at, position);
+    const isTaken = taken.has(value);
+    if (isTaken && position !== newest.length - 1) continue;
+    keep(id, isTaken ? `${bucket.name}, oldest` : `${bucket.name} ${value}`);
+    taken.add(value);
   }
 }
 
-/** Its databases were opened and proved, or, where none was, at least its bytes. */
+/** Its databases were opened and checked, or, where none was, at least its bytes. */
 function newestVerified(newest: readonly Candidate[]): Candidate | undefined {
   return (
     newest.find(({ verified }) => verified === "database") ??

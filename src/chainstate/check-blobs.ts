@@ -3,7 +3,7 @@
  * tip's trie there is the tip's: it carries the root that the tip's header commits to. A longer file is harmless (the
  * node appends before it records).
  */
-import type { Outcome } from "./checks.ts";
+import type { Outcome } from "./finding.ts";
 import { databases } from "./layout.ts";
 import type { BlobFiles } from "./source.ts";
 import type { Header, Tips } from "./tips.ts";
@@ -42,17 +42,17 @@ async function checkOne(
   if (size === undefined) return { problem: `${file} is missing: it holds the tries, ${end} bytes of them` };
   if (size < end)
     return { problem: `${file} is cut short: ${size} of the ${end} bytes that its table records` };
-  const foreign = await whyForeign(tips, database, blobs);
-  return foreign === undefined
+  const external = await whyExternal(tips, database, blobs);
+  return external === undefined
     ? { detail: `${file} holds the ${end} bytes recorded` }
-    : { problem: `${file} ${foreign}` };
+    : { problem: `${file} ${external}` };
 }
 
 /**
  * Why the trie that stands where the tip's should is another block's: a swapped, stale or empty file holds another root
  * there, or none.
  */
-async function whyForeign(tips: Tips, database: string, blobs: BlobFiles): Promise<string | undefined> {
+async function whyExternal(tips: Tips, database: string, blobs: BlobFiles): Promise<string | undefined> {
   if (blobs.read === undefined || database === sortition) return undefined;
   const last = await tips.lastTrie(database);
   const header = last === undefined ? undefined : await tips.header(last);

@@ -1,6 +1,6 @@
 /** The tip of the databases against what the node said of itself before it was stopped. */
-import type { ChainFacts } from "../catalog/manifest.ts";
-import { ActionError } from "../errors.ts";
+import type { ChainFacts } from "../domain/manifest.ts";
+import { ActionError } from "../domain/errors.ts";
 
 /** Of `/v2/info`. */
 interface Info {
@@ -19,7 +19,7 @@ const farBlocks = 200;
 
 /**
  * The databases may be ahead: the node ran on for a moment. Throws TIP_BEHIND_RPC when they are behind what was said, and
- * RPC_OF_ANOTHER_CHAIN; returns a warning for what is odd but proves nothing.
+ * RPC_OF_ANOTHER_CHAIN; returns a warning for what is odd and no evidence.
  */
 export function compareWithRpc(facts: ChainFacts, info: Info, tenure?: Tenure): string | undefined {
   if (facts.chainId !== null && facts.chainId !== info.network_id) {

@@ -4,9 +4,10 @@
  */
 import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { throwIfAborted } from "../errors.ts";
+import { throwIfAborted } from "../domain/errors.ts";
+import { Limiter } from "../system/concurrency.ts";
 import { rootOf } from "./check-blobs.ts";
-import { failed, notMade, type Outcome, passed } from "./checks.ts";
+import { failed, notMade, type Outcome, passed } from "./finding.ts";
 import type { FoundDatabase } from "./find-databases.ts";
 import { databases } from "./layout.ts";
 import { type DatabaseReader, DatabaseUnreadableError } from "./read-only-database.ts";
@@ -43,29 +44,31 @@ export async function checkPages(options: PageCheckOptions): Promise<Outcome> {
   const pragma = depth === "quick" ? "quick_check" : "integrity_check";
   const queue = options.databases
     .filter((each) => each.damage === undefined)
-    .toSorted((a, b) => sizeOf(a) - sizeOf(b));
+    .toSorted((a, b) => sizeOf(b) - sizeOf(a));
   const totalBytes = queue.reduce((sum, database) => sum + sizeOf(database), 0);
   const count = queue.length;
   const problems: { database: string; detail: string }[] = [];
   const readers: DatabaseReader[] = [];
-  const work = async (): Promise<void> => {
-    const reader = await options.openReader();
-    readers.push(reader);
-    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-      throwIfAborted(signal);
-      const problem = await problemOfPages(reader, next.path, pragma);
-      if (problem !== undefined) problems.push({ database: next.path, detail: problem });
-    }
+  const idle: DatabaseReader[] = [];
+  const check = async (path: string): Promise<void> => {
+    let reader = idle.pop();
+    if (reader === undefined) readers.push((reader = await options.openReader()));
+    const problem = await problemOfPages(reader, path, pragma);
+    if (problem !== undefined) problems.push({ database: path, detail: problem });
+    idle.push(reader);
   };
+  const limiter = new Limiter({ count: availableParallelism(), signal });
   const timer = setInterval(() => {
     void readSoFar(readers).then((bytes) =>
       onProgress?.({ doneBytes: Math.min(bytes, totalBytes), totalBytes }),
     );
   }, progressEveryMs);
   try {
-    await allSettled(Array.from({ length: Math.min(count, availableParallelism()) }, work));
+    for (const { path } of queue) await limiter.add(async () => await check(path));
+    await limiter.drain();
   } finally {
     clearInterval(timer);
+    await limiter.idle();
     for (const reader of readers) await reader.end();
   }
   onProgress?.({ doneBytes: totalBytes, totalBytes });
@@ -74,12 +77,6 @@ export async function checkPages(options: PageCheckOptions): Promise<Outcome> {
 }
 
 const sizeOf = (database: FoundDatabase): number => database.sizeBytes + database.walBytes;
-
-/** Waits for every worker before it throws the first one's error, so that none is left behind. */
-async function allSettled(workers: readonly Promise<void>[]): Promise<void> {
-  for (const outcome of await Promise.allSettled(workers))
-    if (outcome.status === "rejected") throw outcome.reason;
-}
 
 async function problemOfPages(
   reader: DatabaseReader,

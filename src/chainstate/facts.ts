@@ -1,6 +1,6 @@
 /** What the databases say of the chain, for manifest and summary: the tip that a snapshot is of, not the RPC's. */
 import { basename } from "node:path";
-import type { ChainFacts } from "../catalog/manifest.ts";
+import type { ChainFacts } from "../domain/manifest.ts";
 import { databases } from "./layout.ts";
 import { DatabaseUnreadableError } from "./read-only-database.ts";
 import { numberOf, textOf } from "./source.ts";

@@ -1,8 +1,8 @@
 /** Finds the databases of a directory, and what of a chainstate is not where it should be, before anything is opened. */
 import { lstat, readdir } from "node:fs/promises";
-import { ActionError, hasCode, throwIfAborted } from "../errors.ts";
+import { ActionError, hasCode, throwIfAborted } from "../domain/errors.ts";
 import { decodePath, fsPath } from "../system/path-bytes.ts";
-import { databases, essentialDatabases, isDatabase, isScratch } from "./layout.ts";
+import { databases, essentialDatabases, isDatabase, isScratch, isWriteOnceDirectory } from "./layout.ts";
 import { type DatabaseFile, lookAtDatabase } from "./sqlite-file.ts";
 
 export interface FoundDatabase extends DatabaseFile {
@@ -18,9 +18,6 @@ export interface FoundFiles {
   readonly hasPruningManifest: boolean;
 }
 
-/** Directories of epoch-2 blocks, of which there are tens of thousands and no database in any. */
-const blockDirectory = /^chainstate\/blocks\/[0-9a-f]{4}$/;
-
 /** Throws CHAINSTATE_NOT_FOUND where `dir` is no readable directory. */
 export async function findDatabases(dir: string, signal: AbortSignal): Promise<FoundFiles> {
   const found: FoundDatabase[] = [];
@@ -31,7 +28,7 @@ export async function findDatabases(dir: string, signal: AbortSignal): Promise<F
     for (const entry of await list(dir, at)) {
       const path = at === "" ? entry.name : `${at}/${entry.name}`;
       if (entry.isDirectory()) {
-        if (!blockDirectory.test(path) && !isScratch(path)) pending.push(path);
+        if (!isWriteOnceDirectory(path) && !isScratch(path)) pending.push(path);
       } else if (entry.isSymbolicLink() && leadsToChainstate(path)) {
         // Blobs alone are followed when the archive is written.
         problems.push({

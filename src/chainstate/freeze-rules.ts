@@ -1,4 +1,4 @@
-/** What a freezer has to know of a chainstate's databases (`DatabaseRules` of the freeze room), asked inside its cut. */
+/** What a freezer has to know of a chainstate's databases (`DatabaseRules` of the freeze layer), asked inside its cut. */
 import { databases } from "./layout.ts";
 import { runTipChecks } from "./checks.ts";
 import type { Ask } from "./read-only-database.ts";
@@ -21,10 +21,10 @@ export const chainstateRules = {
     return marfs.includes(database) ? `${database}.blobs` : undefined;
   },
 
-  async recordedLength(database: string, ask: Ask): Promise<number | "unsettled"> {
+  async recordedLength(database: string, ask: Ask): Promise<number | "unstable"> {
     const schema = await Schema.of({ ask, has: () => true }, database);
     if (!hasExternalTries(schema)) return 0;
-    if (await hasUnconfirmedTries(ask, database)) return "unsettled";
+    if (await hasUnconfirmedTries(ask, database)) return "unstable";
     return recordedEnd(ask, database, schema);
   },
 
@@ -38,7 +38,7 @@ export const chainstateRules = {
   },
 };
 
-/** All databases that are there are held; before Nakamoto one of them is not. */
+/** All databases that are there are frozen; before Nakamoto one of them is not. */
 async function asked(ask: Ask): Promise<ChainSource> {
   const hasNakamoto = await ask(databases.nakamoto, "SELECT 1 AS found").then(
     () => true,

@@ -2,8 +2,8 @@
  * Whether a snapshot fits the node it is to be given to, from its manifest alone: nothing is downloaded for the answer.
  * What is not known on either side is not compared.
  */
-import type { ChainFacts } from "../catalog/manifest.ts";
-import { ActionError } from "../errors.ts";
+import type { ChainFacts } from "../domain/manifest.ts";
+import { ActionError } from "../domain/errors.ts";
 
 /** What the snapshot is compared with. */
 export interface Target {
@@ -15,6 +15,8 @@ export interface Target {
   readonly node: { readonly network_id: number; readonly parent_network_id: number } | undefined;
   /** The operator's explicit word that a newer schema is wanted. */
   readonly allowNewerSchema: boolean;
+  /** The operator's explicit word that it may go back, or that this very snapshot is wanted. */
+  readonly allowLowerHeight: boolean;
 }
 
 type Schemas = ChainFacts["schemas"];
@@ -27,12 +29,20 @@ const newestSchemas: readonly {
   { version: "4.0.2", schemas: { index: 14, sortition: 11, burnchain: 3, nakamoto: 5, marf: 3, headers: 3 } },
 ];
 
+/** From which release on a node writes what older ones cannot read, without raising a schema. */
+const unannounced: readonly { readonly version: string; readonly what: string }[] = [
+  { version: "3.3.0.0.6", what: "compressed tries (`marf_compress`)" },
+];
+
 const mainnetChainId = 1;
 /** Burnchain modes, after which nodes name their mode directories. Others are names of an operator's own. */
 const modes = new Set(["mainnet", "xenon", "krypton", "neon", "nakamoto-neon", "mocknet", "helium", "argon"]);
 
-/** Throws NETWORK_DIFFERS, SCHEMA_NEWER or SNAPSHOT_PRUNED. */
-export function checkFits(chain: ChainFacts, target: Target): void {
+/**
+ * Throws NETWORK_DIFFERS, SNAPSHOT_PRUNED, SCHEMA_NEWER or HEIGHT_LOWER. `producer`: the version of the node that wrote the chainstate, where
+ * it is known.
+ */
+export function checkFits(chain: ChainFacts, target: Target, producer?: string | null): void {
   refuseOtherNetwork(chain, target);
   if (
     chain.pruned &&
@@ -48,7 +58,19 @@ export function checkFits(chain: ChainFacts, target: Target): void {
       },
     );
   }
-  if (!target.allowNewerSchema) refuseNewerSchema(chain.schemas, target);
+  if (!target.allowNewerSchema) {
+    refuseNewerSchema(chain.schemas, target);
+    refuseNewerProducer(producer, target);
+  }
+  const lower = describeLower(chain, target);
+  if (lower !== undefined && !target.allowLowerHeight) throw new ActionError("HEIGHT_LOWER", lower);
+}
+
+/** That the chain goes back, in a sentence; undefined where it does not, or nothing is known. */
+export function describeLower(chain: ChainFacts, { replaced }: Target): string | undefined {
+  if (replaced === undefined || replaced.stacksTip === null || chain.stacksTip === null) return undefined;
+  if (chain.stacksHeight >= replaced.stacksHeight) return undefined;
+  return `The snapshot is at Stacks height ${chain.stacksHeight}, and the chainstate to be replaced at ${replaced.stacksHeight}.`;
 }
 
 function refuseOtherNetwork(chain: ChainFacts, { replaced, node }: Target): void {
@@ -94,6 +116,21 @@ function refuseNewerSchema(schemas: Schemas, { replaced, nodeVersion }: Target):
     const here = replaced?.schemas[name] ?? null;
     if (here !== null && version > here)
       throw newer(name, version, `the chainstate to be replaced has ${here}`);
+  }
+}
+
+/** What a node of a later release may have written is taken to be there: only the tries themselves would tell. */
+function refuseNewerProducer(producer: string | null | undefined, { nodeVersion }: Target): void {
+  if (producer === null || producer === undefined || nodeVersion === undefined) return;
+  for (const { version, what } of unannounced) {
+    if (compareVersions(producer, version) < 0 || compareVersions(nodeVersion, version) >= 0) continue;
+    throw new ActionError(
+      "SCHEMA_NEWER",
+      `The snapshot is of stacks-node ${producer}, which writes ${what} from ${version} on; stacks-node ${nodeVersion} cannot read them.`,
+      {
+        hint: "Upgrade the node first, choose an older snapshot, or, when you know that its node did not write them, set `allow-newer-schema: true`.",
+      },
+    );
   }
 }
 

@@ -2,21 +2,27 @@
  * One look at a chainstate that nobody writes to: facts, checks, databases. Reads only, changes not a byte. For
  * commands: before an archive is written, on what was restored before it is swapped in, and for `verify`.
  */
-import type { ChainFacts, CheckResult } from "../catalog/manifest.ts";
-import { ActionError, throwIfAborted } from "../errors.ts";
-import { type Finding, runChecks } from "./checks.ts";
+import type { ChainFacts, CheckResult, ProofRecord } from "../domain/manifest.ts";
+import { ActionError, throwIfAborted } from "../domain/errors.ts";
+import { runChecks } from "./checks.ts";
+import type { Finding } from "./finding.ts";
 import { checkBlobRecords, checkPages, type OnProgress } from "./depth.ts";
 import { factsOf } from "./facts.ts";
 import { findDatabases, type FoundDatabase } from "./find-databases.ts";
 import { databases, essentialDatabases } from "./layout.ts";
 import { type Ask, openReader } from "./read-only-database.ts";
 import { type BlobFiles, blobsOf } from "./source.ts";
+import type { ProofRange } from "./proof/plan.ts";
+import { proofVersion, prove, type ProofResult } from "./proof/proof.ts";
 import { Tips } from "./tips.ts";
 
 export { compareWithRpc } from "./compare-rpc.ts";
 
-/** `tips`: the checks A to H. `quick`, `full`: SQLite's own checks too. `none`: facts alone. */
-export type CheckDepth = "tips" | "quick" | "full" | "none";
+/**
+ * `tips`: the checks A to H. `quick`: SQLite's `quick_check` too, and the proof of the last blocks. `proof`: the proof of
+ * what was not proven before. `full`: SQLite's `integrity_check`, and the proof of everything. `none`: facts alone.
+ */
+export type CheckDepth = "tips" | "quick" | "proof" | "full" | "none";
 
 export interface InspectOptions {
   /** The mode directory, absolute. */
@@ -35,6 +41,10 @@ export interface InspectOptions {
   readonly network?: string;
   /** Runs the reading process as another user. */
   readonly elevate?: (argv: readonly string[]) => readonly string[];
+  /** What was proven before of this chainstate: depth `proof` proves what came after. */
+  readonly proven?: ProofRecord | undefined;
+  /** False: the directory holds the databases of a snapshot, not its epoch-2 block files. */
+  readonly hasBlockFiles?: boolean;
 }
 
 export interface Inspection {
@@ -45,6 +55,8 @@ export interface Inspection {
   readonly databases: readonly FoundDatabase[];
   /** Databases that failed checks put the blame on, without repetition. */
   readonly blamed: readonly string[];
+  /** All up to there is proven, by this look and those before it. */
+  readonly proof?: ProofRecord;
 }
 
 /** CHAINSTATE_NOT_FOUND where there is no directory; everything that is wrong inside it is in the result. */
@@ -78,9 +90,16 @@ export async function inspectChainstate(options: InspectOptions): Promise<Inspec
       };
       findings.push({ id: "integrity", ...(await checkPages(pages)) });
     }
-    // Records are told apart by tables that the checks before have found in order.
-    if (depth === "full" && findings.every((finding) => finding.result !== "failed")) {
-      findings.push({ id: "blobs", ...(await checkBlobRecords(tips, signal, options.onProgress)) });
+    // Records and blocks are told apart by tables that the checks before have found in order.
+    const isSound = (): boolean => findings.every((finding) => finding.result !== "failed");
+    let proof: ProofRecord | undefined;
+    if (depth !== "none" && depth !== "tips" && isSound()) {
+      const { upTo, ...outcome } = await proveChainstate(tips, options, ownBlobs);
+      findings.push({ id: "proof", ...outcome });
+      if (upTo !== undefined && depth !== "quick") proof = { upTo, version: proofVersion };
+      // What cannot be proven (a pruned chainstate) can still be read to its end.
+      if (depth === "full" && outcome.result === "not-made")
+        findings.push({ id: "blobs", ...(await checkBlobRecords(tips, signal, options.onProgress)) });
     }
     const facts = await factsOf(tips, dir, found.hasPruningManifest);
     return {
@@ -89,6 +108,7 @@ export async function inspectChainstate(options: InspectOptions): Promise<Inspec
       checks: findings.map(({ id, result, detail }) => ({ id, result, detail })),
       databases: found.databases,
       blamed: [...new Set(findings.flatMap((finding) => finding.databases))],
+      ...(proof === undefined ? {} : { proof }),
     };
   } catch (error) {
     throwIfAborted(signal);
@@ -99,8 +119,33 @@ export async function inspectChainstate(options: InspectOptions): Promise<Inspec
   }
 }
 
+/** Blocks that `quick` proves. */
+const lastBlocks = 100;
+
+async function proveChainstate(
+  tips: Tips,
+  options: InspectOptions,
+  ownBlobs: ReturnType<typeof blobsOf>,
+): Promise<ProofResult> {
+  const { dir, depth, signal, elsewhere, proven, hasBlockFiles = true } = options;
+  // Contents that are read through a snapshot's index have no path that another process could open.
+  const isHere = options.blobs === undefined;
+  let range: ProofRange = { kind: "all" };
+  if (depth === "quick") range = { kind: "last", blocks: lastBlocks };
+  else if (depth === "proof" && proven?.version === proofVersion) range = { kind: "after", ...proven.upTo };
+  return await prove({
+    tips,
+    range,
+    access: { dir, signal, ...(options.elevate === undefined ? {} : { elevate: options.elevate }) },
+    placeOf: isHere ? (path) => elsewhere?.get(path) ?? `${dir}/${path}` : undefined,
+    blobs: ownBlobs,
+    hasBlockFiles,
+    ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+  });
+}
+
 /**
- * The same for a moment that is held still and can be asked, depth `tips`: what a `live` cut has instead of files that
+ * The same for a moment that is frozen and can be asked, depth `tips`: what a `live` cut has instead of files that
  * could be opened. `.blobs` are append-only, so those of the running node in `dir` hold the moment's tries too.
  */
 export async function inspectFrozen(ask: Ask, dir: string): Promise<Inspection> {

@@ -1,14 +1,13 @@
 /**
- * Which files of a mode directory are what, and which of them a snapshot takes. The only room that knows Stacks file
+ * Which files of a mode directory are what, and which of them a snapshot takes. The only folder that knows Stacks file
  * names is this one; everybody else gets an `EntrySelection`.
  *
  * A database is its file and everything SQLite or the node keeps beside it under the same stem (`-wal`, `-shm`,
  * `-journal`, `.blobs`). Without its `-wal` it is another, older database, so a stem is taken whole or left out whole.
  */
-import { InputError } from "../errors.ts";
+import type { Profile } from "../domain/options.ts";
+import { InputError } from "../domain/errors.ts";
 import { compileGlob } from "./globs.ts";
-
-export type Profile = "backup" | "share";
 
 /** Decides entry by entry. Paths are below the mode directory, "/"-separated. */
 export interface EntrySelection {
@@ -20,7 +19,9 @@ export interface EntrySelection {
   /** True for files that the node writes once and never touches again (epoch-2 blocks). */
   isWriteOnce(path: string): boolean;
   /** True for a directory that holds nothing but such files, at any depth: it can be listed at leisure, after the cut. */
-  isWriteOnceDirectory?(path: string): boolean;
+  isWriteOnceDirectory(path: string): boolean;
+  /** True for a file that whoever uses the directory makes and removes: gone a moment later, it is not missing. */
+  mayVanish?(path: string): boolean;
 }
 
 /** The databases that checks and facts are about, by path. */
@@ -56,7 +57,7 @@ const privateDirectory = "chainstate/estimates";
 
 const sidecar = /(?:-wal|-shm|-journal|\.blobs)$/;
 const writeOnce = /^chainstate\/blocks\/[0-9a-f]{4}\/[0-9a-f]{4}\/[0-9a-f]{64}$/;
-
+// Hundreds of thousands of them on mainnet, and no database in any.
 const writeOnceDirectory = /^chainstate\/blocks\/[0-9a-f]{4}(?:\/[0-9a-f]{4})?$/;
 
 /** `x.sqlite` for the database itself and for all that belongs to it, any other path unchanged. */
@@ -70,8 +71,18 @@ export function isBlobs(path: string): boolean {
   return path.endsWith(".sqlite.blobs");
 }
 
+/** The database that such a file belongs to; undefined for any other path. */
+export function databaseOfBlobs(path: string): string | undefined {
+  return isBlobs(path) ? path.slice(0, -".blobs".length) : undefined;
+}
+
 export function isWriteOnce(path: string): boolean {
   return writeOnce.test(path);
+}
+
+/** True for a directory of the flat block files. */
+export function isWriteOnceDirectory(path: string): boolean {
+  return writeOnceDirectory.test(path);
 }
 
 /** True for a database file itself; scratch copies (`.reorg`, `._*`) are none. */
@@ -80,14 +91,14 @@ export function isDatabase(path: string): boolean {
 }
 
 /**
- * What a check of the given depth has to see of a chainstate: the databases with their WALs, and for `full` the tries.
+ * What a check of the given depth has to see of a chainstate: the databases with their WALs, and for a proof the tries.
  * For a snapshot that is verified without unpacking all of it.
  */
-export function isNeededForChecks(path: string, depth: "tips" | "quick" | "full"): boolean {
+export function isNeededForChecks(path: string, depth: "tips" | "quick" | "proof" | "full"): boolean {
   const stem = databaseStem(path);
-  if (isBlobs(path)) return depth === "full";
+  if (isBlobs(path)) return depth === "full" || depth === "proof";
   if (!isDatabase(stem) || path.endsWith("-shm")) return false;
-  return depth !== "tips" || (Object.values(databases) as string[]).includes(stem);
+  return depth === "quick" || depth === "full" || (Object.values(databases) as string[]).includes(stem);
 }
 
 /** Throws InputError (`exclude`) for a glob that is malformed or would take a piece out of a chainstate. */
@@ -118,8 +129,27 @@ export function selectEntries(profile: Profile, exclude: readonly string[] = [])
       return undefined;
     },
     isWriteOnce,
-    isWriteOnceDirectory: (path) => writeOnceDirectory.test(path),
+    isWriteOnceDirectory,
   };
+}
+
+/** The selection for a walk that begins at the directory `at`. */
+export function selectionBelow(selection: EntrySelection, at: string): EntrySelection {
+  const below = (path: string): string => `${at}/${path}`;
+  return {
+    ...selection,
+    leavesOut: (path, isDirectory) => selection.leavesOut(below(path), isDirectory),
+    isWriteOnce: (path) => selection.isWriteOnce(below(path)),
+    isWriteOnceDirectory: (path) => selection.isWriteOnceDirectory(below(path)),
+  };
+}
+
+/**
+ * The same selection while a node works in the directory: what SQLite keeps beside a database comes and goes then. Not for
+ * a directory that stands still: a WAL that goes there was checkpointed by somebody, into a file that may be read already.
+ */
+export function ofRunningNode(selection: EntrySelection): EntrySelection {
+  return { ...selection, mayVanish: (path) => /-(?:wal|shm|journal)$/.test(path) };
 }
 
 /** Files and directories that are part of no chainstate: half-written, a Mac's, SPV scratch, a file system's own. */

@@ -3,7 +3,7 @@
  * whatever else stood around it.
  */
 import { lstat, readdir } from "node:fs/promises";
-import { ActionError, hasCode, throwIfAborted } from "../errors.ts";
+import { ActionError, hasCode, throwIfAborted } from "../domain/errors.ts";
 import { databases, isNeededForChecks } from "./layout.ts";
 
 const deepest = 16;
@@ -41,7 +41,7 @@ export async function findModeDirectory(directory: string, signal: AbortSignal):
 }
 
 /** `isNeededForChecks` for a path below a root of which it is not known yet how deep the mode directory is. */
-export function mayBeNeededForChecks(path: string, depth: "tips" | "quick" | "full"): boolean {
+export function mayBeNeededForChecks(path: string, depth: "tips" | "quick" | "proof" | "full"): boolean {
   if (isNeededForChecks(path, depth)) return true;
   for (let slash = path.indexOf("/"); slash !== -1; slash = path.indexOf("/", slash + 1)) {
     if (isNeededForChecks(path.slice(slash + 1), depth)) return true;

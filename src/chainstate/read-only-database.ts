@@ -2,9 +2,10 @@
  * Questions to the databases of a chainstate that nobody writes to. They are asked by a process apart (see
  * `reader-process.ts`): a damaged database can at worst take that one down, and locks of this process stay untouched.
  */
-import { setTimeout as delay } from "node:timers/promises";
-import { ActionError, throwIfAborted } from "../errors.ts";
+import { ActionError, throwIfAborted } from "../domain/errors.ts";
+import { bestEffort } from "../system/best-effort.ts";
 import { startCompanion } from "../system/companion.ts";
+import { deadline, type TimeLimit } from "../system/deadline.ts";
 import { entryPath } from "../system/entry.ts";
 import type { ReaderReply, ReaderRequest, Row } from "./reader-process.ts";
 
@@ -30,6 +31,8 @@ export class DatabaseUnreadableError extends ActionError {
 export interface DatabaseReader {
   /** Throws DATABASE_TIMEOUT when there is no answer in `timeoutMs`, by default two minutes. */
   readonly ask: (database: string, sql: string, timeoutMs?: number) => Promise<readonly Row[]>;
+  /** Folds the WAL of a database into its file; see `fold.ts`. */
+  readonly fold: (database: string, timeoutMs: number) => Promise<readonly Row[]>;
   readonly pid: number;
   /** Ends the process. Safe to call twice. */
   end(): Promise<void>;
@@ -50,7 +53,7 @@ const endTimeoutMs = 5_000;
 
 export async function openReader({ dir, signal, elevate }: ReaderOptions): Promise<DatabaseReader> {
   throwIfAborted(signal);
-  const argv = [process.execPath, "--disable-warning=ExperimentalWarning", entryPath("chainstate-reader")];
+  const argv = readerCommand();
   const waiting = new Map<number, PromiseWithResolvers<ReaderReply>>();
   let lastId = 0;
   let endedHow: string | undefined;
@@ -69,41 +72,48 @@ export async function openReader({ dir, signal, elevate }: ReaderOptions): Promi
     companion.hangUp();
     // In the middle of a long statement it does not hear that. It has nothing to lose.
     if (endedHow === undefined) killIfMine(companion.pid);
-    await Promise.race([ended, delay(endTimeoutMs, undefined, { ref: false })]);
+    // A process that stays a little longer harms nobody, so nobody is told.
+    await bestEffort({ warning: () => undefined }, "end the reader", async () => await ended, endTimeoutMs);
   };
   const onAbort = (): void => {
     for (const { reject } of waiting.values()) reject(signal.reason);
     void end();
   };
   signal.addEventListener("abort", onAbort, { once: true });
+  type Asked = Pick<ReaderRequest, "sql" | "folds">;
+  const send = async (database: string, asked: Asked, timeoutMs: number): Promise<readonly Row[]> => {
+    throwIfAborted(signal);
+    if (endedHow !== undefined) throw readerGone(endedHow);
+    lastId += 1;
+    const id = lastId;
+    const answer = Promise.withResolvers<ReaderReply>();
+    waiting.set(id, answer);
+    try {
+      const request: ReaderRequest = { id, database: `${dir}/${database}`, ...asked };
+      companion.send(JSON.stringify(request));
+      const reply = await deadline(limitOf(database, timeoutMs), async () => await answer.promise);
+      if ("rows" in reply) return reply.rows;
+      throw new DatabaseUnreadableError(database, reply.message, reply.sqliteCode);
+    } catch (error) {
+      throwIfAborted(signal);
+      throw error;
+    } finally {
+      waiting.delete(id);
+    }
+  };
   return {
     pid: companion.pid,
-    ask: async (database, sql, timeoutMs = answerTimeoutMs) => {
-      throwIfAborted(signal);
-      if (endedHow !== undefined) throw readerGone(endedHow);
-      lastId += 1;
-      const request: ReaderRequest = { id: lastId, database: `${dir}/${database}`, sql };
-      const answer = Promise.withResolvers<ReaderReply>();
-      waiting.set(request.id, answer);
-      const timer = setTimeout(() => answer.reject(tooSlow(database, timeoutMs)), timeoutMs);
-      try {
-        companion.send(JSON.stringify(request));
-        const reply = await answer.promise;
-        if ("rows" in reply) return reply.rows;
-        throw new DatabaseUnreadableError(database, reply.message, reply.sqliteCode);
-      } catch (error) {
-        throwIfAborted(signal);
-        throw error;
-      } finally {
-        clearTimeout(timer);
-        waiting.delete(request.id);
-      }
-    },
+    ask: async (database, sql, timeoutMs = answerTimeoutMs) => await send(database, { sql }, timeoutMs),
+    fold: async (database, timeoutMs) => await send(database, { sql: "", folds: true }, timeoutMs),
     end: async () => {
       signal.removeEventListener("abort", onAbort);
       await end();
     },
   };
+}
+
+function readerCommand(): readonly string[] {
+  return [process.execPath, "--disable-warning=ExperimentalWarning", entryPath("chainstate-reader")];
 }
 
 /** Not the chainstate's fault, as far as is known: the process was killed, or SQLite broke in it. */
@@ -113,13 +123,16 @@ function readerGone(how: string): ActionError {
   });
 }
 
-function tooSlow(database: string, timeoutMs: number): ActionError {
-  return new ActionError("DATABASE_TIMEOUT", `${database} gave no answer in ${timeoutMs / 1000} s.`, {
+function limitOf(database: string, ms: number): TimeLimit {
+  return {
+    ms,
+    code: "DATABASE_TIMEOUT",
+    what: `The answer of ${database}`,
     hint: "The disk is very slow or does not answer at all: look at the kernel's log.",
-  });
+  };
 }
 
-function killIfMine(pid: number): void {
+export function killIfMine(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {

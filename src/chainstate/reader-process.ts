@@ -9,19 +9,22 @@
  *   SIGKILL, however it ends.
  *
  * It takes no locks, so it is right only while nobody writes: on a stopped node's chainstate, on a clone, on an
- * unpacked copy. (A held cut is asked through its keeper.)
+ * unpacked copy. (A frozen cut is asked through its keeper.)
  */
 import { statSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { fsPath } from "../system/path-bytes.ts";
+import { collectRows, limitMemory } from "../system/sqlite-limits.ts";
 
 export interface ReaderRequest {
   readonly id: number;
   /** Absolute path. */
   readonly database: string;
   readonly sql: string;
+  /** Instead of asking anything the WAL is folded into the database: the one thing that changes files. */
+  readonly folds?: true;
 }
 
 export type SqlValue = string | number | null;
@@ -33,40 +36,69 @@ export type ReaderReply =
 
 export function runReader(): void {
   const open = new Map<string, DatabaseSync>();
+  serveLines((line) => {
+    process.stdout.write(`${JSON.stringify(answer(open, JSON.parse(line) as ReaderRequest))}\n`);
+  });
+}
+
+/** Calls `onLine` with each line from the process that started this one, and ends, however that ends, by SIGKILL. */
+export function serveLines(onLine: (line: string) => void): void {
   for (const event of ["exit", "uncaughtException", "unhandledRejection"]) process.on(event, endAtOnce);
   process.stdout.on("error", endAtOnce);
   process.stdin.on("error", endAtOnce);
   process.stdin.on("close", endAtOnce);
   process.stdin.on("end", endAtOnce);
-  createInterface({ input: process.stdin, crlfDelay: Infinity }).on("line", (line) => {
-    process.stdout.write(`${JSON.stringify(answer(open, JSON.parse(line) as ReaderRequest))}\n`);
-  });
+  createInterface({ input: process.stdin, crlfDelay: Infinity }).on("line", onLine);
 }
 
-function answer(open: Map<string, DatabaseSync>, { id, database, sql }: ReaderRequest): ReaderReply {
+function answer(open: Map<string, DatabaseSync>, { id, database, sql, folds }: ReaderRequest): ReaderReply {
   try {
+    if (folds === true) return { id, rows: foldWal(database) };
     let connection = open.get(database);
     if (connection === undefined) {
       connection = connect(database);
       open.set(database, connection);
     }
-    return { id, rows: connection.prepare(sql, { readBigInts: true }).all().map(plainRow) };
+    return { id, rows: collectRows(connection.prepare(sql, { readBigInts: true }).iterate(), plainRow) };
   } catch (error) {
     const sqliteCode = error instanceof Error && "errcode" in error ? Number(error.errcode) : null;
     return { id, message: error instanceof Error ? error.message : String(error), sqliteCode };
   }
 }
 
-function connect(path: string): DatabaseSync {
+/** Opens a database of a chainstate as above. Never close it. */
+export function connect(path: string): DatabaseSync {
   const url = pathToFileURL(path);
   const wal = statSync(fsPath(`${path}-wal`), { throwIfNoEntry: false });
   if (wal === undefined || wal.size === 0) {
     url.search = "?mode=ro&immutable=1";
-    return new DatabaseSync(url, { readOnly: true });
+    return limited(new DatabaseSync(url, { readOnly: true }));
   }
   url.search = "?mode=ro&vfs=unix-none";
-  const connection = new DatabaseSync(url, { readOnly: true });
+  const connection = limited(new DatabaseSync(url, { readOnly: true }));
   connection.exec("PRAGMA locking_mode = EXCLUSIVE");
+  return connection;
+}
+
+/**
+ * Copies what is in the WAL into the database file and removes the WAL, by SQLite itself. Only for a copy that no node has
+ * opened. Returns what the checkpoint said.
+ */
+function foldWal(path: string): readonly Row[] {
+  const url = pathToFileURL(path);
+  // One that is not there is not made.
+  url.search = "?mode=rw";
+  const connection = limited(new DatabaseSync(url));
+  try {
+    const rows = connection.prepare("PRAGMA wal_checkpoint(TRUNCATE)").all();
+    return rows.map((row) => plainRow(row));
+  } finally {
+    connection.close();
+  }
+}
+
+function limited(connection: DatabaseSync): DatabaseSync {
+  limitMemory(connection);
   return connection;
 }
 

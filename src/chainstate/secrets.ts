@@ -4,9 +4,16 @@
  * is no part of a chainstate.
  */
 import { open, readdir } from "node:fs/promises";
-import { ActionError, throwIfAborted } from "../errors.ts";
+import { ActionError, throwIfAborted } from "../domain/errors.ts";
 import { decodePath, fsPath } from "../system/path-bytes.ts";
-import { databaseStem, type EntrySelection, isBlobs, isDatabase, isWriteOnce } from "./layout.ts";
+import {
+  databaseStem,
+  type EntrySelection,
+  isBlobs,
+  isDatabase,
+  isWriteOnce,
+  isWriteOnceDirectory,
+} from "./layout.ts";
 import { openReader } from "./read-only-database.ts";
 import { Schema } from "./source.ts";
 
@@ -22,12 +29,10 @@ export interface ScanOptions {
   readonly dir: string;
   readonly selection: EntrySelection;
   readonly signal: AbortSignal;
-  readonly elevate?: (argv: readonly string[]) => readonly string[];
 }
 
 const secretColumn =
   /^(?!.*expire).*(?:private_?key|secret|mnemonic|passw(?:or)?d|auth_?token|seed_?phrase|signing_?key)/i;
-const blockDirectory = /^chainstate\/blocks\/[0-9a-f]{4}$/;
 const textBytes = 1024 ** 2;
 
 const secretTexts: readonly { readonly pattern: RegExp; readonly place: string }[] = [
@@ -42,19 +47,15 @@ const secretTexts: readonly { readonly pattern: RegExp; readonly place: string }
 ];
 
 /** Every secret in what the selection takes. */
-export async function findSecrets({
-  dir,
-  selection,
-  signal,
-  elevate,
-}: ScanOptions): Promise<readonly Secret[]> {
+export async function findSecrets({ dir, selection, signal }: ScanOptions): Promise<readonly Secret[]> {
   const { paths, texts } = await listFiles(dir, selection, signal);
   const secrets: Secret[] = [];
   for (const path of texts) {
     const place = await secretIn(`${dir}/${path}`);
     if (place !== undefined) secrets.push({ path, place });
   }
-  const reader = await openReader({ dir, signal, ...(elevate === undefined ? {} : { elevate }) });
+  // As this user, who reads the very same files for the archive.
+  const reader = await openReader({ dir, signal });
   try {
     for (const path of paths) {
       const schema = await Schema.of({ ask: reader.ask, has: () => true }, path);
@@ -99,7 +100,7 @@ async function listFiles(
       const path = at === "" ? name : `${at}/${name}`;
       if (selection.leavesOut(path, entry.isDirectory()) !== undefined) continue;
       if (entry.isDirectory()) {
-        if (!blockDirectory.test(path)) pending.push(path);
+        if (!isWriteOnceDirectory(path)) pending.push(path);
       } else if (isDatabase(path)) {
         paths.push(path);
       } else if (entry.isFile() && !isBlobs(path) && !isWriteOnce(path) && databaseStem(path) === path) {

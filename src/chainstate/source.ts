@@ -1,9 +1,9 @@
 /**
  * Where checks and facts get what they know: questions to databases and pieces of `.blobs`. A stopped node's directory,
- * a cut held by a keeper and a snapshot read piece by piece all look the same to them.
+ * a cut frozen by a keeper and a snapshot read piece by piece all look the same to them.
  */
 import { type FileHandle, open as openFile, stat } from "node:fs/promises";
-import { hasCode } from "../errors.ts";
+import { hasCode } from "../domain/errors.ts";
 import { fsPath } from "../system/path-bytes.ts";
 import type { Ask } from "./read-only-database.ts";
 import type { Row } from "./reader-process.ts";

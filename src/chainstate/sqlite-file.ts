@@ -4,7 +4,7 @@
  * (https://sqlite.org/fileformat2.html, sections 1.3 and 3)
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { hasCode } from "../errors.ts";
+import { hasCode } from "../domain/errors.ts";
 import { fsPath } from "../system/path-bytes.ts";
 
 export interface DatabaseFile {

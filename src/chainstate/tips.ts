@@ -3,6 +3,7 @@
  * rowid. Where a table has no index for it, the newest `window` rows are looked at: rows are added in the order in
  * which blocks are processed, so the newest block is among them.
  */
+import { BurnFork, type RecordedTip, type Standing } from "./canonical-tip.ts";
 import { databases } from "./layout.ts";
 import { type ChainSource, hexLiteral, numberOf, Schema, textOf } from "./source.ts";
 import type { Row } from "./reader-process.ts";
@@ -15,17 +16,14 @@ export interface Header {
   /** Index block hash. */
   readonly id: string;
   readonly blockHash: string;
+  /** Of the tenure's sortition. */
   readonly consensusHash: string;
+  /** Of the highest sortition that its maker knew: a tenure goes on over later Bitcoin blocks, which may be orphaned. */
+  readonly burnView: string;
   readonly parentId: string;
   /** Root hashes of the block's tries in the index MARF and in the Clarity MARF. */
   readonly indexRoot: string;
   readonly stateRoot: string;
-}
-
-export interface RecordedTip {
-  readonly height: number;
-  /** The table and column it was read from. */
-  readonly from: string;
 }
 
 /** Asks on demand and remembers, so that a database that cannot be read spoils only the checks that need it. */
@@ -52,7 +50,7 @@ export class Tips {
     });
   }
 
-  /** C: the headers of the greatest height, several where forks end at the same. Empty: there is no header. */
+  /** The headers of the greatest height, on whatever fork; several where forks end at the same. Empty: there is none. */
   highestHeaders(): Promise<readonly Header[]> {
     return this.#once("headers", async () => {
       const schema = await this.schema(databases.index);
@@ -65,7 +63,7 @@ export class Tips {
         for (const order of orders) {
           const rows = await this.source.ask(
             databases.index,
-            `SELECT ${headerColumns} FROM ${table}
+            `SELECT ${headerColumns(schema, table)} FROM ${table}
              WHERE rowid IN (SELECT rowid FROM ${table} ORDER BY ${order} DESC LIMIT ${window})
              ORDER BY block_height DESC LIMIT 8`,
           );
@@ -78,12 +76,39 @@ export class Tips {
     });
   }
 
-  /** C, the one that the state stands at where there are several. */
-  async tip(): Promise<Header | undefined> {
-    const highest = await this.highestHeaders();
-    if (highest.length < 2) return highest[0];
-    const state = await this.lastTrie(databases.index);
-    return highest.find((header) => header.id === state) ?? highest[0];
+  /**
+   * C: the header of the tip that the node chooses. Where the sortition database is behind the headers, or does not say,
+   * that of the highest block.
+   */
+  tip(): Promise<Header | undefined> {
+    return this.#once("tip", async () => {
+      const highest = await this.highestHeaders();
+      const recorded = await this.recordedTip();
+      const chosen = recorded === undefined ? undefined : await this.#headerOf(recorded);
+      if (chosen !== undefined && (await this.#isHighest(chosen, highest[0]))) return chosen;
+      if (highest.length < 2) return highest[0];
+      const state = await this.lastTrie(databases.index);
+      return highest.find((header) => header.id === state) ?? highest[0];
+    });
+  }
+
+  async #isHighest(header: Header, highest: Header | undefined): Promise<boolean> {
+    if (highest === undefined || highest.height <= header.height) return true;
+    return (await this.standingOf(highest.burnView)) === "orphaned";
+  }
+
+  /** How many of the newest headers are higher than this. */
+  async headersAbove(height: number): Promise<number> {
+    const [highest] = await this.highestHeaders();
+    if (highest === undefined || highest.height <= height) return 0;
+    const recent = `SELECT block_height FROM ${highest.table} ORDER BY rowid DESC LIMIT ${window}`;
+    const sql = `SELECT COUNT(*) AS n FROM (${recent}) WHERE block_height > ${height}`;
+    return numberOf(await this.#one(databases.index, sql), "n") ?? 0;
+  }
+
+  async hasTrie(database: string, id: string): Promise<boolean> {
+    const sql = `SELECT 1 AS found FROM marf_data WHERE block_hash = ${hexLiteral(id)} AND unconfirmed = 0 LIMIT 1`;
+    return (await this.#one(database, sql)) !== undefined;
   }
 
   async header(id: string): Promise<Header | undefined> {
@@ -91,7 +116,10 @@ export class Tips {
     for (const table of ["nakamoto_block_headers", "block_headers"] as const) {
       if (!schema.has(table)) continue;
       const where = `WHERE index_block_hash = ${hexLiteral(id)} LIMIT 1`;
-      const row = await this.#one(databases.index, `SELECT ${headerColumns} FROM ${table} ${where}`);
+      const row = await this.#one(
+        databases.index,
+        `SELECT ${headerColumns(schema, table)} FROM ${table} ${where}`,
+      );
       if (row !== undefined) return toHeader(row, table);
     }
     return undefined;
@@ -127,31 +155,17 @@ export class Tips {
     return numberOf(await this.#one(databases.nakamoto, sql), "processed") === 1;
   }
 
-  /** E: the Stacks tip as the sortition database records it. Undefined: this schema does not say. */
-  recordedTip(isNakamoto: boolean): Promise<RecordedTip | undefined> {
+  /** E: the Stacks tip as the sortition database records it. Undefined: it is not there, or its schema does not say. */
+  recordedTip(): Promise<RecordedTip | undefined> {
     return this.#once("recorded", async () => {
-      const schema = await this.schema(databases.sortition);
-      for (const table of ["stacks_chain_tips_by_burn_view", "stacks_chain_tips"]) {
-        if (!schema.has(table)) continue;
-        // A tip that moves is a row replaced: it gets a new rowid.
-        const recent = `SELECT block_height FROM ${table} ORDER BY rowid DESC LIMIT ${window}`;
-        const sql = `SELECT MAX(block_height) AS height FROM (${recent})`;
-        const height = numberOf(await this.#one(databases.sortition, sql), "height");
-        return height === undefined ? undefined : { height, from: table };
-      }
-      if (isNakamoto) return undefined;
-      const recent = `SELECT canonical_stacks_tip_height AS height FROM snapshots WHERE pox_valid = 1
-                      ORDER BY block_height DESC LIMIT ${window}`;
-      const row = await this.#one(databases.sortition, `SELECT MAX(height) AS height FROM (${recent})`);
-      const height = numberOf(row, "height");
-      return height === undefined ? undefined : { height, from: "snapshots" };
+      if (!this.source.has(databases.sortition)) return undefined;
+      return await (await this.#burnFork()).recordedTip(await this.isNakamoto());
     });
   }
 
-  /** Whether the sortition database knows the tenure. */
-  async knowsTenure(consensusHash: string): Promise<boolean> {
-    const sql = `SELECT 1 AS found FROM snapshots WHERE consensus_hash = ${hexLiteral(consensusHash)} LIMIT 1`;
-    return (await this.#one(databases.sortition, sql)) !== undefined;
+  /** Whether a sortition is of the burn chain that the node follows. */
+  async standingOf(consensusHash: string): Promise<Standing> {
+    return await (await this.#burnFork()).standingOf(consensusHash);
   }
 
   burnHeight(): Promise<number | undefined> {
@@ -179,6 +193,24 @@ export class Tips {
     return tip?.table === "nakamoto_block_headers" || (await this.processedHeight()) !== undefined;
   }
 
+  async #headerOf({ consensusHash, blockHash }: RecordedTip): Promise<Header | undefined> {
+    const schema = await this.schema(databases.index);
+    for (const table of ["nakamoto_block_headers", "block_headers"] as const) {
+      if (!schema.has(table)) continue;
+      const where = `WHERE consensus_hash = ${hexLiteral(consensusHash)} AND block_hash = ${hexLiteral(blockHash)} LIMIT 1`;
+      const row = await this.#one(
+        databases.index,
+        `SELECT ${headerColumns(schema, table)} FROM ${table} ${where}`,
+      );
+      if (row !== undefined) return toHeader(row, table);
+    }
+    return undefined;
+  }
+
+  async #burnFork(): Promise<BurnFork> {
+    return new BurnFork(this.source, await this.schema(databases.sortition));
+  }
+
   async #one(database: string, sql: string): Promise<Row | undefined> {
     return (await this.source.ask(database, sql))[0];
   }
@@ -197,8 +229,12 @@ export class Tips {
 /** Burn chains are reorganised by a few blocks, never by a day. */
 export const reorgDepth = 144;
 
-const headerColumns = `block_height AS height, index_block_hash AS id, block_hash, consensus_hash, parent_block_id,
-  index_root, state_index_root`;
+/** Columns of a header; those that older schemas lack come by another's value. */
+function headerColumns(schema: Schema, table: Header["table"]): string {
+  const burnView = schema.has(table, "burn_view") ? "burn_view" : "consensus_hash AS burn_view";
+  return `block_height AS height, index_block_hash AS id, block_hash, consensus_hash, ${burnView}, parent_block_id,
+    index_root, state_index_root`;
+}
 
 function toHeader(row: Row, table: Header["table"]): Header {
   return {
@@ -207,6 +243,7 @@ function toHeader(row: Row, table: Header["table"]): Header {
     id: String(row["id"]),
     blockHash: String(row["block_hash"]),
     consensusHash: String(row["consensus_hash"]),
+    burnView: String(row["burn_view"] ?? row["consensus_hash"]),
     parentId: String(row["parent_block_id"]),
     indexRoot: String(row["index_root"]),
     stateRoot: String(row["state_index_root"]),

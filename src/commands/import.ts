@@ -1,109 +1,106 @@
 /**
- * `command: snapshot` with `snapshot-from`: an archive made elsewhere becomes a snapshot of one's own. It is unpacked into
+ * `command: import`: an archive made elsewhere becomes a snapshot of one's own. It is unpacked into
  * the run's scratch space, checked like a stopped node's chainstate, and archived anew, so that it can be verified frame
  * by frame, taken over by the next snapshot and restored like any other. No node is touched.
  */
-import { rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import type { ChainFacts, Manifest } from "../catalog/manifest.ts";
-import { claimSnapshotId, publish } from "../catalog/publish.ts";
+import { importedBy, type ChainFacts, type Manifest } from "../domain/manifest.ts";
+import { claimSnapshotId } from "../catalog/publish.ts";
 import { assertConsistent, inspectChainstate, type Inspection } from "../chainstate/inspect.ts";
 import { selectEntries } from "../chainstate/layout.ts";
 import { findModeDirectory } from "../chainstate/mode-directory.ts";
-import type { ImportConfig } from "../config.ts";
+import type { ImportConfig } from "../config/config.ts";
+import type { ManifestSigner } from "../catalog/signing/signer.ts";
 import type { FrozenView } from "../freeze/port.ts";
 import type { Journal } from "../recovery/journal.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { requireSpace } from "../system/space.ts";
-import { archiveView, measure, type StoredArchive } from "./archive-view.ts";
-import { tryFindBase } from "./base-snapshot.ts";
-import { openForeignArchive, unpackForeignArchive, type ForeignArchive } from "./foreign-archive.ts";
-import { reportInspection } from "./inspection-report.ts";
-import { withJournal } from "./journaled.ts";
-import { applyRetention } from "./prune.ts";
-import { importedBy, reportPublished } from "./report-published.ts";
-import type { Rooms } from "./rooms.ts";
-import { writePage } from "./write-page.ts";
+import { surveyTree } from "../freeze/survey.ts";
+import { archiveView, type StoredArchive } from "./snapshot/archive.ts";
+import { tryFindBase } from "./snapshot/base.ts";
+import { canonicalPath } from "../recovery/state-directory.ts";
+import { openExternalArchive, unpackExternalArchive, type ExternalArchive } from "./external-archive.ts";
+import { reportInspection } from "./report-inspection.ts";
+import { withJournal } from "./run/journal.ts";
+import { tryApplyRetention } from "./prune.ts";
+import type { RunContext } from "./context.ts";
+import { openManifestSigner } from "./manifest-trust.ts";
+import { publishSnapshot } from "./publish-snapshot.ts";
+import { withStore } from "./with-store.ts";
 
-export async function importArchive(config: ImportConfig, rooms: Rooms): Promise<void> {
-  const directory = join(rooms.host.tempDir, "import");
+export async function importArchive(config: ImportConfig, ctx: RunContext): Promise<void> {
+  // Canonical, as what a journal names for removal.
+  const directory = join(await canonicalPath(ctx.host.tempDir), "import");
   const run = { chainstateDir: directory, command: "snapshot", sudo: "never" } as const;
-  await withJournal(rooms, run, async (journal) => {
-    await journal.update({ staging: [directory] });
-    const store = await rooms.openStore(config.storage);
-    try {
-      const archive = await openForeignArchive(rooms, config.from, config.s3, "snapshot-from");
+  await withJournal(ctx, run, async (journal) => {
+    await journal.update((now) => ({ ...now, staging: [...now.staging, directory] }));
+    await withStore(ctx, config, async (store) => {
+      const archive = await openExternalArchive(ctx, config.from, config.s3, "from", config.expectDigest);
       try {
-        await new Import(config, rooms, journal, store, archive).run(directory);
+        await new Import(config, ctx, journal, store, archive).run(directory);
       } finally {
         await archive.close();
       }
-    } finally {
-      await store.close();
-      await rm(directory, { recursive: true, force: true });
-    }
+    });
   });
 }
 
 class Import {
   readonly #config: ImportConfig;
-  readonly #rooms: Rooms;
+  readonly #ctx: RunContext;
   readonly #journal: Journal;
   readonly #store: ObjectStore;
-  readonly #archive: ForeignArchive;
+  readonly #archive: ExternalArchive;
 
   constructor(
     config: ImportConfig,
-    rooms: Rooms,
+    ctx: RunContext,
     journal: Journal,
     store: ObjectStore,
-    archive: ForeignArchive,
+    archive: ExternalArchive,
   ) {
     this.#config = config;
-    this.#rooms = rooms;
+    this.#ctx = ctx;
     this.#journal = journal;
     this.#store = store;
     this.#archive = archive;
   }
 
   async run(directory: string): Promise<void> {
-    const { report, signal, host } = this.#rooms;
-    const { retention, dryRun } = this.#config;
-    await report.phase("preflight", "Look at everything before it is fetched", async () => {
-      await this.#store.probeWritable(signal);
+    const { report, signal, host } = this.#ctx;
+    const { retention, dryRun, sudo, signKey } = this.#config;
+    const signer = await report.phase("preflight", "Preflight checks", async () => {
+      const opened = await openManifestSigner(this.#ctx, signKey);
+      await this.#store.probeWritable(signal, this.#config);
       report.info(`Storage: ${this.#store.url} can be written.`);
       await requireSpace(host.tempDir, this.#archive.source.size, "unpack the archive");
+      return opened;
     });
     if (dryRun) {
       report.headline(`Dry run: ${this.#archive.name} can be fetched; nothing was written.`);
       return;
     }
-    const manifest = await this.#publish(directory);
-    if (Object.keys(retention).length > 0) await applyRetention(this.#rooms, this.#store, retention, false);
-    await reportPublished(this.#rooms, this.#store, manifest);
+    const published = await this.#publish(directory, signer);
+    await tryApplyRetention(this.#ctx, this.#store, retention, { sudo, published });
   }
 
-  async #publish(directory: string): Promise<Manifest> {
-    const { report, signal, clock } = this.#rooms;
+  async #publish(directory: string, signer: ManifestSigner | undefined): Promise<string> {
+    const { clock } = this.#ctx;
     const root = await this.#unpack(directory);
     const modeDirectory = join(directory, root);
     const inspection = await this.#check(modeDirectory, root);
     const at = new Date(clock.now());
     const stored = await this.#send(modeDirectory, inspection.facts, at);
-    const manifest = this.#manifestOf(stored, inspection, at);
-    await report.phase("publish", "Publish", async () => {
-      await publish(this.#store, manifest, signal);
-      await writePage(this.#store, signal);
-    });
-    return manifest;
+    await publishSnapshot(this.#ctx, this.#store, this.#manifestOf(stored, inspection, at), signer);
+    return stored.id;
   }
 
   async #unpack(target: string): Promise<string> {
-    return await this.#rooms.report.phase(
+    return await this.#ctx.report.phase(
       "download",
       `Fetch and unpack ${this.#archive.name}`,
       async (phase) => {
-        const { root } = await unpackForeignArchive(this.#rooms, this.#archive, phase, {
+        const { root } = await unpackExternalArchive(this.#ctx, this.#archive, phase, {
           target,
           owner: "mine",
           locateRoot: findModeDirectory,
@@ -115,9 +112,9 @@ class Import {
   }
 
   async #check(dir: string, root: string): Promise<Inspection> {
-    const { report, signal } = this.#rooms;
+    const { report, signal } = this.#ctx;
     const { check: depth } = this.#config;
-    return await report.phase("check", "Check that the databases are one chainstate", async () => {
+    return await report.phase("check", "Check chainstate consistency", async () => {
       const found = await inspectChainstate({ dir, depth, signal });
       const network = root === "" ? networkOf(found.facts, this.#archive.name) : basename(root);
       const inspection = { ...found, facts: { ...found.facts, network } };
@@ -128,23 +125,23 @@ class Import {
   }
 
   async #send(modeDirectory: string, facts: ChainFacts, at: Date): Promise<StoredArchive> {
-    const { signal } = this.#rooms;
+    const { signal } = this.#ctx;
     const selection = selectEntries(this.#config.profile);
-    const expected = await measure(this.#rooms, { chainstateDir: modeDirectory, selection, signal });
-    const base = await tryFindBase(this.#rooms, this.#store, facts.network);
+    const expected = await surveyTree(this.#ctx.viewOf, { chainstateDir: modeDirectory, selection, signal });
+    const base = await tryFindBase(this.#ctx, this.#store, facts.network);
     const frozen: FrozenView = {
-      view: await this.#rooms.viewOf(modeDirectory, selection),
-      // Nobody else knows of the directory, so it stands as still as a stopped node's.
+      view: await this.#ctx.viewOf(modeDirectory, selection),
+      // Nobody else knows of the directory, so it changes as little as a stopped node's.
       method: "cold",
       at,
       directory: modeDirectory,
       broken: Promise.withResolvers<never>().promise,
-      assertHeld: async () => undefined,
+      assertFrozen: async () => undefined,
       release: async () => undefined,
     };
     const request = {
       config: this.#config,
-      rooms: this.#rooms,
+      ctx: this.#ctx,
       journal: this.#journal,
       store: this.#store,
     };
@@ -155,7 +152,7 @@ class Import {
         nodeVersion: undefined,
         expected,
         base,
-        claimed: await claimSnapshotId(this.#store, facts, at, this.#rooms.host.runId, signal),
+        claimed: await claimSnapshotId(this.#store, facts, at, this.#ctx.host.runId, signal),
         signal,
       };
       return await archiveView(request, subject);
@@ -165,7 +162,7 @@ class Import {
   }
 
   #manifestOf(stored: StoredArchive, { facts, checks }: Inspection, at: Date): Manifest {
-    const { host, clock } = this.#rooms;
+    const { host, clock } = this.#ctx;
     const { check, profile, pin } = this.#config;
     return {
       version: 1,

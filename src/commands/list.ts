@@ -1,30 +1,56 @@
 /** `command: list`. The catalogue, newest first: a table for people, JSON for other jobs. */
-import type { CatalogEntry } from "../catalog/catalog.ts";
-import { listSnapshots } from "../catalog/read.ts";
-import type { ListConfig, ListFilter } from "../config.ts";
+import type { ListFilter } from "../domain/options.ts";
+import { byLatest, describeAfterNow, type CatalogEntry } from "../catalog/catalog.ts";
+import { listSnapshots, rebuildEntries } from "../catalog/read.ts";
+import type { ListConfig } from "../config/config.ts";
+import { ActionError } from "../domain/errors.ts";
+import type { ObjectStore } from "../store/port.ts";
 import { formatBytes } from "../system/space.ts";
-import type { Rooms } from "./rooms.ts";
+import type { RunContext } from "./context.ts";
+import { requireAge } from "./manifest-trust.ts";
+import { withStore } from "./with-store.ts";
 
-export async function list(config: ListConfig, rooms: Rooms): Promise<void> {
-  const { report } = rooms;
-  const store = await rooms.openStore(config.storage);
-  try {
-    const all = await listSnapshots(store, rooms.signal);
+export async function list(config: ListConfig, ctx: RunContext): Promise<void> {
+  const { report, clock } = ctx;
+  await withStore(ctx, config, async (store) => {
+    const all = await entriesOf(store, config, ctx);
     const shown = all.filter((entry) => config.filters.every((filter) => fits(entry, filter)));
     report.output("snapshots", JSON.stringify(shown));
-    const [newest] = shown;
-    if (newest !== undefined) report.output("snapshot-id", newest.id);
+    const [newest] = shown.toSorted(byLatest(clock.now()));
+    if (newest !== undefined) {
+      report.output("newest-id", newest.id);
+      report.output("newest-created-at", newest.createdAt);
+    }
     report.table(
       `Snapshots in ${store.url}`,
-      ["snapshot", "height", "burn", "archive", "sent", "node", "verified", "cut"],
+      ["snapshot", "height", "burn", "archive", "sent", "node", "verified", "cut", "signed with"],
       shown.map(rowOf),
     );
+    const afterNow = describeAfterNow(all, clock.now());
+    if (afterNow !== undefined) report.warning(afterNow);
     const filtered = shown.length === all.length ? "" : ` of ${all.length}`;
     const noun = shown.length === 1 && filtered === "" ? "snapshot" : "snapshots";
+    if (config.maxAgeMs !== undefined && newest === undefined) {
+      throw new ActionError(
+        "SNAPSHOT_NOT_FOUND",
+        `There is no such snapshot in ${store.url}, and \`max-age\` is set.`,
+      );
+    }
+    if (newest !== undefined) requireAge(newest, config.maxAgeMs, clock.now());
     report.headline(`${shown.length}${filtered} ${noun} in ${store.url}.`);
-  } finally {
-    await store.close();
-  }
+  });
+}
+
+/** Nobody signs the catalogue: with `trusted-signers` it is made of the manifests whose signatures are right. */
+async function entriesOf(
+  store: ObjectStore,
+  { trustedSigners }: ListConfig,
+  { report, signal }: RunContext,
+): Promise<readonly CatalogEntry[]> {
+  if (trustedSigners === undefined) return await listSnapshots(store, signal);
+  const { entries, refused } = await rebuildEntries(store, signal);
+  for (const { id, error } of refused) report.warning(`${id} is not listed: ${error.message}`);
+  return entries;
 }
 
 function rowOf(entry: CatalogEntry): readonly string[] {
@@ -38,6 +64,7 @@ function rowOf(entry: CatalogEntry): readonly string[] {
     entry.nodeVersion ?? "?",
     entry.verified,
     `${entry.cut.method}, ${entry.cut.downtimeSeconds} s`,
+    entry.signedBy ?? "–",
   ];
 }
 

@@ -1,32 +1,46 @@
 /** A published snapshot, opened for reading: its manifest, its index on local disk, its archive at random access. */
+import type { SnapshotSelector } from "../domain/options.ts";
 import { createWriteStream } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { FrameSource } from "../archive/transport.ts";
-import type { ArchiveRecord, Manifest } from "../catalog/manifest.ts";
+import type { ArchiveRecord, Manifest } from "../domain/manifest.ts";
 import { resolveSnapshot } from "../catalog/read.ts";
-import type { SnapshotSelector, StorageLocation } from "../config.ts";
-import { ActionError } from "../errors.ts";
+import { ActionError } from "../domain/errors.ts";
 import { openFrameSource } from "../store/frame-source.ts";
 import type { ObjectStore } from "../store/port.ts";
-import type { Rooms } from "./rooms.ts";
+import type { RunContext } from "./context.ts";
+import { describeSigner, requireAge } from "./manifest-trust.ts";
+import { closeStore, openCheckedStore, type StorageAccess } from "./with-store.ts";
 
 export interface OpenSnapshot {
   readonly store: ObjectStore;
   readonly manifest: Manifest;
 }
 
+export interface OpenRequest extends StorageAccess {
+  readonly snapshot: SnapshotSelector;
+  /** SHA-256 of the manifest, hex. */
+  readonly expectDigest?: string | undefined;
+  /** From the cut to now. */
+  readonly maxAgeMs?: number | undefined;
+}
+
+/** Says whose signature the manifest has. Errors as `resolveSnapshot`, and SNAPSHOT_TOO_OLD. */
 export async function openSnapshot(
-  rooms: Rooms,
-  storage: StorageLocation,
-  selector: SnapshotSelector,
+  ctx: RunContext,
+  { snapshot, expectDigest, maxAgeMs, ...access }: OpenRequest,
 ): Promise<OpenSnapshot> {
-  const store = await rooms.openStore(storage);
+  const { clock, report, signal } = ctx;
+  const { store, signerOf } = await openCheckedStore(ctx, access);
   try {
-    const manifest = await resolveSnapshot(store, selector, rooms.signal);
+    const manifest = await resolveSnapshot(store, snapshot, signal, clock, expectDigest);
+    requireAge(manifest, maxAgeMs, clock.now());
+    const signer = signerOf(manifest.id);
+    if (signer !== undefined) report.fact("Signed by", describeSigner(signer));
     return { store, manifest };
   } catch (error) {
-    await store.close();
+    await closeStore(ctx, store);
     throw error;
   }
 }

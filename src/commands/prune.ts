@@ -1,37 +1,65 @@
 /** `command: prune`, and the retention at the end of a snapshot: the same rules, the same order, the same report. */
+import { describeError, throwIfAborted } from "../domain/errors.ts";
+import type { Retention, SudoMode } from "../domain/options.ts";
 import { prune as pruneStore, type VolumeRemover } from "../catalog/prune.ts";
-import type { PruneConfig, Retention } from "../config.ts";
+import type { PruneConfig } from "../config/config.ts";
 import type { ObjectStore } from "../store/port.ts";
-import type { Rooms } from "./rooms.ts";
-import { writePage } from "./write-page.ts";
+import { formatCount } from "../report/words.ts";
+import type { RunContext } from "./context.ts";
+import { tryWritePage } from "./publish-snapshot.ts";
+import { withStore } from "./with-store.ts";
 
-export async function prune(config: PruneConfig, rooms: Rooms): Promise<void> {
-  const store = await rooms.openStore(config.storage);
-  try {
-    const removed = await applyRetention(rooms, store, config.retention, config.dryRun);
-    const would = config.dryRun ? "Dry run: " : "";
-    rooms.report.headline(
-      `${would}${removed} snapshots ${config.dryRun ? "would be" : "were"} removed from ${store.url}.`,
+export async function prune(config: PruneConfig, ctx: RunContext): Promise<void> {
+  const { dryRun, sudo, retention } = config;
+  await withStore(ctx, config, async (store) => {
+    const removed = await applyRetention(ctx, store, retention, { sudo, dryRun });
+    const many = removed !== 1;
+    const verb = dryRun ? "would be" : many ? "were" : "was";
+    ctx.report.headline(
+      `${dryRun ? "Dry run: " : ""}${formatCount(removed, "snapshot")} ${verb} removed from ${store.url}.`,
     );
-  } finally {
-    await store.close();
+  });
+}
+
+interface RetentionOptions {
+  readonly sudo: SudoMode;
+  readonly dryRun?: boolean;
+  /** By this run. */
+  readonly published?: string;
+}
+
+/** After a snapshot is published: that stands, whatever becomes of the older ones. What could not be removed is said. */
+export async function tryApplyRetention(
+  ctx: RunContext,
+  store: ObjectStore,
+  retention: Retention,
+  options: RetentionOptions,
+): Promise<void> {
+  if (Object.keys(retention).length === 0) return;
+  try {
+    await applyRetention(ctx, store, retention, options);
+  } catch (error) {
+    throwIfAborted(ctx.signal);
+    ctx.report.warning(
+      `The snapshot is published, but older ones could not all be removed, which the next run tries again: ${describeError(error)}`,
+    );
   }
 }
 
 /** Returns how many went (or, dry, would go). Without any rule only what dead runs left is cleaned. */
-export async function applyRetention(
-  rooms: Rooms,
+async function applyRetention(
+  ctx: RunContext,
   store: ObjectStore,
   retention: Retention,
-  dryRun: boolean,
+  { sudo, dryRun = false, published }: RetentionOptions,
 ): Promise<number> {
-  const { report, signal, clock } = rooms;
+  const { report, signal, clock } = ctx;
   return await report.phase(
     "retention",
     dryRun ? "Decide what stays" : "Keep what retention says",
     async () => {
-      const volumes = volumeRemover(rooms, store);
-      const pruned = await pruneStore(store, { retention, dryRun, signal, clock, volumes });
+      const volumes = volumeRemover(ctx, store, sudo);
+      const pruned = await pruneStore(store, { retention, dryRun, signal, clock, volumes, published });
       const going = pruned.decisions.filter(({ keep }) => !keep);
       report.table(
         "Retention",
@@ -40,25 +68,28 @@ export async function applyRetention(
       );
       for (const key of pruned.leftovers)
         report.info(`Left by a dead run${dryRun ? "" : ", removed"}: ${key}`);
+      for (const notice of pruned.notices) report.warning(notice);
       for (const { id, error } of pruned.refused) report.warning(`${id} is left alone: ${error.message}`);
-      report.output("pruned", JSON.stringify(dryRun ? going.map(({ id }) => id) : pruned.removed));
+      // What would go stands in the plan: a job that reads `pruned` takes it for gone.
+      if (dryRun) report.output("plan", JSON.stringify({ removes: going.map(({ id }) => id) }));
+      if (!dryRun) report.output("pruned", JSON.stringify(pruned.removed));
       // Also where nothing went: the catalogue may have been repaired.
-      if (!dryRun) await writePage(store, signal);
+      if (!dryRun) await tryWritePage(ctx, store);
       return dryRun ? going.length : pruned.removed.length;
     },
   );
 }
 
 /** Local snapshots are removed on the host that made them; those in a cloud or on the store from anywhere. */
-function volumeRemover(rooms: Rooms, store: ObjectStore): VolumeRemover {
-  const { host, signal, volumes } = rooms;
+function volumeRemover(ctx: RunContext, store: ObjectStore, sudo: SudoMode): VolumeRemover {
+  const { host, signal, volumes } = ctx;
   return {
-    hinders: (driver, madeOn) =>
+    reasonNotRemovable: (driver, madeOn) =>
       volumes.isLocal(driver) && madeOn !== host.hostName
         ? `its ${driver} snapshot is on ${madeOn}: prune there`
         : undefined,
     async remove(volume) {
-      const access = { privilege: rooms.privilege("auto"), store };
+      const access = { privilege: ctx.privilege(sudo), store };
       await volumes.snapshotter(volume.driver, [], access).delete(volume, signal);
     },
   };

@@ -1,4 +1,4 @@
-/** Entry point of the keeper process, see `freeze/keeper-process.ts`. */
-import { runKeeper } from "../freeze/keeper-process.ts";
+/** Entry point of the keeper process, see `freeze/sqlite/keeper-process.ts`. */
+import { runKeeper } from "../freeze/sqlite/keeper-process.ts";
 
 runKeeper();

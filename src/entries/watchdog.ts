@@ -1,20 +1,20 @@
 /**
- * The program behind the dead man's switch, run outside the job. `watch` looks after one run; `replay` finishes at once
+ * The program behind the restart watchdog, run outside the job. `watch` looks after one run; `replay` finishes at once
  * what dead runs left in a state directory, for ACTIONS_RUNNER_HOOK_JOB_COMPLETED, a unit at boot or a person.
  *
  *   watchdog watch JOURNAL RUN_ID [--once] [--timer=UNIT] [--grace-ms=N] [--interval-ms=N]
  *   watchdog replay STATE_DIRECTORY [--swap-only]
  */
 import { parseArgs } from "node:util";
-import { ActionError, describeError } from "../errors.ts";
-import { nodeReviver } from "../node/reviver.ts";
-import { stopTimer } from "../recovery/dead-mans-switch.ts";
+import { ActionError, describeError } from "../domain/errors.ts";
+import { nodeStarter } from "../node/starter.ts";
+import { stopTimer } from "../recovery/watchdog.ts";
 import { describeReplayed, replay } from "../recovery/replay.ts";
 import { watch, watchTimings } from "../recovery/watch.ts";
 import { systemClock } from "../system/clock.ts";
 import { query } from "../system/exec.ts";
 import { privilegeFor } from "../system/privilege.ts";
-import { volumeReviver } from "../volume/reviver.ts";
+import { volumeRecovery } from "../volume/recovery.ts";
 
 function log(line: string): void {
   process.stdout.write(`${new Date().toISOString()} ${line}\n`);
@@ -34,8 +34,8 @@ async function main(argv: readonly string[], signal: AbortSignal): Promise<numbe
   });
   const [mode, path, runId] = positionals;
   const common = {
-    nodes: nodeReviver,
-    volumes: volumeReviver,
+    nodes: nodeStarter,
+    volumes: volumeRecovery,
     clock: systemClock,
     signal,
     privilege: privilegeFor,

@@ -2,7 +2,7 @@
  * No freezing at all: the directory itself, read while the node stays down. Any change to a file meanwhile is an error
  * of the archive (`guard: "unchanged"`), so a node that comes back by itself voids the snapshot.
  */
-import { ActionError } from "../errors.ts";
+import { ActionError } from "../domain/errors.ts";
 import type { Freezer, ViewOf } from "./port.ts";
 import { withoutScratch } from "./scratch.ts";
 
@@ -20,7 +20,7 @@ export function coldFreezer({ viewOf }: { readonly viewOf: ViewOf }): Freezer {
         at: new Date(),
         directory: chainstateDir,
         broken: Promise.withResolvers<never>().promise,
-        assertHeld: async () => undefined,
+        assertFrozen: async () => undefined,
         release: async () => undefined,
       };
     },

@@ -8,10 +8,10 @@ import { createInterface } from "node:readline";
 import { finished } from "node:stream/promises";
 import type { SkippedEntry, View, ViewEntry } from "../archive/view.ts";
 import type { EntrySelection } from "../chainstate/layout.ts";
-import { throwIfAborted } from "../errors.ts";
-import type { DatabaseRules } from "./port.ts";
-import { journalModeOf } from "./wal.ts";
-import { isDeferred } from "./write-once.ts";
+import { ActionError, throwIfAborted } from "../domain/errors.ts";
+import { journalModeOf } from "./journal-mode.ts";
+import type { DatabaseRules, ViewOf } from "./port.ts";
+import { withoutWriteOnce } from "./write-once.ts";
 
 /**
  * What an entry is to a freezer that holds databases: "database" is one in WAL mode, "wal", "shm" and "append" belong to
@@ -40,6 +40,8 @@ export interface Listing {
   readonly databases: readonly ListedDatabase[];
   /** Paths of databases that are not in WAL mode. */
   readonly rollbackDatabases: readonly string[];
+  /** Directories of write-once files that were there at the cut and are not in the list: `withWriteOnce` adds them. */
+  readonly deferred: readonly string[];
   readonly rootEntry: View["rootEntry"];
   /** `onSkipped` hears of what was left out, at its place in the list. */
   entries(signal: AbortSignal, onSkipped: (skipped: SkippedEntry) => void): AsyncIterable<ListedEntry>;
@@ -49,67 +51,46 @@ export interface Listing {
 type Line = ListedEntry | { readonly skipped: SkippedEntry };
 
 export interface ListingOptions {
+  readonly viewOf: ViewOf;
+  readonly chainstateDir: string;
   readonly spoolPath: string;
   readonly selection: EntrySelection;
   readonly rules: Pick<DatabaseRules, "appendOnlyFileOf">;
   readonly signal: AbortSignal;
-  /** May replace an entry while it is listed, e.g. by a copy of it. */
-  readonly onEntry?: (listed: ListedEntry) => ViewEntry | Promise<ViewEntry>;
+  /** May replace an entry while it is listed, e.g. by a copy of it; undefined: it is gone, and that is no loss. */
+  readonly onEntry?: (listed: ListedEntry) => ViewEntry | undefined | Promise<ViewEntry | undefined>;
 }
 
-/** Lists `view` into the spool. Called while the directory holds still, or for `live` while its databases do. */
-export async function listEntries(view: View, options: ListingOptions): Promise<Listing> {
-  const { selection, rules, signal } = options;
-  const databases = new Map<string, { -readonly [K in keyof ListedDatabase]: ListedDatabase[K] }>();
-  const appendFiles = new Map<string, string>();
-  const rollbackDatabases: string[] = [];
-
-  const classify = (entry: ViewEntry): ListedEntry => {
-    const { path, source } = entry;
-    if (entry.type !== "file" || source === undefined) return { kind: "other", entry };
-    if (selection.isWriteOnce(path)) return { kind: "write-once", entry };
-    // A path sorts before every longer one that starts with it, so a database is known before what belongs to it.
-    for (const [suffix, kind] of [
-      ["-wal", "wal"],
-      ["-shm", "shm"],
-    ] as const) {
-      const owner = path.endsWith(suffix) ? databases.get(path.slice(0, -suffix.length)) : undefined;
-      if (owner === undefined) continue;
-      if (kind === "wal") owner.walListed = true;
-      return { kind, entry, of: owner.path };
-    }
-    const owner = databases.get(appendFiles.get(path) ?? "");
-    if (owner !== undefined) {
-      owner.append = { path, source };
-      return { kind: "append", entry, of: owner.path };
-    }
-    const mode = journalModeOf(source, entry.size);
-    if (mode === "none") return { kind: "other", entry };
-    if (mode === "rollback") {
-      rollbackDatabases.push(path);
-      return { kind: "rollback", entry };
-    }
-    databases.set(path, { path, source, uid: entry.uid, walListed: false });
-    const appendFile = rules.appendOnlyFileOf(path);
-    if (appendFile !== undefined) appendFiles.set(appendFile, path);
-    return { kind: "database", entry };
-  };
-
-  const spool = createWriteStream(options.spoolPath, { mode: 0o600 });
+/** Lists the directory into the spool. Called while it is frozen, or for `live` while its databases are. */
+export async function listEntries(options: ListingOptions): Promise<Listing> {
+  const { selection, signal, spoolPath } = options;
+  const deferred = new Set<string>();
+  const view = await options.viewOf(
+    options.chainstateDir,
+    withoutWriteOnce(selection, (path) => deferred.add(path)),
+  );
+  const classifier = new Classifier(options);
+  const spool = createWriteStream(spoolPath, { mode: 0o600 });
   const written = finished(spool);
   written.catch(() => undefined);
+  let lines = 0;
   try {
     let pending = "";
+    const add = (line: Line): void => {
+      pending += `${toLine(line)}\n`;
+      lines += 1;
+    };
     view.onSkipped = (skipped) => {
-      if (isDeferred(selection, skipped.path)) return;
-      pending += `${toLine({ skipped })}\n`;
+      // Those are not left out of the view.
+      if (!deferred.has(skipped.path)) add({ skipped });
     };
     for await (const entry of view.entries(signal)) {
-      const listed = classify(entry);
-      const kept = options.onEntry === undefined ? entry : await options.onEntry(listed);
-      pending += `${toLine({ ...listed, entry: kept })}\n`;
+      const listed = classifier.classify(entry);
+      const taken = options.onEntry === undefined ? entry : await options.onEntry(listed);
+      if (taken !== undefined) add({ ...listed, entry: taken });
       if (pending.length < 64 * 1024) continue;
       throwIfAborted(signal);
+      // A stream that fails never drains.
       if (!spool.write(pending)) await Promise.race([once(spool, "drain"), written]);
       pending = "";
     }
@@ -119,16 +100,83 @@ export async function listEntries(view: View, options: ListingOptions): Promise<
     spool.destroy();
   }
   return {
-    databases: [...databases.values()],
-    rollbackDatabases,
+    databases: classifier.databases,
+    rollbackDatabases: classifier.rollbackDatabases,
+    deferred: [...deferred],
     rootEntry: view.rootEntry,
     async *entries(reading, onSkipped) {
-      for await (const line of readSpool(options.spoolPath, reading)) {
+      let read = 0;
+      for await (const line of readSpool(spoolPath, reading)) {
+        read += 1;
         if ("skipped" in line) onSkipped(line.skipped);
         else yield line;
       }
+      if (read !== lines) throw listingCut(spoolPath, read, lines);
     },
   };
+}
+
+/** An archive of fewer entries would look complete. */
+function listingCut(path: string, read: number, lines: number): ActionError {
+  return new ActionError(
+    "FREEZE_BROKEN",
+    `The list of the frozen entries in ${path} has ${read} of ${lines} lines.`,
+    {
+      hint: "Something removed or changed files of the run: find out what works in that directory, then run again.",
+    },
+  );
+}
+
+/** Tells entries apart as they come, in the order of their paths. */
+class Classifier {
+  readonly rollbackDatabases: string[] = [];
+  readonly #options: Pick<ListingOptions, "selection" | "rules">;
+  readonly #databases = new Map<string, { -readonly [K in keyof ListedDatabase]: ListedDatabase[K] }>();
+  readonly #appendFiles = new Map<string, string>();
+
+  constructor(options: Pick<ListingOptions, "selection" | "rules">) {
+    this.#options = options;
+  }
+
+  get databases(): readonly ListedDatabase[] {
+    return [...this.#databases.values()];
+  }
+
+  classify(entry: ViewEntry): ListedEntry {
+    const { path, source } = entry;
+    if (entry.type !== "file" || source === undefined) return { kind: "other", entry };
+    if (this.#options.selection.isWriteOnce(path)) return { kind: "write-once", entry };
+    // A path sorts before every longer one that starts with it, so a database is known before what belongs to it.
+    for (const [suffix, kind] of [
+      ["-wal", "wal"],
+      ["-shm", "shm"],
+    ] as const) {
+      const owner = path.endsWith(suffix) ? this.#databases.get(path.slice(0, -suffix.length)) : undefined;
+      if (owner === undefined) continue;
+      if (kind === "wal") owner.walListed = true;
+      return { kind, entry, of: owner.path };
+    }
+    const owner = this.#databases.get(this.#appendFiles.get(path) ?? "");
+    if (owner !== undefined) {
+      owner.append = { path, source };
+      return { kind: "append", entry, of: owner.path };
+    }
+    return this.#database(entry, source);
+  }
+
+  #database(entry: ViewEntry, source: string): ListedEntry {
+    const { path, size, uid } = entry;
+    const mode = journalModeOf(source, size);
+    if (mode === "none") return { kind: "other", entry };
+    if (mode === "rollback") {
+      this.rollbackDatabases.push(path);
+      return { kind: "rollback", entry };
+    }
+    this.#databases.set(path, { path, source, uid, walListed: false });
+    const appendFile = this.#options.rules.appendOnlyFileOf(path);
+    if (appendFile !== undefined) this.#appendFiles.set(appendFile, path);
+    return { kind: "database", entry };
+  }
 }
 
 async function* readSpool(path: string, signal: AbortSignal): AsyncIterable<Line> {

@@ -1,12 +1,11 @@
 /**
- * A freezer makes a chainstate hold still while the node runs on (or is down, for `cold`). It is asked while the node
+ * A freezer freezes a chainstate while the node runs on (or is down, for `cold`). It is asked while the node
  * is stopped (`frozen`, `cold`) or running (`live`), and what it returns is read until `release`.
  */
+import type { FreezerName } from "../domain/options.ts";
 import type { View } from "../archive/view.ts";
 import type { EntrySelection } from "../chainstate/layout.ts";
-import type { Row } from "./keeper-protocol.ts";
-
-export type FreezerName = "cold" | "sqlite" | "reflink" | "zfs" | "btrfs" | "lvm";
+import type { Row } from "./sqlite/keeper-protocol.ts";
 
 export interface FreezeRequest {
   readonly chainstateDir: string;
@@ -17,6 +16,16 @@ export interface FreezeRequest {
   /** A directory on the host, outside RUNNER_TEMP, for spools and sockets. */
   readonly stateDir: string;
   readonly signal: AbortSignal;
+  /** What was found before; without it whoever needs it walks the tree. */
+  readonly survey?: Survey;
+}
+
+/** What a walk of the tree before the cut has found. */
+export interface Survey {
+  readonly entries: number;
+  readonly contentBytes: number;
+  /** The first file that a symlink or a mount puts on another file system; those read where they are may be anywhere. */
+  readonly elsewhere: string | undefined;
 }
 
 /** Asks a database (path below the chainstate) inside the frozen state. */
@@ -29,10 +38,10 @@ export interface DatabaseRules {
   /** The append-only file beside a database that its rows point into, if databases of that name have one. */
   appendOnlyFileOf(database: string): string | undefined;
   /**
-   * How many bytes of it the database records. "unsettled": it has rows whose bytes may be rewritten in place, so that
-   * the file does not hold still although the database does.
+   * How many bytes of it the database records. "unstable": it has rows whose bytes may be rewritten in place, so that
+   * the file changes although the database is frozen.
    */
-  recordedLength(database: string, ask: Ask): Promise<number | "unsettled">;
+  recordedLength(database: string, ask: Ask): Promise<number | "unstable">;
   /** Whether the consensus databases tell of the same tip (checks A to E). */
   tipsAgree(ask: Ask): Promise<{ readonly agree: boolean; readonly detail: string }>;
 }
@@ -57,18 +66,20 @@ export interface FrozenView {
   readonly directory?: string;
   /** With `directory`: files below it that have to be read somewhere else, by their path in it. */
   readonly elsewhere?: ReadonlyMap<string, string>;
-  /** Asks the frozen databases, where they are held open (`sqlite`): the only way to ask a `live` cut. */
+  /** Asks the frozen databases, where they are kept open (`sqlite`): the only way to ask a `live` cut. */
   readonly ask?: Ask;
   /** Rejects as soon as the view is known to hold no longer (keeper died, snapshot full); never resolves otherwise. */
   readonly broken: Promise<never>;
   /** Throws when anything happened that voids the view. Called before publishing. */
-  assertHeld(): Promise<void>;
+  assertFrozen(): Promise<void>;
   /** Gives everything back. Safe to call twice. */
   release(): Promise<void>;
 }
 
 export interface Freezer {
   readonly name: FreezerName;
+  /** `probe` writes beside the chainstate; what it leaves when the run ends in the middle of it is for `cleanUp`. */
+  readonly triesOnDisk?: true;
   probe(request: FreezeRequest): Promise<Probe>;
   /** `nodeDown` false is `live`: only `sqlite` can. */
   freeze(request: FreezeRequest, nodeDown: boolean): Promise<FrozenView>;

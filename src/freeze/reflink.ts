@@ -6,8 +6,11 @@
 import { constants, copyFile, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ViewEntry } from "../archive/view.ts";
-import { ActionError, CancelledError, describeError, hasCode, throwIfAborted } from "../errors.ts";
+import { ActionError, describeError, hasCode, throwIfAborted } from "../domain/errors.ts";
+import { bestEffort } from "../system/best-effort.ts";
+import { Limiter } from "../system/concurrency.ts";
 import { query } from "../system/exec.ts";
+import type { HeldDirectory } from "../system/held-directory.ts";
 import { mountOf } from "../system/mounts.ts";
 import { fsPath } from "../system/path-bytes.ts";
 import { listEntries, viewOfListing } from "./listing.ts";
@@ -15,13 +18,15 @@ import type { ListedEntry } from "./listing.ts";
 import type { FreezeRequest, Freezer, FrozenView, ViewOf } from "./port.ts";
 import {
   makeDirectory,
+  makeHeldDirectory,
   placesOnSameFileSystem,
   removeDirectory,
   scratchName,
   spoolDirectory,
   withoutScratch,
 } from "./scratch.ts";
-import { withoutWriteOnce, withWriteOnce } from "./write-once.ts";
+import { surveyTree } from "./survey.ts";
+import { withWriteOnce } from "./write-once.ts";
 
 /** More than libuv's four threads have no use for. */
 const clonesAtOnce = 16;
@@ -29,12 +34,13 @@ const clonesAtOnce = 16;
 export function reflinkFreezer({ viewOf }: { readonly viewOf: ViewOf }): Freezer {
   return {
     name: "reflink",
+    triesOnDisk: true,
     async probe(request) {
       const { fsType } = await mountOf(request.chainstateDir);
       const found = await findPlace(request);
       if (found.place === undefined)
         return { usable: false, reason: `no clones on ${fsType}: ${found.reason}` };
-      const elsewhere = await onOtherFileSystem(viewOf, request);
+      const { elsewhere } = request.survey ?? (await surveyTree(viewOf, request));
       if (elsewhere !== undefined) {
         return {
           usable: false,
@@ -51,7 +57,7 @@ export function reflinkFreezer({ viewOf }: { readonly viewOf: ViewOf }): Freezer
           "FREEZE_UNSUPPORTED",
           "A running node's files cannot be cloned at one moment.",
           {
-            hint: "`cut: live` works with `freeze-with: sqlite` alone.",
+            hint: "`downtime: none` works with `freeze-with: sqlite` alone.",
           },
         );
       }
@@ -73,45 +79,55 @@ async function cloneAll(request: FreezeRequest, directory: string, viewOf: ViewO
   const { chainstateDir, signal } = request;
   const selection = withoutScratch(request.selection);
   const spool = spoolDirectory(request);
+  let held: HeldDirectory | undefined;
   const release = async (): Promise<void> => {
-    await removeDirectory(directory);
-    await removeDirectory(spool);
+    held?.close();
+    held = undefined;
+    try {
+      await removeDirectory(directory);
+    } finally {
+      await removeDirectory(spool);
+    }
   };
-  const clones = new Clones(signal);
+  const clones = new Limiter({ count: clonesAtOnce, signal });
   try {
     await makeDirectory(spool);
-    await makeDirectory(directory);
-    const listing = await listEntries(await viewOf(chainstateDir, withoutWriteOnce(selection)), {
+    held = await makeHeldDirectory(directory);
+    const { at: clone } = held;
+    const listing = await listEntries({
+      viewOf,
+      chainstateDir,
       spoolPath: join(spool, "entries"),
       selection,
       // A clone needs no knowledge of what the files are to each other.
       rules: { appendOnlyFileOf: () => undefined },
       signal,
-      onEntry: (listed) => cloneEntry(listed, directory, clones),
+      onEntry: (listed) => cloneEntry(listed, clone, clones),
     });
-    await clones.finish();
-    const { ino } = await stat(fsPath(directory));
+    await clones.drain();
+    const { ino } = held.stat();
     const at = new Date();
     return {
       view: withWriteOnce(
         viewOfListing(listing, ({ kind, entry }) => (kind === "shm" ? undefined : entry)),
-        { chainstateDir, selection, viewOf, at },
+        { chainstateDir, selection, viewOf, at, deferred: listing.deferred },
       ),
       method: "reflink",
       at,
       directory,
       broken: Promise.withResolvers<never>().promise,
-      async assertHeld() {
+      async assertFrozen() {
         const now = await stat(fsPath(directory)).catch(() => undefined);
         if (now?.ino === ino) return;
-        throw new ActionError("FREEZE_BROKEN", `The clone in ${directory} was removed by somebody else.`);
+        throw new ActionError("FREEZE_BROKEN", `The clone in ${directory} was removed by another process.`);
       },
       release,
     };
   } catch (error) {
     // What is still being cloned would otherwise appear behind the removal.
-    await clones.settle();
-    await release();
+    await clones.idle();
+    // The first error counts; what stays is in the run's journal, whose clean-up says so.
+    await bestEffort({ warning: () => undefined }, "remove the clone", release);
     throwIfAborted(signal);
     throw error;
   }
@@ -120,52 +136,17 @@ async function cloneAll(request: FreezeRequest, directory: string, viewOf: ViewO
 async function cloneEntry(
   { kind, entry }: ListedEntry,
   directory: string,
-  clones: Clones,
+  clones: Limiter,
 ): Promise<ViewEntry> {
   const clone = join(directory, entry.path);
   if (entry.type === "directory") await mkdir(fsPath(clone), { mode: 0o700 });
   if (entry.source === undefined || kind === "write-once" || kind === "shm") return entry;
-  await clones.add(entry.source, clone);
+  const { source } = entry;
+  await clones.add(async () => await cloneFile(source, clone));
   return { ...entry, source: clone, guard: "prefix" };
 }
 
-/** Clones under way; `add` waits while there are enough of them. */
-class Clones {
-  readonly #running = new Set<Promise<void>>();
-  readonly #signal: AbortSignal;
-  #failure: unknown;
-
-  constructor(signal: AbortSignal) {
-    this.#signal = signal;
-  }
-
-  async add(source: string, target: string): Promise<void> {
-    while (this.#running.size >= clonesAtOnce) await Promise.race(this.#running);
-    this.#throwFailure();
-    const running: Promise<void> = clone(source, target)
-      .catch((error: unknown) => {
-        this.#failure ??= error;
-      })
-      .finally(() => this.#running.delete(running));
-    this.#running.add(running);
-  }
-
-  async finish(): Promise<void> {
-    await this.settle();
-    this.#throwFailure();
-  }
-
-  async settle(): Promise<void> {
-    await Promise.all(this.#running);
-  }
-
-  #throwFailure(): void {
-    throwIfAborted(this.#signal);
-    if (this.#failure !== undefined) throw this.#failure;
-  }
-}
-
-async function clone(source: string, target: string): Promise<void> {
+async function cloneFile(source: string, target: string): Promise<void> {
   try {
     await copyFile(
       fsPath(source),
@@ -195,32 +176,22 @@ async function findPlace(
   let reason = "";
   for (const place of await placesOnSameFileSystem(request.chainstateDir)) {
     const directory = trialDirectory(place, request.runId);
+    let held: HeldDirectory | undefined;
     try {
-      await makeDirectory(directory);
+      held = await makeHeldDirectory(directory);
+      const [a, b] = [join(held.at, "a"), join(held.at, "b")];
       // Larger than what btrfs keeps inline, so that blocks have to be shared.
-      await writeFile(join(directory, "a"), Buffer.alloc(64 * 1024, 1));
-      await copyFile(join(directory, "a"), join(directory, "b"), constants.COPYFILE_FICLONE_FORCE);
+      await writeFile(a, Buffer.alloc(64 * 1024, 1));
+      await copyFile(a, b, constants.COPYFILE_FICLONE_FORCE);
       return { place, reason: "" };
     } catch (error) {
-      if (error instanceof CancelledError) throw error;
+      throwIfAborted(request.signal);
       // libuv's words for ENOTSUP speak of sockets.
       reason = hasCode(error, "ENOTSUP") ? "it cannot share blocks between files" : describeError(error);
     } finally {
+      held?.close();
       await removeDirectory(directory);
     }
   }
   return { place: undefined, reason };
-}
-
-/** A file that a symlink or a mount below the chainstate puts elsewhere. Those read where they are may be anywhere. */
-async function onOtherFileSystem(
-  viewOf: ViewOf,
-  { chainstateDir, selection, signal }: FreezeRequest,
-): Promise<string | undefined> {
-  const { dev } = await stat(fsPath(chainstateDir));
-  const view = await viewOf(chainstateDir, withoutWriteOnce(withoutScratch(selection)));
-  for await (const { path, source } of view.entries(signal)) {
-    if (source !== undefined && (await stat(fsPath(source))).dev !== dev) return path;
-  }
-  return undefined;
 }

@@ -2,13 +2,19 @@
  * Which freezer a run uses, and why, in words for the log. Freezers come as a list in order of preference, so that those
  * of other file systems join by being put in front.
  */
-import type { SnapshotConfig } from "../config.ts";
-import { ActionError } from "../errors.ts";
+import type { FreezerName } from "../domain/options.ts";
+import { ActionError } from "../domain/errors.ts";
 import { coldFreezer } from "./cold.ts";
 import type { FreezeRequest, Freezer } from "./port.ts";
 import { reflinkFreezer } from "./reflink.ts";
-import { sqliteFreezer } from "./sqlite.ts";
-import type { SqliteFreezerOptions } from "./sqlite.ts";
+import { sqliteFreezer } from "./sqlite/sqlite.ts";
+import type { SqliteFreezerOptions } from "./sqlite/sqlite.ts";
+
+/** What was asked for; see the inputs `cut` and `freeze-with`. */
+export interface FreezeChoice {
+  readonly cut: "auto" | "frozen" | "live" | "cold";
+  readonly freezeWith: "auto" | Exclude<FreezerName, "cold">;
+}
 
 export interface ChosenFreezer {
   readonly freezer: Freezer;
@@ -17,7 +23,7 @@ export interface ChosenFreezer {
   readonly notice?: string;
 }
 
-/** This room's freezers in order of preference; `first` are those of volumes, which are preferred where they work. */
+/** This folder's freezers in order of preference; `first` are those of volumes, which are preferred where they work. */
 export function freezersInOrder(
   options: SqliteFreezerOptions,
   first: readonly Freezer[] = [],
@@ -27,7 +33,7 @@ export function freezersInOrder(
 
 /** Throws FREEZE_UNSUPPORTED when what was asked for by name does not work here. Asked before the node is stopped. */
 export async function chooseFreezer(
-  config: Pick<SnapshotConfig, "cut" | "freezeWith">,
+  config: FreezeChoice,
   request: FreezeRequest,
   freezers: readonly Freezer[],
 ): Promise<ChosenFreezer> {
@@ -36,11 +42,11 @@ export async function chooseFreezer(
     if (freezer !== undefined) return freezer;
     throw new ActionError("FREEZE_UNSUPPORTED", `There is no freezer named "${name}" here.`);
   };
-  if (config.cut === "cold") return { freezer: byName("cold"), reason: "asked for by `cut: cold`" };
+  if (config.cut === "cold") return { freezer: byName("cold"), reason: "asked for by `downtime: full`" };
   if (config.cut === "live" && config.freezeWith !== "auto" && config.freezeWith !== "sqlite") {
     throw new ActionError(
       "FREEZE_UNSUPPORTED",
-      `\`cut: live\` does not work with \`freeze-with: ${config.freezeWith}\`.`,
+      `\`downtime: none\` does not work with \`freeze-with: ${config.freezeWith}\`.`,
       {
         hint: "Set `freeze-with: sqlite` or leave it out.",
       },
@@ -54,7 +60,7 @@ export async function chooseFreezer(
       "FREEZE_UNSUPPORTED",
       `\`${freezer.name}\` cannot freeze this chainstate: ${reason}.`,
       {
-        hint: hint ?? "Leave `freeze-with` and `cut` at `auto`, or take the snapshot with `cut: cold`.",
+        hint: hint ?? "Leave `freeze-with` and `cut` at `auto`, or take the snapshot with `downtime: full`.",
       },
     );
   }
@@ -70,7 +76,7 @@ export async function chooseFreezer(
       "FREEZE_UNSUPPORTED",
       `Nothing can freeze this chainstate: ${refused.join("; ")}.`,
       {
-        hint: "Set `cut: cold` to keep the node down until the upload is done.",
+        hint: "Set `downtime: full` to keep the node down until the upload is done.",
       },
     );
   }

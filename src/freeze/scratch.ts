@@ -2,14 +2,15 @@
  * Directories a freezer makes: their names carry the run's id, so that a later run can tell a dead run's leavings from
  * anything else, and removes those and nothing more.
  */
-import { mkdir, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { ActionError } from "../errors.ts";
+import { lstat, mkdir, readdir, realpath, rm, rmdir, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { ActionError, hasCode } from "../domain/errors.ts";
+import { exchanged, holdDirectory, type HeldDirectory } from "../system/held-directory.ts";
 import { fsPath } from "../system/path-bytes.ts";
 import type { EntrySelection } from "../chainstate/layout.ts";
 import type { FreezeRequest } from "./port.ts";
 
-/** Name of every directory this room makes beside or below a chainstate. */
+/** Name of every directory this folder makes beside or below a chainstate. */
 const prefix = ".chainstate-snapshot-";
 
 export function scratchName(runId: string): string {
@@ -19,12 +20,12 @@ export function scratchName(runId: string): string {
   return prefix + runId;
 }
 
-/** The selection without directories that this or another run made below the chainstate. */
+/** The selection without what this or another run made below the chainstate. */
 export function withoutScratch(selection: EntrySelection): EntrySelection {
   return {
     ...selection,
     leavesOut: (path, isDirectory) =>
-      isDirectory && path.startsWith(prefix) ? "scratch" : selection.leavesOut(path, isDirectory),
+      path.startsWith(prefix) ? "scratch" : selection.leavesOut(path, isDirectory),
   };
 }
 
@@ -47,7 +48,34 @@ export async function makeDirectory(path: string): Promise<void> {
   await mkdir(fsPath(path), { mode: 0o700 });
 }
 
-/** Removes a directory that this room made, and everything in it. */
+/** As `makeDirectory`, and holds it: whoever owns the directory that it stands in may rename it. */
+export async function makeHeldDirectory(path: string): Promise<HeldDirectory> {
+  await makeDirectory(path);
+  return await holdOwn(path);
+}
+
+/** Removes a directory that this folder made, and everything in it. PATH_EXCHANGED: what stands there is another user's. */
 export async function removeDirectory(path: string): Promise<void> {
-  await rm(fsPath(path), { recursive: true, force: true, maxRetries: 3 });
+  const found = await lstat(fsPath(path)).catch((error: unknown) => {
+    if (hasCode(error, "ENOENT")) return undefined;
+    throw error;
+  });
+  if (found === undefined) return;
+  const held = await holdOwn(path);
+  try {
+    for (const name of await readdir(held.at, { encoding: "buffer" })) {
+      const child = Buffer.concat([Buffer.from(`${held.at}/`), name]);
+      await rm(child, { recursive: true, force: true, maxRetries: 3 });
+    }
+  } finally {
+    held.close();
+  }
+  await rmdir(fsPath(path));
+}
+
+async function holdOwn(path: string): Promise<HeldDirectory> {
+  const held = holdDirectory(join(await realpath(dirname(path)), basename(path)));
+  if (held.stat().uid === process.geteuid?.()) return held;
+  held.close();
+  throw exchanged(path, "it is another user's");
 }

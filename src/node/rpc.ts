@@ -6,7 +6,8 @@
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import * as v from "valibot";
-import { hasCode, throwIfAborted } from "../errors.ts";
+import { hasCode, throwIfAborted } from "../domain/errors.ts";
+import { timeLimit } from "../system/deadline.ts";
 
 const height = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
@@ -36,7 +37,6 @@ export const nodeHealthSchema = v.object({
   max_stacks_neighbor_address: v.nullable(v.string()),
   node_stacks_tip_height: height,
 });
-export type NodeHealth = v.InferOutput<typeof nodeHealthSchema>;
 
 export type RpcOutcome<T> =
   | { readonly kind: "answer"; readonly value: T }
@@ -75,7 +75,7 @@ async function get(url: string, signal: AbortSignal, timeoutMs: number): Promise
   throwIfAborted(signal);
   const target = new URL(url);
   const request = target.protocol === "https:" ? httpsRequest : httpRequest;
-  const limit = AbortSignal.timeout(timeoutMs);
+  const limit = timeLimit(timeoutMs, "RPC_NOT_ANSWERING", "The RPC's answer");
   try {
     return await new Promise((resolve, reject) => {
       const sent = request(target, {
@@ -84,6 +84,11 @@ async function get(url: string, signal: AbortSignal, timeoutMs: number): Promise
         signal: AbortSignal.any([signal, limit]),
       });
       sent.on("error", reject);
+      // Without a listener the answer is nobody's: the promise would never settle, and nothing would keep the process alive.
+      sent.on("upgrade", (response, socket) => {
+        socket.destroy();
+        resolve({ kind: "status", status: response.statusCode ?? 101 });
+      });
       sent.on("response", (response) => {
         const chunks: Buffer[] = [];
         let size = 0;

@@ -5,23 +5,19 @@
  */
 import { open } from "node:fs/promises";
 import path from "node:path";
-import { hasCode } from "../errors.ts";
+import { ActionError, hasCode } from "../domain/errors.ts";
 import type { Clock } from "../system/clock.ts";
+import { poll } from "../system/poll.ts";
 import type { Privilege } from "../system/privilege.ts";
 import { isAlive } from "../system/proc.ts";
-import { poll } from "./context.ts";
-import {
-  ChainstateNotAtRestError,
-  DirectoryInUseError,
-  NodeCameBackError,
-  NodeStillRunningError,
-} from "./errors.ts";
-import { describeHolders, listChainstateFiles, scanHolders } from "./holders.ts";
+import { stopPauses } from "./context.ts";
+import { cameBack } from "./errors.ts";
+import { describeHolders, describeNobody, listChainstateFiles, requireSeen, scanHolders } from "./holders.ts";
 import type { ChainstateFile, HolderScan } from "./holders.ts";
 import type { Evidence, NodeControl, NodeState } from "./port.ts";
 import { askNodeInfo, describeOutcome, describeRpcUrl } from "./rpc.ts";
 
-export interface ProofRequest {
+export interface VerifyStoppedRequest {
   readonly control: NodeControl;
   /** What `inspect` said before the stop. */
   readonly before: NodeState;
@@ -31,90 +27,93 @@ export interface ProofRequest {
   readonly privilege: Privilege;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** What is there is replaced, so that a transaction was cut off does not matter. */
+  readonly isReplaced?: boolean;
 }
 
 /** Children and connections may take a moment longer to go than the node itself. */
-const settleMs = 15_000;
+const lastMs = 15_000;
 const lookApartMs = 300;
 
 /**
- * The whole proof, for after the stop. Throws NodeStillRunningError, NodeCameBackError, DirectoryInUseError or
- * ChainstateNotAtRestError.
+ * The whole proof, for after the stop. Throws NODE_STILL_RUNNING, NODE_CAME_BACK, DIRECTORY_IN_USE, PRIVILEGE_MISSING
+ * (what could not be looked at is not known) or CHAINSTATE_NOT_AT_REST.
  */
-export async function proveDown(request: ProofRequest): Promise<readonly Evidence[]> {
+export async function verifyStopped(request: VerifyStoppedRequest): Promise<readonly Evidence[]> {
   const { control, before, chainstateDir, clock, signal } = request;
-  const evidence: Evidence[] = [...(await control.provesDown(signal))];
+  const evidence: Evidence[] = [...(await control.verifyDown(signal))];
   const node = before.process;
   if (node !== undefined) {
-    const gone = await poll(clock, settleMs, signal, async () => (isAlive(node) ? undefined : true));
+    const gone = await poll({ everyMs: stopPauses, limitMs: lastMs, signal, clock }, () =>
+      isAlive(node) ? undefined : true,
+    );
     if (gone === undefined)
-      throw new NodeStillRunningError(`The node's process (pid ${node.pid}) still runs.`);
+      throw new ActionError("NODE_STILL_RUNNING", `The node's process (pid ${node.pid}) still runs.`);
     evidence.push({
       id: "process-gone",
       detail: `pid ${node.pid}, started at tick ${node.startTicks}, is gone`,
     });
   }
-  evidence.push(await proveRpcSilent(request));
+  evidence.push(await verifyRpcClosed(request));
   const first = await listChainstateFiles(chainstateDir, signal);
   const firstLookAt = clock.now();
-  evidence.push(await proveNobodyHolds(request), await proveNoHotJournal(chainstateDir, first));
+  evidence.push(await verifyNoOpenFiles(request));
+  if (request.isReplaced !== true) evidence.push(await verifyNoHotJournal(chainstateDir, first));
+  // No `poll`: the time between the two listings is what makes them evidence.
   await clock.sleep(Math.max(0, lookApartMs - (clock.now() - firstLookAt)), signal);
   const second = await listChainstateFiles(chainstateDir, signal);
-  evidence.push(proveStable(first, second, clock.now() - firstLookAt));
+  evidence.push(verifyStable(first, second, clock.now() - firstLookAt));
   return evidence;
 }
 
 /**
- * The cheap part, to be asked again and again while the node has to stay down. Throws as `proveDown` does; whatever
+ * The cheap part, to be asked again and again while the node has to stay down. Throws as `verifyStopped` does; whatever
  * works in the directory now has come back.
  */
-export async function proveStillDown(request: Omit<ProofRequest, "before">): Promise<void> {
+export async function verifyStillStopped(request: Omit<VerifyStoppedRequest, "before">): Promise<void> {
   const { control, chainstateDir, privilege, signal } = request;
-  await control.provesDown(signal);
-  const { holders } = await scanHolders(chainstateDir, privilege, signal);
-  if (holders.length === 0) return;
-  throw new NodeCameBackError(
-    `The node was down and ${chainstateDir} is in use again: ${describeHolders(holders)}.`,
-  );
+  await control.verifyDown(signal);
+  const scan = await scanHolders(chainstateDir, privilege, signal);
+  if (scan.holders.length === 0) return requireSeen(scan, chainstateDir);
+  throw cameBack(`The node was down and ${chainstateDir} is in use again: ${describeHolders(scan.holders)}.`);
 }
 
-async function proveNobodyHolds(request: ProofRequest): Promise<Evidence> {
+async function verifyNoOpenFiles(request: VerifyStoppedRequest): Promise<Evidence> {
   const { control, chainstateDir, privilege, clock, signal } = request;
   let last: HolderScan | undefined;
-  const free = await poll(clock, settleMs, signal, async () => {
+  const free = await poll({ everyMs: stopPauses, limitMs: lastMs, signal, clock }, async () => {
     last = await scanHolders(chainstateDir, privilege, signal);
     if (last.holders.length === 0) return last;
     // It may be the node itself, back again; its control says so better than a list of files.
-    await control.provesDown(signal);
+    await control.verifyDown(signal);
     return undefined;
   });
   if (free === undefined) {
-    throw new DirectoryInUseError(
-      `The node is down, but somebody has files of ${chainstateDir} open: ${describeHolders(last?.holders ?? [])}.`,
+    throw new ActionError(
+      "DIRECTORY_IN_USE",
+      `The node is down, but files of ${chainstateDir} are in use by ${describeHolders(last?.holders ?? [])}.`,
       { hint: "End that program (or stop the second node), then run again." },
     );
   }
-  const unseen = free.unseen === 0 ? "" : `; ${free.unseen} processes of other users could not be looked at`;
-  return {
-    id: "no-open-files",
-    detail: `none of ${free.seen} processes has any of ${free.files} files ${free.seesMapped ? "open or mapped" : "open"}${unseen}`,
-  };
+  requireSeen(free, chainstateDir);
+  return { id: "no-open-files", detail: describeNobody(free) };
 }
 
-async function proveRpcSilent({ control, rpcUrl, clock, signal }: ProofRequest): Promise<Evidence> {
+async function verifyRpcClosed({ control, rpcUrl, clock, signal }: VerifyStoppedRequest): Promise<Evidence> {
   const id = "rpc-closed";
   if (rpcUrl === undefined) return { id, detail: "not asked: rpc-url is none" };
   const where = describeRpcUrl(rpcUrl);
   let said = "";
-  const silent = await poll(clock, settleMs, signal, async () => {
+  const silent = await poll({ everyMs: stopPauses, limitMs: lastMs, signal, clock }, async () => {
     const outcome = await askNodeInfo(rpcUrl, signal);
     said = describeOutcome(outcome);
     if (outcome.kind !== "answer") return outcome;
-    await control.provesDown(signal);
+    await control.verifyDown(signal);
     return undefined;
   });
   if (silent === undefined) {
-    throw new NodeStillRunningError(
+    throw new ActionError(
+      "NODE_STILL_RUNNING",
       `A node still answers at ${where}, although the one that was stopped is down.`,
       {
         hint: "Check `rpc-url` and `node-name`: they seem to name two different nodes.",
@@ -132,18 +131,25 @@ async function proveRpcSilent({ control, rpcUrl, clock, signal }: ProofRequest):
 const journalMagic = Buffer.from("d9d505f920a163d7", "hex");
 
 /** A rollback journal with a header belongs to a transaction that was cut off: its database is not whole without it. */
-async function proveNoHotJournal(chainstateDir: string, files: readonly ChainstateFile[]): Promise<Evidence> {
+async function verifyNoHotJournal(
+  chainstateDir: string,
+  files: readonly ChainstateFile[],
+): Promise<Evidence> {
   const journals = files.filter((file) => file.path.endsWith("-journal") && file.sizeBytes > 0);
   for (const journal of journals) {
     if (!(await startsWith(path.join(chainstateDir, journal.path), journalMagic))) continue;
-    throw new ChainstateNotAtRestError(
+    throw new ActionError(
+      "CHAINSTATE_NOT_AT_REST",
       `${journal.path} is a hot rollback journal: a transaction was cut off.`,
       {
         hint: "Start the node, let it roll the transaction back, and take the snapshot after the next clean stop.",
       },
     );
   }
-  return { id: "no-hot-journal", detail: `${journals.length} journals left, none of them hot` };
+  return {
+    id: "no-hot-journal",
+    detail: `${journals.length === 1 ? "1 journal" : `${journals.length} journals`} left, none of them hot`,
+  };
 }
 
 async function startsWith(file: string, magic: Buffer): Promise<boolean> {
@@ -164,7 +170,7 @@ async function startsWith(file: string, magic: Buffer): Promise<boolean> {
 
 const databaseFile = /(\.sqlite|-wal|-journal|\.blobs)$/;
 
-function proveStable(
+function verifyStable(
   first: readonly ChainstateFile[],
   second: readonly ChainstateFile[],
   apartMs: number,
@@ -179,7 +185,7 @@ function proveStable(
   const after = databases(second);
   for (const name of new Set([...before.keys(), ...after.keys()])) {
     if (before.get(name) === after.get(name)) continue;
-    throw new ChainstateNotAtRestError(`${name} still changes although the node is down.`, {
+    throw new ActionError("CHAINSTATE_NOT_AT_REST", `${name} still changes although the node is down.`, {
       hint: "Find out who writes there: a node on another host (a shared file system), or in a container that cannot be seen from here.",
     });
   }

@@ -2,8 +2,10 @@
  * The node's version. Released builds say `stacks-node 4.0.2 (<commit>, release build, linux [x86_64])`, some builds
  * `stacks-node No Version Info (master:…)`, and anything else is taken as it comes: the raw line is kept.
  */
-import path from "node:path";
+import { basename } from "node:path";
 import { query } from "../system/exec.ts";
+import type { Privilege } from "../system/privilege.ts";
+import { executablePath, readLink, readStatus, type ProcessId } from "../system/proc.ts";
 
 export interface NodeVersion {
   /** The line as the node printed it, at most 500 characters. */
@@ -41,6 +43,39 @@ export function sanitizeForFileName(text: string): string {
   return safe === "" ? "unknown" : safe;
 }
 
+/**
+ * The command that asks what a process runs for its version: with that process's rights, and with nothing of this job's
+ * environment, for whoever can put a program there must not become this runner by it. Undefined where that cannot be done.
+ */
+export async function versionCommandOf(
+  node: ProcessId | undefined,
+  privilege: Privilege,
+): Promise<readonly string[] | undefined> {
+  const link = node === undefined ? undefined : await readLink(node.pid, "exe", privilege);
+  const status = node === undefined ? undefined : readStatus(node.pid);
+  if (node === undefined || link === undefined || status === undefined) return undefined;
+  const { path, replaced } = executablePath(link);
+  if (isWrapper(path)) return undefined;
+  // Replaced on disk since it was started: what runs is still to be had by its link.
+  return versionCommandAs(status, replaced ? `/proc/${node.pid}/exe` : path);
+}
+
+/** The same of a program that does not run. Whose it is is not known, so nobody's rights are enough. */
+export function versionCommandOfFile(executable: string): readonly string[] | undefined {
+  return isWrapper(executable) ? undefined : versionCommandAs({ uid: 65_534, gid: 65_534 }, executable);
+}
+
+function versionCommandAs(
+  { uid, gid }: { readonly uid: number; readonly gid: number },
+  executable: string,
+): readonly string[] | undefined {
+  const command = ["env", "-i", "PATH=/usr/bin:/bin", executable, "version"];
+  const own = process.geteuid?.();
+  if (own === uid) return command;
+  if (own !== 0) return undefined;
+  return ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", "--no-new-privs", ...command];
+}
+
 /** Runs the command that `NodeControl.versionCommand` named. Undefined where it yields nothing: a version is no must. */
 export async function askVersion(argv: readonly string[] | undefined): Promise<NodeVersion | undefined> {
   if (argv === undefined) return undefined;
@@ -56,5 +91,5 @@ const wrappers = new Set(
 
 /** True for programs that run a node rather than being one; to ask them for `version` would name the wrong thing. */
 export function isWrapper(executable: string): boolean {
-  return wrappers.has(path.basename(executable));
+  return wrappers.has(basename(executable));
 }

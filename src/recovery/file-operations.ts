@@ -1,13 +1,17 @@
 /**
  * The few changes to the operator's directories that a swap makes. Each is tried as this user first and, where that is
- * not permitted, once more through `sudo -n`, because a runner often does not own what a node's service owns.
+ * not permitted, once more through `sudo -n`, because a runner often does not own what a node's service owns. Paths are
+ * canonical, and no link that stands on them by now is followed: the node's user may own the directories they lead through.
  */
+import type { Stats } from "node:fs";
 import { chmod, chown, lstat, mkdir, readdir, rename, rmdir } from "node:fs/promises";
-import { ActionError, hasCode } from "../errors.ts";
+import { basename, dirname } from "node:path";
+import { ActionError, hasCode } from "../domain/errors.ts";
 import { runOk } from "../system/exec.ts";
+import { withHeld } from "../system/held-directory.ts";
 import { decodePath, fsPath } from "../system/path-bytes.ts";
 import type { Privilege } from "../system/privilege.ts";
-import { syncDirectory } from "./atomic-file.ts";
+import { syncDirectory } from "../system/atomic-file.ts";
 
 export interface FileOperations {
   exists(path: string): Promise<boolean>;
@@ -33,86 +37,155 @@ export interface FileOperations {
 const longMs = 6 * 3600_000;
 
 export function fileOperations(privilege: Privilege, signal: AbortSignal): FileOperations {
-  const elevated = async (argv: readonly string[], timeoutMs = 60_000): Promise<void> => {
-    await runOk(privilege.elevate(argv), { signal, timeoutMs });
-  };
-  const direct = async (work: () => Promise<void>, argv: readonly string[]): Promise<void> => {
-    try {
-      await work();
-    } catch (error) {
-      const denied = hasCode(error, "EACCES") || hasCode(error, "EPERM");
-      if (!denied || privilege.elevate(argv).length === argv.length) throw error;
-      await privilege.require(argv, `to change ${argv.at(-1) ?? ""}`);
-      await elevated(argv);
-    }
-  };
+  const { direct, elevated } = changesWith(privilege, signal);
   return {
-    async exists(path) {
-      return (await lstat(fsPath(path)).catch(absent)) !== undefined;
-    },
+    exists,
     async names(directory) {
-      const names = await readdir(fsPath(directory), { encoding: "buffer" }).catch(absent);
-      return (names ?? []).map((name) => decodePath(name));
+      return await withHeld(directory, async ({ at }) => {
+        const names = await readdir(at, { encoding: "buffer" });
+        return names.map((name) => decodePath(name));
+      }).catch(noneWhereAbsent);
     },
     async makeDirectory(path) {
-      await direct(async () => {
-        await mkdir(fsPath(path), { recursive: true, mode: 0o700 });
-      }, ["install", "-d", "-m", "0700", "-o", String(process.geteuid?.() ?? 0), "--", path]);
-    },
-    async move(from, to) {
-      // rename(2) would replace an empty directory or a file without a word; `mv` is told the same in its own way.
-      if ((await lstat(fsPath(to)).catch(absent)) !== undefined) {
-        throw new ActionError("SWAP_CONFLICT", `Cannot move ${from}: ${to} exists already.`, {
-          hint: conflictHint,
-        });
-      }
-      await direct(
-        async () => await rename(fsPath(from), fsPath(to)),
-        ["mv", "--no-clobber", "--no-target-directory", "--", from, to],
-      );
-    },
-    async removeEmptyDirectory(path) {
-      await direct(async () => await rmdir(fsPath(path)), ["rmdir", "--", path]);
-    },
-    async copyOwner(model, path) {
-      const { uid, gid, mode } = await lstat(fsPath(model));
-      const now = await lstat(fsPath(path));
-      if (now.uid !== uid || now.gid !== gid) {
-        await direct(async () => await chown(fsPath(path), uid, gid), ["chown", `${uid}:${gid}`, "--", path]);
-      }
-      const bits = mode & 0o7777;
-      if ((now.mode & 0o7777) !== bits) {
-        await direct(async () => await chmod(fsPath(path), bits), ["chmod", bits.toString(8), "--", path]);
-      }
-    },
-    async copyOwnerToTree(model, path) {
-      const { uid, gid } = await lstat(fsPath(model));
-      const isRunner = uid === process.geteuid?.() && gid === process.getegid?.();
-      const argv = ["chown", "--recursive", "--no-dereference", `${uid}:${gid}`, "--", path];
-      await runOk(isRunner ? argv : privilege.elevate(argv), { signal, timeoutMs: longMs });
-    },
-    async removeTree(path) {
-      if ((await lstat(fsPath(path)).catch(absent)) === undefined) return;
-      const argv = ["rm", "--recursive", "--force", "--one-file-system", "--", path];
-      const removed = await runOk(argv, { signal, timeoutMs: longMs }).catch((error: unknown) => {
-        if (!hasCode(error, "COMMAND_FAILED")) throw error;
-        return undefined;
+      await beside(path, async (at) => {
+        const make = ["install", "-d", "-m", "0700", "-o", String(process.geteuid?.() ?? 0), "--", at];
+        await direct(path, async () => await makeOne(at), make);
       });
-      if (removed === undefined) await elevated(argv, longMs);
     },
+    move: async (from, to) => await move(direct, from, to),
+    async removeEmptyDirectory(path) {
+      await beside(path, async (at) => {
+        await direct(path, async () => await rmdir(fsPath(at)), ["rmdir", "--", at]);
+      });
+    },
+    copyOwner: (model, path) => copyOwner(direct, model, path),
+    async copyOwnerToTree(model, path) {
+      const { uid, gid } = await lookAt(model);
+      const isRunner = uid === process.geteuid?.() && gid === process.getegid?.();
+      await withHeld(path, async ({ at }) => {
+        const argv = ["chown", "--recursive", "--no-dereference", `${uid}:${gid}`, "--", `${at}/.`];
+        await runOk(isRunner ? argv : privilege.elevate(argv), { signal, timeoutMs: longMs });
+      });
+    },
+    removeTree: async (path) => await removeTree(path, elevated, signal),
     async sync(directory) {
-      await direct(async () => await syncDirectory(fsPath(directory)), ["sync", "--", directory]);
+      await withHeld(directory, async ({ at }) => {
+        await direct(directory, async () => await syncDirectory(at), ["sync", "--", at]);
+      });
     },
     async syncFileSystem(path) {
-      await runOk(["sync", "--file-system", "--", path], { signal, timeoutMs: longMs }).catch(async () => {
-        await elevated(["sync", "--file-system", "--", path], longMs);
+      await withHeld(path, async ({ at }) => {
+        const argv = ["sync", "--file-system", "--", `${at}/.`];
+        await runOk(argv, { signal, timeoutMs: longMs }).catch(async () => await elevated(argv, longMs));
       });
     },
   };
 }
 
+async function move(direct: Changes["direct"], from: string, to: string): Promise<void> {
+  await beside(from, async (old) => {
+    await beside(to, async (fresh) => {
+      // rename(2) would replace an empty directory or a file without a word; `mv` is told the same in its own way.
+      if ((await lstat(fsPath(fresh)).catch(absent)) !== undefined) {
+        throw new ActionError("SWAP_CONFLICT", `Cannot move ${from}: ${to} exists already.`, {
+          hint: conflictHint,
+        });
+      }
+      const argv = ["mv", "--no-clobber", "--no-target-directory", "--", old, fresh];
+      await direct(to, async () => await rename(fsPath(old), fsPath(fresh)), argv);
+    });
+  });
+}
+
+async function removeTree(path: string, elevated: Changes["elevated"], signal: AbortSignal): Promise<void> {
+  if (!(await exists(path))) return;
+  await beside(path, async (at) => {
+    const argv = ["rm", "--recursive", "--force", "--one-file-system", "--", at];
+    const removed = await runOk(argv, { signal, timeoutMs: longMs }).catch((error: unknown) => {
+      if (!hasCode(error, "COMMAND_FAILED")) throw error;
+      return undefined;
+    });
+    if (removed === undefined) await elevated(argv, longMs);
+  });
+}
+
+/** `work` with a way to `path` that leads through the directory that is above it now, whoever renames that. */
+async function beside<T>(path: string, work: (at: string) => Promise<T>): Promise<T> {
+  return await withHeld(dirname(path), async ({ at }) => await work(`${at}/${basename(path)}`));
+}
+
+async function lookAt(path: string): Promise<Stats> {
+  return await beside(path, async (at) => await lstat(fsPath(at)));
+}
+
+async function exists(path: string): Promise<boolean> {
+  const found = await lookAt(path).catch((error: unknown) => {
+    // Where the way to it was exchanged, it is not there.
+    if (hasCode(error, "PATH_EXCHANGED")) return undefined;
+    return absent(error);
+  });
+  return found !== undefined;
+}
+
+async function makeOne(at: string): Promise<void> {
+  try {
+    await mkdir(fsPath(at), { mode: 0o700 });
+  } catch (error) {
+    if (!hasCode(error, "EEXIST") || !(await lstat(fsPath(at))).isDirectory()) throw error;
+  }
+}
+
+interface Changes {
+  /** Through `sudo -n` where this user is not root. */
+  readonly elevated: (argv: readonly string[], timeoutMs?: number) => Promise<void>;
+  /** As this user; where that is not permitted, `argv`, which does the same, through `sudo -n`. */
+  readonly direct: (path: string, work: () => Promise<void>, argv: readonly string[]) => Promise<void>;
+}
+
+function changesWith(privilege: Privilege, signal: AbortSignal): Changes {
+  const elevated: Changes["elevated"] = async (argv, timeoutMs = 60_000) => {
+    await runOk(privilege.elevate(argv), { signal, timeoutMs });
+  };
+  return {
+    elevated,
+    async direct(path, work, argv) {
+      try {
+        await work();
+      } catch (error) {
+        const denied = hasCode(error, "EACCES") || hasCode(error, "EPERM");
+        if (!denied || privilege.elevate(argv).length === argv.length) throw error;
+        await privilege.require(argv, `to change ${path}`);
+        await elevated(argv);
+      }
+    },
+  };
+}
+
+async function copyOwner(direct: Changes["direct"], model: string, path: string): Promise<void> {
+  const { uid, gid, mode } = await lookAt(model);
+  await withHeld(path, async (held) => {
+    const at = `${held.at}/.`;
+    const now = held.stat();
+    if (now.uid !== uid || now.gid !== gid) {
+      const argv = ["chown", "--no-dereference", `${uid}:${gid}`, "--", at];
+      await direct(path, async () => await chown(at, uid, gid), argv);
+    }
+    // Never set-uid, set-gid or sticky: the model is the old directory's, and its owner is not the one who runs this.
+    const bits = mode & 0o777;
+    if ((now.mode & 0o7777) !== bits) {
+      const argv = ["chmod", bits.toString(8), "--", at];
+      await direct(path, async () => await chmod(at, bits), argv);
+    }
+  });
+}
+
 export const conflictHint =
   "Something else made a directory there in the meantime. Stop what uses it, move it away by hand, and run this again.";
+
+function noneWhereAbsent(error: unknown): readonly string[] {
+  if (!hasCode(error, "PATH_EXCHANGED")) absent(error);
+  return [];
+}
 
 function absent(error: unknown): undefined {
   if (hasCode(error, "ENOENT")) return undefined;

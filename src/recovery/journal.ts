@@ -3,16 +3,18 @@
  * now. It is also the lock: whoever holds it is the only one that may touch the node and the directory. main holds it
  * while it works, then post, or else the watchdog or the next run: each takes over what the one before left behind.
  */
+import type { SudoMode } from "../domain/options.ts";
 import { randomBytes } from "node:crypto";
 import { readFile, rm, stat, writeFile } from "node:fs/promises";
+import { uptime } from "node:os";
 import { dirname } from "node:path";
-import { ActionError, hasCode } from "../errors.ts";
+import { ActionError, hasCode } from "../domain/errors.ts";
 import { systemClock, type Clock } from "../system/clock.ts";
-import type { SudoMode } from "../system/privilege.ts";
+import { poll } from "../system/poll.ts";
 import { readStat } from "../system/proc.ts";
-import { syncDirectory, writeFileAtomically } from "./atomic-file.ts";
+import { syncDirectory, writeFileAtomically } from "../system/atomic-file.ts";
 import { journalVersion, parseJournal, type JournalContent, type JournalRole } from "./content.ts";
-import { tryLock, type HeldLock } from "./lock.ts";
+import { tryLock, type AcquiredLock } from "../system/process-lock.ts";
 import { canonicalPath, ensureStateDirectory, journalPathFor } from "./state-directory.ts";
 
 export interface Run {
@@ -26,7 +28,10 @@ export interface Journal {
   readonly content: JournalContent;
   /** Durable when the promise resolves: write down what you are about to do before you do it. */
   update(change: Partial<JournalContent> | ((now: JournalContent) => JournalContent)): Promise<void>;
-  /** Forgets what was left behind (recovered and cleaned by now) and starts this run's own account. */
+  /**
+   * Starts this run's own account. Of what a dead run left only what could not be cleaned up goes on with it, and a node
+   * that was told to stop and is still owed its start.
+   */
   begin(run: Run): Promise<void>;
   /** All is done: removes the file and lets the directory go. */
   remove(): Promise<void>;
@@ -57,7 +62,7 @@ export async function openJournal(options: OpenJournalOptions): Promise<OpenedJo
     const leftBehind = await readJournal(path);
     const chainstateDir = await canonicalPath(options.chainstateDir);
     const content = leftBehind ?? freshContent(options.run, chainstateDir);
-    const journal = holdJournal(path, lock, await owned(content, "main"));
+    const journal = createJournal(path, lock, await owned(content, "main"));
     await reserveSpace(path);
     await journal.update({});
     return { journal, leftBehind };
@@ -80,7 +85,7 @@ export async function takeJournal(
       lock.release();
       return undefined;
     }
-    const journal = holdJournal(path, lock, await owned(content, options.role));
+    const journal = createJournal(path, lock, await owned(content, options.role));
     // Who holds it is written for people; a full disk must not keep anybody from bringing the node back.
     await journal.update({}).catch(toleratesFullDisk);
     return journal;
@@ -112,6 +117,11 @@ export async function readJournal(path: string): Promise<JournalContent | undefi
   return parseJournal(bytes, path);
 }
 
+/** What a detached watcher says. */
+export function logPathOf(journalPath: string): string {
+  return journalPath.replace(/\.json$/, ".log");
+}
+
 export function lockPathOf(journalPath: string): string {
   return journalPath.replace(/\.json$/, ".lock");
 }
@@ -120,26 +130,32 @@ export function lockPathOf(journalPath: string): string {
 const patienceMs = 3_000;
 const patienceWithRecoveryMs = 90_000;
 
-async function lockJournal(path: string, clock: Clock, signal: AbortSignal): Promise<HeldLock> {
+async function lockJournal(path: string, clock: Clock, signal: AbortSignal): Promise<AcquiredLock> {
+  // Taken whatever the signal says: a post step that was told to end still starts the node.
+  const atOnce = tryLock(lockPathOf(path));
+  if (atOnce !== undefined) return atOnce;
   const since = clock.now();
-  for (;;) {
-    const lock = tryLock(lockPathOf(path));
-    if (lock !== undefined) return lock;
-    const waitedMs = clock.now() - since;
-    const holder = waitedMs < patienceMs ? undefined : (await readJournal(path))?.owner;
-    const recovering = holder?.role === "watchdog" || holder?.role === "replay";
-    if (waitedMs >= (recovering ? patienceWithRecoveryMs : patienceMs)) {
-      throw new ActionError(
-        "RUN_IN_PROGRESS",
-        `Another run (pid ${holder?.pid ?? "unknown"}, ${holder?.role ?? "starting"}) works on this chainstate directory.`,
-        { hint: "Wait until it has ended; a concurrency group in the workflow keeps two apart." },
-      );
-    }
-    await clock.sleep(100, signal);
-  }
+  let holder: JournalContent["owner"] | undefined;
+  const lock = await poll({ everyMs: 100, limitMs: patienceWithRecoveryMs, clock, signal }, async () => {
+    const free = tryLock(lockPathOf(path));
+    if (free !== undefined || clock.now() - since < patienceMs) return free;
+    holder = (await readJournal(path))?.owner;
+    if (holder?.role === "watchdog" || holder?.role === "replay") return undefined;
+    throw runInProgress(holder);
+  });
+  if (lock === undefined) throw runInProgress(holder);
+  return lock;
 }
 
-function holdJournal(path: string, lock: HeldLock, initial: JournalContent): Journal {
+function runInProgress(holder: JournalContent["owner"] | undefined): ActionError {
+  return new ActionError(
+    "RUN_IN_PROGRESS",
+    `Another run (pid ${holder?.pid ?? "unknown"}, ${holder?.role ?? "starting"}) works on this chainstate directory.`,
+    { hint: "Wait until it has ended; a concurrency group in the workflow keeps two apart." },
+  );
+}
+
+function createJournal(path: string, lock: AcquiredLock, initial: JournalContent): Journal {
   let content = initial;
   // Updates of concurrent tasks are written one after the other, each on top of the one before.
   let lastWrite: Promise<void> = Promise.resolve();
@@ -171,20 +187,36 @@ function holdJournal(path: string, lock: HeldLock, initial: JournalContent): Jou
     },
     update,
     async begin(run) {
-      await update((now) => ({ ...freshContent(run, now.chainstateDir), owner: now.owner }));
+      await update((now) => {
+        const { owner, chainstateDir, uploads, opening, frozen, volumes, staging } = now;
+        const node = now.node?.mustStart === true ? now.node : null;
+        const debts = { node, uploads, opening, frozen, volumes, staging };
+        return { ...freshContent(run, chainstateDir), owner, ...debts };
+      });
     },
     async remove() {
       await lastWrite;
       await rm(reservePathOf(path), { force: true });
       await rm(path, { force: true });
+      // A watchdog that acted has something to tell, until a run needs it no more than this one did.
+      if (content.recovered.length === 0) await rm(logPathOf(path), { force: true });
       await syncDirectory(dirname(path));
-      release();
+      open = false;
+      lock.releaseAndRemove();
     },
     release,
   };
 }
 
-/** Room for a journal on a disk that is full by the time it matters most. */
+/** Writes down what a recovery did, for whoever comes next. */
+export async function noteRecovered(journal: Journal, did: string): Promise<void> {
+  await journal.update((now) => ({
+    ...now,
+    recovered: [...now.recovered, { at: new Date().toISOString(), by: now.owner.role, did }],
+  }));
+}
+
+/** Space for a journal on a disk that is full by the time it matters most. */
 const reserveBytes = 64 * 1024;
 
 function reservePathOf(path: string): string {
@@ -193,13 +225,17 @@ function reservePathOf(path: string): string {
 
 async function reserveSpace(path: string): Promise<void> {
   try {
-    // Random, because some file systems give no room to zeros.
+    // Random, because some file systems give no space to zeros.
     await writeFile(reservePathOf(path), randomBytes(reserveBytes), { mode: 0o600 });
   } catch (cause) {
-    throw new ActionError("STATE_DIRECTORY_UNUSABLE", `There is no room for a journal in ${dirname(path)}.`, {
-      cause,
-      hint: "Without a journal nobody could bring the node back after a crash. Free a few kilobytes.",
-    });
+    throw new ActionError(
+      "STATE_DIRECTORY_UNUSABLE",
+      `There is no space for a journal in ${dirname(path)}.`,
+      {
+        cause,
+        hint: "Without a journal nobody could bring the node back after a crash. Free a few kilobytes.",
+      },
+    );
   }
 }
 
@@ -234,8 +270,11 @@ function freshContent(run: Run, chainstateDir: string): Unowned {
     swap: null,
     undo: [],
     volumeSwap: null,
+    confirm: null,
+    inPlace: null,
     switch: null,
     uploads: [],
+    opening: [],
     frozen: [],
     volumes: [],
     staging: [],
@@ -245,6 +284,7 @@ function freshContent(run: Run, chainstateDir: string): Unowned {
 
 async function owned(content: Unowned, role: JournalRole): Promise<JournalContent> {
   const self = readStat(process.pid);
-  const bootId = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
-  return { ...content, owner: { role, pid: process.pid, startTicks: self?.startTicks ?? 0, bootId } };
+  const id = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
+  const boot = { id, at: new Date(Date.now() - uptime() * 1000).toISOString() };
+  return { ...content, owner: { role, pid: process.pid, startTicks: self?.startTicks ?? 0, boot } };
 }

@@ -1,40 +1,44 @@
 /**
  * Brings back what a dead or failed run left: first the directory, then the node. The one mechanism behind the run's own
- * `finally`, the post step, the dead man's switch, the hook and the next run; safe to repeat, and each call does as much
+ * `finally`, the post step, the restart watchdog, the hook and the next run; safe to repeat, and each call does as much
  * as can be done at that moment. It removes nothing: uploads, frozen views, volumes and old directories are cleaned by the
- * action afterwards, when the node runs.
+ * action afterwards, when the node runs; or, old directories, by `tryDropPrevious`.
  */
-import { ActionError } from "../errors.ts";
-import type { StartRecipe } from "../node/recipe.ts";
+import { ActionError, describeError } from "../domain/errors.ts";
+import type { StartRecipe } from "../domain/start-recipe.ts";
 import type { Clock } from "../system/clock.ts";
+import { poll } from "../system/poll.ts";
 import { isAlive } from "../system/proc.ts";
 import type { Privilege } from "../system/privilege.ts";
 import type {
   JournalContent,
   JournalNode,
+  JournalRole,
   JournalUndoStep,
   SwapRecord,
   VolumeSwapRecord,
 } from "./content.ts";
-import { fileOperations } from "./file-operations.ts";
-import { toleratesFullDisk, type Journal } from "./journal.ts";
+import { fileOperations, type FileOperations } from "./file-operations.ts";
+import { noteRecovered, toleratesFullDisk, type Journal } from "./journal.ts";
 import { noteStartRequested, noteStarted } from "./node-account.ts";
+import { tidyPlaceOf } from "./place.ts";
+import { closeCommitted, removeStaged, settle, type NodeJudge } from "./settle.ts";
 import { rollBack } from "./swap.ts";
 
-/** What recovery needs of the node room. */
-export interface NodeReviver {
+/** What recovery needs of the node layer. */
+export interface NodeStarter extends NodeJudge {
   /** Starts it unless it runs, and takes our drop-in away. A stop that the supervisor still works on is waited for. */
   start(
     recipe: StartRecipe,
     privilege: Privilege,
     signal: AbortSignal,
-  ): Promise<"started" | "already-running" | "nothing-to-start">;
+  ): Promise<"started" | "already-running" | "nothing-to-start" | "stopping">;
   /** True when any process has files below the directory open. */
-  isInUse(chainstateDir: string, privilege: Privilege, signal: AbortSignal): Promise<boolean>;
+  readonly isInUse: (chainstateDir: string, privilege: Privilege, signal: AbortSignal) => Promise<boolean>;
 }
 
-/** What recovery needs of the volume room. */
-export interface VolumeReviver {
+/** What recovery needs of the volume layer. */
+export interface VolumeRecovery {
   /** Does the steps from whatever point; twice is no error. Returns what was done, in words. */
   undo(steps: readonly JournalUndoStep[], privilege: Privilege): Promise<readonly string[]>;
 }
@@ -43,26 +47,29 @@ export interface RecoverOptions {
   readonly privilege: Privilege;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  readonly nodes: NodeReviver;
-  readonly volumes: VolumeReviver;
+  readonly nodes: NodeStarter;
+  readonly volumes: VolumeRecovery;
+  readonly files?: (privilege: Privilege, signal: AbortSignal) => FileOperations;
   /** Only directories are seen to: at boot, where the supervisor itself starts the node right after. */
   readonly swapOnly?: boolean;
 }
 
 export interface Recovery {
   /**
-   * "kept": the restored chainstate is in place and a node runs on it, but nobody has proved it healthy: the action has
-   * to judge it. "completed": it was proved healthy before.
+   * "unconfirmed": the restored chainstate is in place, and there is neither confirmation nor evidence against it: call
+   * again. "completed": it is confirmed. "by-hand": a person has taken the directories over.
    */
-  readonly swap: "none" | "rolled-back" | "kept" | "completed";
+  readonly swap: "none" | "rolled-back" | "unconfirmed" | "completed" | "by-hand";
   /** "stopping": the old process still ends; call again. "was-down": it was not running before and stays down. "left": not looked at. */
   readonly node: "left" | "no-need" | "was-down" | "running" | "started" | "stopping";
+  /** What was seen of a restored node, or of its directories: a sentence without a full stop. */
+  readonly why?: string;
 }
 
 /** True when `recover` would change something: half a swap, or a node that was running and has not been started again. */
 export function needsRecovery(content: JournalContent): boolean {
   const swaps = [content.swap, content.volumeSwap];
-  const swapOpen = swaps.some((swap) => swap !== null && swap.step !== "proved");
+  const swapOpen = swaps.some((swap) => swap !== null && swap.step !== "committed");
   return content.undo.length > 0 || swapOpen || (content.node?.mustStart === true && content.node.wasRunning);
 }
 
@@ -72,35 +79,93 @@ export function needsRecovery(content: JournalContent): boolean {
  */
 export async function recover(journal: Journal, options: RecoverOptions): Promise<Recovery> {
   await undoAtOnce(journal, options);
-  const swap = await recoverSwap(journal, options);
-  return { swap, node: options.swapOnly === true ? "left" : await recoverNode(journal, options) };
+  const { swap, why, node: seen } = await recoverSwap(journal, options);
+  const told = why === undefined ? {} : { why };
+  // Started again only when the old one is back in its place.
+  if (seen === "stopping") return { swap, node: seen, ...told };
+  const node = options.swapOnly === true ? "left" : await recoverNode(journal, options);
+  return { swap, node: seen !== undefined && node === "no-need" ? seen : node, ...told };
 }
 
-/** Repeats `recover` while the old process is still ending, at most until the stop's own deadline has passed. */
-export async function recoverFully(journal: Journal, options: RecoverOptions): Promise<Recovery> {
-  for (;;) {
-    const recovery = await recover(journal, options);
-    if (recovery.node !== "stopping") return recovery;
-    await options.clock.sleep(1_000, options.signal);
+/**
+ * Repeats `recover` while the old process is still ending, or a restored node has time left to start, for at most
+ * `patienceMs`: then the answer is "stopping", or "unconfirmed".
+ */
+export async function recoverFully(
+  journal: Journal,
+  options: RecoverOptions,
+  patienceMs = Infinity,
+): Promise<Recovery> {
+  let last: Recovery | undefined;
+  const { clock, signal } = options;
+  const done = await poll({ everyMs: 1_000, limitMs: patienceMs, signal, clock }, async () => {
+    last = await recover(journal, options);
+    return last.node === "stopping" || isStarting(journal, last, clock) ? undefined : last;
+  });
+  return done ?? last ?? { swap: "none", node: "stopping" };
+}
+
+/**
+ * For those who have time: the old directory of a restore that is confirmed goes. What cannot be removed stays in the
+ * journal, for the next run. Returns what was done, or not, in sentences.
+ */
+export async function tryDropPrevious(journal: Journal, options: RecoverOptions): Promise<readonly string[]> {
+  if (journal.content.swap?.step !== "committed") return [];
+  const files = filesOf(options);
+  const { goes, old, kept } = await closeCommitted(journal, files);
+  const said = kept === undefined ? [] : [kept];
+  if (goes === undefined) return said;
+  try {
+    await removeStaged(journal, goes, files);
+    if (old === undefined) return said;
+    await noteRecovered(journal, `removed the old chainstate ${old}`);
+    return [...said, `The old chainstate ${old} is removed.`];
+  } catch (error) {
+    return [...said, `${goes} is not removed; the next run tries again: ${describeError(error)}`];
   }
 }
 
-/** A file system that is frozen keeps everybody from writing, the node and whoever proves it down included. */
+function isStarting({ content }: Journal, { swap }: Recovery, clock: Clock): boolean {
+  const { confirm, node } = content;
+  if (swap !== "unconfirmed" || confirm === null || !node?.startRequestedAt) return false;
+  return clock.now() < Date.parse(node.startRequestedAt) + confirm.options.startTimeoutMs;
+}
+
+/** A file system that is frozen keeps everybody from writing, the node and the check that it has stopped included. */
 async function undoAtOnce(journal: Journal, options: RecoverOptions): Promise<void> {
   const { undo } = journal.content;
   if (undo.length === 0) return;
   const done = await options.volumes.undo(undo, options.privilege);
   await journal.update({ undo: [] });
-  await note(journal, done.join(", "));
+  await noteRecovered(journal, done.join(", "));
 }
 
-async function recoverSwap(journal: Journal, options: RecoverOptions): Promise<Recovery["swap"]> {
+interface RecoveredSwap extends Pick<Recovery, "swap" | "why"> {
+  /** What was seen of the node. */
+  readonly node?: "running" | "stopping";
+}
+
+async function recoverSwap(journal: Journal, options: RecoverOptions): Promise<RecoveredSwap> {
   const { swap, volumeSwap } = journal.content;
   const open = swap ?? volumeSwap;
-  if (open === null) return "none";
-  if (open.step === "proved") return "completed";
+  if (open === null) return { swap: "none" };
+  if (open.step === "committed") return { swap: "completed" };
+  let seen: Pick<Recovery, "why"> = {};
+  if (open.step === "swapped" && (await isOnIt(journal.content, options))) {
+    if (options.swapOnly === true && journal.content.confirm?.against === null)
+      return { swap: "unconfirmed" };
+    const { kind, why, isRunning } = await settle(journal, options);
+    seen = { why };
+    if (kind === "confirmed") return { swap: "completed", why, node: "running" };
+    if (kind === "by-hand") {
+      if (swap !== null) await tidyPlaceOf(swap.staging, filesOf(options));
+      return { swap: "by-hand", why };
+    }
+    if (kind === "stopping") return { swap: "unconfirmed", why, node: "stopping" };
+    if (kind === "open")
+      return { swap: "unconfirmed", why, ...(isRunning === true ? { node: "running" } : {}) };
+  }
   if (await runsNow(journal.content, options)) {
-    if (open.step === "swapped") return "kept";
     const old = swap === null ? "on the old volume" : `in ${swap.aside}`;
     throw new ActionError(
       "NODE_RUNS_DURING_SWAP",
@@ -112,7 +177,13 @@ async function recoverSwap(journal: Journal, options: RecoverOptions): Promise<R
   }
   if (swap !== null) await rollBackSwap(journal, swap, options);
   if (volumeSwap !== null) await putVolumesBack(journal, volumeSwap, options);
-  return "rolled-back";
+  return { swap: "rolled-back", ...seen };
+}
+
+/** Its node was started on it, by the run or by anybody; or there is evidence against it already. */
+async function isOnIt(content: JournalContent, options: RecoverOptions): Promise<boolean> {
+  if (content.confirm !== null && content.confirm.against !== null) return true;
+  return (content.node?.startRequestedAt ?? null) !== null || (await runsNow(content, options));
 }
 
 const settleMs = 5_000;
@@ -121,20 +192,31 @@ const settleMs = 5_000;
 async function runsNow({ node, chainstateDir }: JournalContent, options: RecoverOptions): Promise<boolean> {
   const isInUse = async (): Promise<boolean> =>
     await options.nodes.isInUse(chainstateDir, options.privilege, options.signal);
-  if (await isInUse()) return true;
-  if (node === null || node.startRequestedAt === null) return false;
-  await options.clock.sleep(settleMs, options.signal);
-  return await isInUse();
+  const limitMs = node === null || node.startRequestedAt === null ? 0 : settleMs;
+  const { clock, signal } = options;
+  // At once and at the end: a scan of all processes is not made more often than needed.
+  const seen = await poll({ everyMs: settleMs, limitMs, clock, signal }, async () =>
+    (await isInUse()) ? true : undefined,
+  );
+  return seen === true;
+}
+
+function filesOf({ files = fileOperations, privilege, signal }: RecoverOptions): FileOperations {
+  return files(privilege, signal);
 }
 
 async function rollBackSwap(journal: Journal, swap: SwapRecord, options: RecoverOptions): Promise<void> {
-  const files = fileOperations(options.privilege, options.signal);
-  // What was taken out again may have been worked on: of no use to anybody, and as large as a chainstate.
-  await journal
-    .update((now) => ({ ...now, staging: [...new Set([...now.staging, swap.staging])] }))
-    .catch(toleratesFullDisk);
-  await rollBack(swap, async (next) => await journal.update({ swap: next }), files);
-  await note(journal, `put the old directory ${swap.target} back`);
+  const files = filesOf(options);
+  // What was taken out again may have been worked on: as large as a chainstate, and of no use without digests.
+  if (!swap.keepStaging)
+    await journal
+      .update((now) => ({ ...now, staging: [...new Set([...now.staging, swap.place])] }))
+      .catch(toleratesFullDisk);
+  const inPlace = swap.hadTarget ? "old" : "nothing";
+  const record = async (next: SwapRecord | null): Promise<void> =>
+    await journal.update(next === null ? { swap: null, confirm: null, inPlace } : { swap: next });
+  await rollBack(swap, record, files);
+  await noteRecovered(journal, `put the old directory ${swap.target} back`);
 }
 
 async function putVolumesBack(
@@ -143,8 +225,8 @@ async function putVolumesBack(
   options: RecoverOptions,
 ): Promise<void> {
   const done = await options.volumes.undo(swap.undo, options.privilege);
-  await journal.update({ volumeSwap: null });
-  await note(journal, done.join(", "));
+  await journal.update({ volumeSwap: null, confirm: null, inPlace: "old" });
+  await noteRecovered(journal, done.join(", "));
 }
 
 async function recoverNode(journal: Journal, options: RecoverOptions): Promise<Recovery["node"]> {
@@ -152,17 +234,17 @@ async function recoverNode(journal: Journal, options: RecoverOptions): Promise<R
   if (node === null) return "no-need";
   if (!node.wasRunning) return "was-down";
   if (!node.mustStart) return "no-need";
-  const mayStop = mayStillStop(node, options.clock);
-  // systemd is asked all the same: it queues the start behind the stop, and then needs nobody who waits.
+  const mayStop = mayStillStop(node, journal.content.owner.role, options.clock);
+  // systemd is asked all the same: it tells of a stop under way.
   if (mayStop && node.recipe.manager !== "systemd") return "stopping";
   await awaitLaunched(node, journal.content.chainstateDir, options);
   // A node that cannot be noted on a full disk is started all the same: a second start finds it running.
   await noteStartRequested(journal, options.clock).catch(toleratesFullDisk);
   const how = await options.nodes.start(node.recipe, options.privilege, options.signal);
-  if (mayStop && how === "already-running") return "stopping";
+  if (how === "stopping" || (mayStop && how === "already-running")) return "stopping";
   await noteStarted(journal);
   if (how === "nothing-to-start") return "no-need";
-  await note(journal, how === "started" ? "started the node" : "found the node running");
+  await noteRecovered(journal, how === "started" ? "started the node" : "found the node running");
   return how === "started" ? "started" : "running";
 }
 
@@ -178,28 +260,26 @@ async function awaitLaunched(
   { clock, nodes, privilege, signal }: RecoverOptions,
 ): Promise<void> {
   if (startRequestedAt === null || recipe.manager === "systemd" || recipe.manager === "docker") return;
-  const settledAt = Date.parse(startRequestedAt) + settleMs;
-  while (clock.now() < settledAt && !(await nodes.isInUse(chainstateDir, privilege, signal))) {
-    await clock.sleep(lookMs, signal);
-  }
+  const limitMs = Date.parse(startRequestedAt) + settleMs - clock.now();
+  if (limitMs <= 0) return;
+  await poll({ everyMs: lookMs, limitMs, clock, signal }, async () =>
+    (await nodes.isInUse(chainstateDir, privilege, signal)) ? true : undefined,
+  );
 }
 
-/** A request to a supervisor that tells of a stop under way is on its way for no longer than `query` allows it. */
+/** A request that was about to be made is on its way for no longer than `query` allows it. */
 const requestMs = 35_000;
 
 /**
- * True while the very process that was to be stopped still lives and the request to stop may yet reach it or take effect:
- * it may be gone in a moment. When that time is up it is a node that was never stopped.
+ * True while the very process that was to be stopped still lives and was asked, or may yet be asked by what the dead run had
+ * begun. A node that was asked is waited for as long as it takes: a second one beside it would destroy the chainstate. One
+ * of which it is not known is taken for running after a moment; the watchdog, who keeps nobody waiting, looks for longer.
  */
-function mayStillStop(node: JournalNode, clock: Clock): boolean {
-  if (node.process === null || node.stopRequestedAt === null) return false;
-  const limitMs = node.recipe.manager === "systemd" ? requestMs : node.stopTimeoutMs;
-  return clock.now() < Date.parse(node.stopRequestedAt) + limitMs && isAlive(node.process);
-}
-
-async function note(journal: Journal, did: string): Promise<void> {
-  await journal.update((now) => ({
-    ...now,
-    recovered: [...now.recovered, { at: new Date().toISOString(), by: now.owner.role, did }],
-  }));
+function mayStillStop(node: JournalNode, role: JournalRole, clock: Clock): boolean {
+  const { process, stopRequestedAt, stopTakenAt, stopTimeoutMs, recipe } = node;
+  if (process === null || stopRequestedAt === null || !isAlive(process)) return false;
+  const isTold = recipe.manager === "systemd";
+  if (stopTakenAt !== null && !isTold) return true;
+  const limitMs = role === "watchdog" && !isTold ? stopTimeoutMs : requestMs;
+  return clock.now() < Date.parse(stopRequestedAt) + limitMs;
 }

@@ -2,13 +2,14 @@
  * Finishes at once whatever dead runs left in a state directory: for the runner's hook at the end of a job, a unit at
  * boot, or a person at a prompt. Runs that are alive are left alone.
  */
+import type { SudoMode } from "../domain/options.ts";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { describeError, hasCode } from "../errors.ts";
-import type { Privilege, SudoMode } from "../system/privilege.ts";
-import { isLocked } from "./lock.ts";
+import { describeError, hasCode } from "../domain/errors.ts";
+import type { Privilege } from "../system/privilege.ts";
+import { isLocked } from "../system/process-lock.ts";
 import { lockPathOf, takeJournal, type Journal } from "./journal.ts";
-import { recoverFully, type RecoverOptions, type Recovery } from "./recover.ts";
+import { recoverFully, tryDropPrevious, type RecoverOptions, type Recovery } from "./recover.ts";
 
 export interface ReplayOptions extends Omit<RecoverOptions, "privilege"> {
   readonly stateDirectory: string;
@@ -19,7 +20,7 @@ export interface Replayed {
   readonly journalPath: string;
   readonly outcome:
     | { readonly kind: "alive" }
-    | { readonly kind: "recovered"; readonly recovery: Recovery }
+    | { readonly kind: "recovered"; readonly recovery: Recovery; readonly said?: readonly string[] }
     | { readonly kind: "failed"; readonly error: unknown };
 }
 
@@ -42,7 +43,9 @@ export async function replay(options: ReplayOptions): Promise<readonly Replayed[
 export function describeReplayed({ journalPath, outcome }: Replayed): string {
   if (outcome.kind === "alive") return `${journalPath}: a run is at work, left alone`;
   if (outcome.kind === "failed") return `${journalPath}: ${describeError(outcome.error)}`;
-  return `${journalPath}: swap ${outcome.recovery.swap}, node ${outcome.recovery.node}`;
+  const { swap, node, why } = outcome.recovery;
+  const more = [...(why === undefined ? [] : [why]), ...(outcome.said ?? [])].map((each) => `; ${each}`);
+  return `${journalPath}: swap ${swap}, node ${node}${more.join("")}`;
 }
 
 async function replayOne(journalPath: string, options: ReplayOptions): Promise<Replayed["outcome"]> {
@@ -56,7 +59,10 @@ async function replayOne(journalPath: string, options: ReplayOptions): Promise<R
     });
     if (journal === undefined) return { kind: "recovered", recovery: { swap: "none", node: "no-need" } };
     const privilege = options.privilege(journal.content.sudo);
-    return { kind: "recovered", recovery: await recoverFully(journal, { ...options, privilege }) };
+    const recovery = await recoverFully(journal, { ...options, privilege });
+    // At boot nobody waits for that.
+    const said = options.swapOnly === true ? [] : await tryDropPrevious(journal, { ...options, privilege });
+    return { kind: "recovered", recovery, said };
   } catch (error) {
     return hasCode(error, "RUN_IN_PROGRESS") ? { kind: "alive" } : { kind: "failed", error };
   } finally {

@@ -4,9 +4,9 @@
  * environment.
  */
 import { createHash } from "node:crypto";
-import { lstat, mkdir, readlink, realpath } from "node:fs/promises";
+import { lstat, mkdir, readdir, readlink, realpath, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { ActionError, hasCode } from "../errors.ts";
+import { ActionError, hasCode } from "../domain/errors.ts";
 
 const folderName = "chainstate-snapshot";
 
@@ -36,7 +36,7 @@ export function defaultStateDirectory(
   return join(home, ".local", "state", folderName);
 }
 
-/** Creates the directory if needed and proves that nobody but this user (or root) can write to it. */
+/** Creates the directory if needed and verifies that nobody but this user (or root) can write to it. */
 export async function ensureStateDirectory(path: string): Promise<string> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
@@ -58,6 +58,22 @@ export async function ensureStateDirectory(path: string): Promise<string> {
   return path;
 }
 
+/** So long after it was written last nobody comes back for it. */
+const staleMs = 30 * 24 * 3600_000;
+
+/**
+ * Removes what nobody comes back for: notes of unpackings that were never gone on with, and copies of the watchdog
+ * that no run has armed for as long.
+ */
+export async function tidyStateDirectory(path: string, nowMs: number): Promise<void> {
+  for (const name of await readdir(path)) {
+    if (!/^(?:unpack-[0-9a-f]+\.(?:frames|whole)|watchdog-[0-9a-f]+\.mjs)$/.test(name)) continue;
+    const file = join(path, name);
+    const { mtimeMs } = await lstat(file);
+    if (nowMs - mtimeMs > staleMs) await rm(file, { force: true });
+  }
+}
+
 /** The journal of one chainstate directory; the same file whatever path leads there, and while a swap has moved it away. */
 export async function journalPathFor(stateDirectory: string, chainstateDir: string): Promise<string> {
   const real = await canonicalPath(chainstateDir);
@@ -73,7 +89,8 @@ export async function canonicalPath(path: string, depth = 0): Promise<string> {
   try {
     return await realpath(absolute);
   } catch (error) {
-    if (!hasCode(error, "ENOENT") || depth > 40 || absolute === "/") throw error;
+    const isAbsent = hasCode(error, "ENOENT") || hasCode(error, "ENOTDIR");
+    if (!isAbsent || depth > 40 || absolute === "/") throw error;
   }
   const parent = await canonicalPath(dirname(absolute), depth + 1);
   const own = join(parent, basename(absolute));

@@ -1,14 +1,15 @@
 /**
  * The watcher's loop: looks whether the run that holds a journal still lives, and when it does not, and nobody takes its
  * place within the grace (the post step comes first), recovers. It runs in a process of its own, started by
- * `dead-mans-switch.ts`; a systemd timer calls it with `once`, a detached watcher stays in it.
+ * `watchdog.ts`; a systemd timer calls it with `once`, a detached watcher stays in it.
  */
-import { describeError, hasCode } from "../errors.ts";
-import type { Privilege, SudoMode } from "../system/privilege.ts";
+import type { SudoMode } from "../domain/options.ts";
+import { describeError, hasCode } from "../domain/errors.ts";
+import type { Privilege } from "../system/privilege.ts";
 import type { JournalContent } from "./content.ts";
-import { isLocked } from "./lock.ts";
+import { isLocked } from "../system/process-lock.ts";
 import { lockPathOf, readJournal, takeJournal, type Journal } from "./journal.ts";
-import { needsRecovery, recover, type RecoverOptions } from "./recover.ts";
+import { needsRecovery, recover, tryDropPrevious, type RecoverOptions } from "./recover.ts";
 
 export interface WatchOptions extends Omit<RecoverOptions, "privilege"> {
   readonly privilege: (mode: SudoMode) => Privilege;
@@ -27,9 +28,16 @@ export interface WatchTimings {
   readonly graceMs: number;
   /** How long a recovery that fails is tried again, and a journal that cannot be read is looked at. */
   readonly giveUpMs: number;
+  /** Between two looks at a restored node that is neither confirmed nor to be put back. */
+  readonly confirmEveryMs: number;
 }
 
-export const watchTimings: WatchTimings = { intervalMs: 2_000, graceMs: 20_000, giveUpMs: 24 * 3600_000 };
+export const watchTimings: WatchTimings = {
+  intervalMs: 2_000,
+  graceMs: 20_000,
+  giveUpMs: 24 * 3600_000,
+  confirmEveryMs: 10_000,
+};
 
 /** Why the watch ended; after all but "owner-alive" there is nothing left to watch. */
 export type WatchEnd = "owner-alive" | "disarmed" | "recovered" | "nothing-to-do" | "gave-up";
@@ -44,8 +52,10 @@ export async function watch(options: WatchOptions): Promise<WatchEnd> {
   const { clock, log, signal } = options;
   const timings = { ...watchTimings, ...options.timings };
   let deadSince: number | undefined;
+  let failingSince: number | undefined;
   let said = "";
   let failures = 0;
+  let isOpen = false;
   const say = (line: string): void => {
     if (line !== said) log(line);
     said = line;
@@ -56,12 +66,15 @@ export async function watch(options: WatchOptions): Promise<WatchEnd> {
     if (look.kind === "alive") {
       if (options.once) return "owner-alive";
       deadSince = undefined;
+      failingSince = undefined;
       failures = 0;
     } else {
       deadSince ??= clock.now();
       const deadForMs = clock.now() - deadSince;
-      if (deadForMs > timings.giveUpMs) return "gave-up";
+      // A node that still ends is no failure: it is waited for however long that takes.
+      if (failingSince !== undefined && clock.now() - failingSince > timings.giveUpMs) return "gave-up";
       if (look.kind === "unreadable") {
+        failingSince ??= clock.now();
         say(`Not acting: ${describeError(look.error)}`);
       } else if (deadForMs < timings.graceMs) {
         say(`Run ${options.runId} is dead; waiting ${timings.graceMs / 1000} s for its post step.`);
@@ -70,10 +83,14 @@ export async function watch(options: WatchOptions): Promise<WatchEnd> {
       } else {
         const failed = await attempt(options, say);
         if (failed === "done") return "recovered";
+        isOpen = failed === "unconfirmed";
         failures = failed === "failed" ? failures + 1 : 0;
+        failingSince = failed === "failed" ? (failingSince ?? clock.now()) : undefined;
       }
     }
-    await clock.sleep(Math.min(timings.intervalMs * 2 ** Math.min(failures, 4), 30_000), signal);
+    // The main loop and no `poll`: it goes on for as long as the run lives, and its pauses follow what it found.
+    const pauseMs = isOpen ? timings.confirmEveryMs : timings.intervalMs * 2 ** Math.min(failures, 4);
+    await clock.sleep(Math.min(pauseMs, 30_000), signal);
   }
 }
 
@@ -90,21 +107,21 @@ async function lookAt(options: WatchOptions): Promise<Look> {
 async function attempt(
   options: WatchOptions,
   say: (line: string) => void,
-): Promise<"done" | "later" | "failed"> {
+): Promise<"done" | "later" | "unconfirmed" | "failed"> {
   let journal: Journal | undefined;
   try {
-    journal = await takeJournal(options.journalPath, {
-      role: "watchdog",
-      signal: options.signal,
-      clock: options.clock,
-    });
+    const { signal, clock } = options;
+    journal = await takeJournal(options.journalPath, { role: "watchdog", signal, clock });
     if (journal?.content.runId !== options.runId) return "later";
-    const recovery = await recover(journal, {
-      ...options,
-      privilege: options.privilege(journal.content.sudo),
-    });
-    say(`Recovered: swap ${recovery.swap}, node ${recovery.node}.`);
-    return recovery.node === "stopping" ? "later" : "done";
+    const privilege = options.privilege(journal.content.sudo);
+    const { swap, node, why } = await recover(journal, { ...options, privilege });
+    if (swap === "unconfirmed" && node !== "stopping") {
+      say(`The restored chainstate is not confirmed yet: ${why}.`);
+      return "unconfirmed";
+    }
+    for (const line of await tryDropPrevious(journal, { ...options, privilege })) say(line);
+    say(`Recovered: swap ${swap}, node ${node}${why === undefined ? "" : ` (${why})`}.`);
+    return node === "stopping" ? "later" : "done";
   } catch (error) {
     if (hasCode(error, "RUN_IN_PROGRESS")) return "later";
     say(`Recovery failed and is tried again: ${describeError(error)}`);

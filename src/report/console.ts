@@ -26,14 +26,14 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 const shownAnnotations = 10;
 const longestAnnotation = 4000;
 
-/** `write` gets whole lines; `redact` is asked anew for each, so secrets found later are blanked too. */
+/** `write` gets whole lines; `redact` makes texts harmless too (`words.ts`). It is asked anew for each line, so secrets found later are blanked too. */
 export async function openConsole(
   environment: Environment,
   redact: Redact,
   write: (text: string) => void = (text) => void process.stdout.write(text),
 ): Promise<Console> {
-  const line = (text: string): void => write(`${harmless(redact(text))}\n`);
-  if (environment["GITHUB_ACTIONS"] !== "true") return terminal(line, write);
+  const line = (text: string): void => write(`${redact(text)}\n`);
+  if (environment["GITHUB_ACTIONS"] !== "true") return terminal(line);
   // Loading the toolkit takes a third of a second; the first line of the log is out before that.
   const core = await import("@actions/core");
   const counts: Record<AnnotationKind, number> = { error: 0, warning: 0, notice: 0 };
@@ -44,9 +44,9 @@ export async function openConsole(
     annotate(kind, text, title) {
       counts[kind] += 1;
       // The last place is kept for errors' sake: the outcome must always be shown.
-      const room = kind === "error" ? shownAnnotations : shownAnnotations - 1;
+      const limit = kind === "error" ? shownAnnotations : shownAnnotations - 1;
       const said = truncate(redact(text), longestAnnotation);
-      if (counts[kind] > room) line(`${kind}: ${said}`);
+      if (counts[kind] > limit) line(`${kind}: ${said}`);
       else core[kind](said, title === undefined ? {} : { title: redact(title) });
     },
     output(name, value) {
@@ -66,11 +66,11 @@ export async function openConsole(
   };
 }
 
-function terminal(line: (text: string) => void, write: (text: string) => void): Console {
+function terminal(line: (text: string) => void): Console {
   return {
     line,
-    startGroup: (title) => line(`── ${title}`),
-    endGroup: () => write("\n"),
+    startGroup: (title) => line(`\n── ${title}`),
+    endGroup: () => undefined,
     annotate: (kind, text) => line(`${kind}: ${text}`),
     output: () => undefined,
     mask: () => undefined,
@@ -81,12 +81,4 @@ function terminal(line: (text: string) => void, write: (text: string) => void): 
       for (const text of compact) line(text);
     },
   };
-}
-
-/** The runner reads `::command::` at the start of a line and `##[command]` anywhere in it. */
-function harmless(text: string): string {
-  return text
-    .split(/\r\n|[\n\r]/)
-    .map((one) => one.replace(/^(\s*)::/, "$1: :").replaceAll("##[", "## ["))
-    .join("\n");
 }

@@ -1,12 +1,16 @@
 /** Turns any thrown value into what a person needs: what happened, what to do about it, and the chain of causes. */
-import { ActionError } from "../errors.ts";
+import { errorCodes, type ErrorCode } from "../domain/error-codes.ts";
+import { ActionError } from "../domain/errors.ts";
 import type { Redact } from "./secrets.ts";
 
 export interface Explanation {
-  /** "CANCELLED", "INPUT_INVALID" …; "UNEXPECTED" for what was not thrown on purpose. */
-  readonly code: string;
+  /** UNEXPECTED for what was not thrown on purpose. */
+  readonly code: ErrorCode;
   readonly sentence: string;
-  readonly hint: string | undefined;
+  /** What to do: the error's own hint, or what the table of codes says. */
+  readonly hint: string;
+  /** Where the documentation of the code is. */
+  readonly page: string;
   readonly cancelled: boolean;
   /** Every cause below, outermost first, each on a line of its own; of what was not expected the stack too. May be empty. */
   readonly details: readonly string[];
@@ -14,18 +18,30 @@ export interface Explanation {
 
 const longestChain = 20;
 
-export function explainError(error: unknown, redact: Redact): Explanation {
+export function explainError(
+  error: unknown,
+  redact: Redact,
+  environment: Readonly<Record<string, string | undefined>> = {},
+): Explanation {
   const expected = error instanceof ActionError;
   const message = error instanceof Error ? error.message || error.name : String(error);
+  const code = expected ? error.code : "UNEXPECTED";
   return {
-    code: expected ? error.code : "UNEXPECTED",
+    code,
     sentence: redact(expected ? message : `Something unexpected happened: ${message}`),
-    hint: expected
-      ? error.hint && redact(error.hint)
-      : "This is a fault in the action itself. Please report it with the details from the log.",
-    cancelled: expected && error.code === "CANCELLED",
+    hint: redact((expected ? error.hint : undefined) ?? errorCodes[code][1]),
+    page: pageOf(code, environment),
+    cancelled: code === "CANCELLED",
     details: (expected ? expectedDetails(error) : [...chain(error), ...stackOf(error)]).map(redact),
   };
+}
+
+/** On the web where the runner says which repository and version the action is of; a local action has neither. */
+function pageOf(code: ErrorCode, environment: Readonly<Record<string, string | undefined>>): string {
+  const path = `docs/errors.md#${code.toLowerCase()}`;
+  const { GITHUB_ACTION_REPOSITORY: repository = "", GITHUB_ACTION_REF: ref = "" } = environment;
+  const isNamed = /^[\w.-]+\/[\w.-]+$/.test(repository) && /^[\w./-]+$/.test(ref);
+  return isNamed ? `https://github.com/${repository}/blob/${ref}/${path}` : path;
 }
 
 /** Without a cause there is nothing to say that the sentence does not say. */

@@ -3,14 +3,15 @@
  * the figures of its last success. Several commands may share one file; a failed run keeps the figures of the success
  * before it, because an alarm on "no success for a day" needs exactly those.
  */
-import { open, readFile, rename, rm } from "node:fs/promises";
-import { hasCode } from "../errors.ts";
+import { readFile } from "node:fs/promises";
+import { hasCode } from "../domain/errors.ts";
+import { writeFileAtomically } from "../system/atomic-file.ts";
 import { downtimeMs, type RunRecord } from "./record.ts";
 import type { OutputName } from "./port.ts";
 
 const prefix = "chainstate_snapshot_";
 
-const help: Readonly<Record<string, string>> = {
+const help = {
   last_run_timestamp_seconds: "When the command last ended, as Unix time.",
   last_run_success: "1 if the last run succeeded, 0 if not.",
   last_run_duration_seconds: "How long the last run took.",
@@ -21,9 +22,14 @@ const help: Readonly<Record<string, string>> = {
   downtime_seconds: "How long the node was down in the last run that stopped it.",
   size_bytes: "Size of the last snapshot's archive.",
   uploaded_bytes: "Bytes sent for the last snapshot.",
-};
+  fetched_bytes: "Bytes fetched by the last restore or verification.",
+  reused_frames: "Frames of the last snapshot or restore that did not have to be sent or fetched.",
+  reused_percent: "The same as a share of the archive's bytes, in percent.",
+} as const;
 
-const ofOutputs: readonly (readonly [OutputName, string])[] = [
+type MetricName = keyof typeof help;
+
+const ofOutputs: readonly (readonly [OutputName, MetricName])[] = [
   ["stacks-height", "stacks_height"],
   ["burn-height", "burn_height"],
   ["size-bytes", "size_bytes"],
@@ -36,28 +42,21 @@ const ofOutputs: readonly (readonly [OutputName, string])[] = [
 /** Replaces the file in one step, so that a scrape sees the old file or the new one. */
 export async function writeMetrics(path: string, record: RunRecord): Promise<void> {
   const series = parseMetrics(await readIfThere(path));
-  for (const [name, value] of valuesOf(record))
-    series.set(`${prefix}${name}{command="${record.command}"}`, value);
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    const file = await open(temporary, "w", 0o644);
-    try {
-      await file.writeFile(formatMetrics(series));
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  for (const [name, value] of valuesOf(record)) series.set(`${prefix}${name}{${labelsOf(record)}}`, value);
+  // Its temporary file has a name nobody can guess and is made anew: the directory may be everybody's.
+  await writeFileAtomically(path, formatMetrics(series), 0o644);
 }
 
-function valuesOf(record: RunRecord): readonly (readonly [string, number])[] {
+/** Two nodes on one host may share a file, so a series says whose it is. */
+function labelsOf({ command, chainstateDir }: RunRecord): string {
+  const escaped = chainstateDir?.replaceAll(/[\\"]/g, "\\$&").replaceAll("\n", "\\n");
+  return `command="${command}"${escaped === undefined ? "" : `,chainstate="${escaped}"`}`;
+}
+
+function valuesOf(record: RunRecord): readonly (readonly [MetricName, number])[] {
   const endedAt = record.endedAt ?? record.startedAt;
-  const succeeded = record.failure === undefined;
-  const values: (readonly [string, number])[] = [
+  const succeeded = record.failure === undefined && record.interrupted !== true;
+  const values: (readonly [MetricName, number])[] = [
     ["last_run_timestamp_seconds", endedAt / 1000],
     ["last_run_success", succeeded ? 1 : 0],
     ["last_run_duration_seconds", (endedAt - record.startedAt) / 1000],
@@ -81,7 +80,9 @@ function parseMetrics(text: string): Map<string, number> {
   const series = new Map<string, number>();
   for (const line of text.split("\n")) {
     const [, key, name, value] =
-      /^((chainstate_snapshot_[a-z_]+)\{command="[a-z]+"\}) (\S+)$/.exec(line) ?? [];
+      /^((chainstate_snapshot_[a-z_]+)\{command="[a-z]+"(?:,chainstate="(?:[^"\\]|\\.)*")?\}) (\S+)$/.exec(
+        line,
+      ) ?? [];
     if (key === undefined || name === undefined || !(name.slice(prefix.length) in help)) continue;
     if (Number.isFinite(Number(value))) series.set(key, Number(value));
   }

@@ -6,7 +6,7 @@
 export type PhaseName =
   | "preflight"
   | "stop"
-  | "prove"
+  | "verify-stopped"
   | "check"
   | "freeze"
   | "start"
@@ -27,7 +27,13 @@ export interface Progress {
 
 export interface Reporter {
   /** Runs `work` as a log group and records its time (and bytes, if it reports progress) for the table and the Gantt. */
-  phase<T>(name: PhaseName, title: string, work: (phase: Phase) => Promise<T>): Promise<T>;
+  phase<T>(
+    name: PhaseName,
+    title: string,
+    work: (phase: Phase) => Promise<T>,
+    /** It goes on beside others: lines instead of a group, which would swallow theirs. */
+    isBeside?: boolean,
+  ): Promise<T>;
   info(message: string): void;
   /** An annotation. Used sparingly: the runner shows ten a step. */
   warning(message: string): void;
@@ -39,8 +45,10 @@ export interface Reporter {
   fact(label: string, value: string): void;
   /** What is known of the node from now on. Said wherever the outcome is said, so keep it true at every step. */
   node(standing: NodeStanding): void;
-  /** The outcome of a run that succeeds, in one sentence. */
-  headline(sentence: string): void;
+  /** Which chainstate is in place, of a restore that did not end well after its exchange had begun. */
+  chainstate(place: ChainstatePlace): void;
+  /** The outcome of a run, in one sentence. `isInterrupted`: of one that did not live to say it itself. */
+  headline(sentence: string, isInterrupted?: boolean): void;
   link(label: string, url: string): void;
   /** Shell lines for people, such as those that restore by hand. */
   commands(title: string, lines: readonly string[]): void;
@@ -49,10 +57,13 @@ export interface Reporter {
 }
 
 /**
- * The node as far as this run knows. "left-down": it was not running before and was not started. "unknown": this run
+ * The node as far as this run knows. "left-down": it was not running before and is not now. "stopping": it was asked to stop and had not ended. "unknown": this run
  * touched it and could not find out. "not-touched": nothing was asked of it yet, or there is none to manage.
  */
-export type NodeStanding = "running" | "down" | "left-down" | "unknown" | "not-touched";
+export type NodeStanding = "running" | "stopping" | "down" | "left-down" | "unknown" | "not-touched";
+
+/** "old", or "nothing" where there was none: the restore was taken back. "unknown": the exchange is half done. */
+export type ChainstatePlace = "new" | "old" | "nothing" | "unknown";
 
 export interface Phase {
   /** May be called as often as wanted; a line is printed at most every ten seconds. */
@@ -66,6 +77,7 @@ export const outputNames = [
   "archive-url",
   "manifest-url",
   "manifest-path",
+  "manifest-digest",
   "stacks-height",
   "burn-height",
   "size-bytes",
@@ -79,7 +91,10 @@ export const outputNames = [
   "cache-hit",
   "volume-snapshots",
   "snapshots",
+  "newest-id",
+  "newest-created-at",
   "pruned",
+  "plan",
 ] as const;
 
 export type OutputName = (typeof outputNames)[number];

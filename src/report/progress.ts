@@ -1,5 +1,5 @@
 /**
- * One phase's progress as lines for the log, at most one every ten seconds: bytes of the total, rate, time left. It also
+ * One phase's progress as lines for the log, one every ten seconds at first, later fewer: bytes of the total, rate, time left. It also
  * speaks when nothing is reported, because silence in a log of hours is what people fear most.
  */
 import { formatBytes } from "../system/space.ts";
@@ -7,6 +7,11 @@ import { formatDuration, formatRate } from "./words.ts";
 import type { Progress } from "./port.ts";
 
 export const progressIntervalMs = 10_000;
+/** A phase of hours is not a log of thousands of lines. */
+const later = [
+  { afterMs: 30 * 60_000, everyMs: 60_000 },
+  { afterMs: 3 * 60_000, everyMs: 30_000 },
+] as const;
 /** Phases without bytes (a node that stops for 20 minutes) say how long they have taken less often. */
 const quietIntervalMs = 30_000;
 /** The rate is that of the last minute, so that a slow start does not spoil the estimate for hours. */
@@ -37,7 +42,7 @@ export class ProgressMeter {
     if (this.#latest === undefined) this.#samples.push({ at: now, bytes: progress.doneBytes });
     if (progress.doneBytes !== this.#latest?.doneBytes) this.#movedAt = now;
     this.#latest = progress;
-    if (now - this.#printedAt >= progressIntervalMs) this.#speak();
+    this.#speak();
   }
 
   /** Bytes reported last; undefined when the phase reported none. */
@@ -51,12 +56,14 @@ export class ProgressMeter {
 
   #speak(): void {
     const now = this.#now();
-    const interval = this.#latest === undefined ? quietIntervalMs : progressIntervalMs;
+    const shortest = this.#latest === undefined ? quietIntervalMs : progressIntervalMs;
+    const age = now - this.#startedAt;
+    const interval = Math.max(shortest, later.find(({ afterMs }) => age >= afterMs)?.everyMs ?? 0);
     if (now - this.#printedAt < interval) return;
     this.#printedAt = now;
     this.#print(
       this.#latest === undefined
-        ? `still at it, ${formatDuration(now - this.#startedAt)} so far`
+        ? `running for ${formatDuration(now - this.#startedAt)}`
         : this.#line(this.#latest, now),
     );
   }

@@ -11,7 +11,7 @@ export interface RunState {
   readonly journalPath?: string;
   /** "failed" and "succeeded" are said at the end of `main`; absent: it never got there. */
   readonly outcome?: "succeeded" | "failed";
-  /** The restored directory that the post step removes (`remove-after-job`), as `commands/remove-restored.ts` tells it. */
+  /** The restored directory that the post step removes (`remove-after-job`), as `commands/restore/remove-after-job.ts` tells it. */
   readonly removeDirectory?: string;
 }
 
@@ -22,35 +22,39 @@ const names = {
   removeDirectory: "removeDirectory",
 } as const satisfies Record<keyof RunState, string>;
 
-/** True in the post step: `main` has marked that it began. */
-export function isPost(environment: Environment): boolean {
-  return environment["STATE_isPost"] === "true";
+export interface StateStore {
+  load(): RunState;
+  /** Adds to what the post step will know; later values win. */
+  save(state: RunState): Promise<void>;
 }
 
-/** The first thing `main` does. */
-export async function markMainBegun(environment: Environment): Promise<void> {
-  await save(environment, { isPost: "true" });
+/** What the runner hands from `main` to `post`. */
+export function runnerState(environment: Environment): StateStore {
+  return {
+    load() {
+      const found = Object.entries(names).map(
+        ([key, name]) => [key, environment[`STATE_${name}`] ?? ""] as const,
+      );
+      return Object.fromEntries(found.filter(([, value]) => value !== ""));
+    },
+    async save(state) {
+      const path = environment["GITHUB_STATE"];
+      if (path === undefined || path === "") return;
+      const entries = Object.entries(state as Record<string, string>);
+      if (entries.some(([, value]) => /[\n\r]/.test(value)))
+        throw new Error("A state value must be one line.");
+      await appendFile(path, entries.map(([name, value]) => `${name}=${value}\n`).join(""));
+    },
+  };
 }
 
-/** Adds to what the post step will know; later values win. Outside a runner there is no post step and nothing is kept. */
-export async function saveState(environment: Environment, state: RunState): Promise<void> {
-  await save(environment, state);
-}
-
-export function loadState(environment: Environment): RunState {
-  const found = Object.entries(names).map(
-    ([key, name]) => [key, environment[`STATE_${name}`] ?? ""] as const,
-  );
-  return Object.fromEntries(found.filter(([, value]) => value !== ""));
-}
-
-async function save(
-  environment: Environment,
-  values: Readonly<Record<string, string>> | RunState,
-): Promise<void> {
-  const path = environment["GITHUB_STATE"];
-  if (path === undefined || path === "") return;
-  const entries = Object.entries(values as Record<string, string>);
-  if (entries.some(([, value]) => /[\n\r]/.test(value))) throw new Error("A state value must be one line.");
-  await appendFile(path, entries.map(([name, value]) => `${name}=${value}\n`).join(""));
+/** Outside a runner one process does the work of both steps. */
+export function processState(): StateStore {
+  let state: RunState = {};
+  return {
+    load: () => state,
+    async save(more) {
+      state = { ...state, ...more };
+    },
+  };
 }

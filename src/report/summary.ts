@@ -5,7 +5,7 @@
  */
 import type { Explanation } from "./explain-error.ts";
 import { renderGantts } from "./gantt.ts";
-import { downtimeMs, nodeSentence, type RunRecord, type TableRecord } from "./record.ts";
+import { downtimeMs, nodeSentence, placeSentence, type RunRecord, type TableRecord } from "./record.ts";
 import { formatBytes } from "../system/space.ts";
 import { formatDuration, formatRate, markdownFence, markdownTable, markdownText, truncate } from "./words.ts";
 
@@ -35,20 +35,25 @@ export function renderSummary(record: RunRecord, now: number): string {
 export function outcomeLines(record: RunRecord, now: number): readonly string[] {
   const { failure } = record;
   const lines = [headlineOf(record), ...nodeLines(record)];
-  if (failure?.hint !== undefined) lines.push(`What to do: ${failure.hint}`);
+  if (failure !== undefined) {
+    lines.push(`What to do: ${failure.hint}`, `About ${failure.code}: ${failure.page}`);
+  }
   const down = downtimeMs(record, now);
   if (down !== undefined) lines.push(`Downtime: ${formatDuration(down)}.`);
   return lines;
 }
 
 /** Commands that have nothing to do with a node do not speak of one, unless they fail. */
-function nodeLines({ node, command, failure }: RunRecord): readonly string[] {
+function nodeLines({ node, command, failure, chainstate }: RunRecord): readonly string[] {
   const isAboutNode = failure !== undefined || command === "snapshot" || command === "restore";
-  return node === "not-touched" && !isAboutNode ? [] : [nodeSentence(node)];
+  const place = chainstate === undefined ? [] : [placeSentence(chainstate)];
+  return [...(node === "not-touched" && !isAboutNode ? [] : [nodeSentence(node)]), ...place];
 }
 
-function headlineOf({ command, failure, headline }: RunRecord): string {
+function headlineOf({ command, failure, headline, interrupted }: RunRecord): string {
   const what = command === "" ? "The run" : command;
+  if (interrupted === true && failure === undefined)
+    return `⚠️ ${headline ?? `${what} was ended before it was done.`}`;
   if (failure === undefined) return `✅ ${headline ?? `${what} is done.`}`;
   if (failure.cancelled) return `⚠️ ${what} was cancelled. ${failure.sentence}`;
   return `❌ ${what} failed: ${failure.sentence}`;
@@ -59,8 +64,14 @@ function renderOutcome(record: RunRecord, now: number): string {
   const down = downtimeMs(record, now);
   const standing = nodeLines(record).map((line) => `**${line}**`);
   if (down !== undefined) standing.push(`Downtime: ${formatDuration(down)}.`);
-  const lines = [`### ${cell(headline)}`, ...(standing.length === 0 ? [] : [standing.join(" ")])];
-  if (record.failure?.hint !== undefined) lines.push(`**What to do:** ${cell(record.failure.hint)}`);
+  // Several wrong inputs are a list.
+  const [title = "", ...more] = headline.split("\n");
+  const list = more.map((line) => `- ${cell(line.replace(/^- /, ""))}`).join("\n");
+  const lines = [`### ${cell(title)}`, list, standing.join(" ")].filter((line) => line !== "");
+  const { failure } = record;
+  if (failure !== undefined) {
+    lines.push(`**What to do:** ${cell(failure.hint)}`, `About ${linked(failure.code, failure.page)}.`);
+  }
   return lines.join("\n\n");
 }
 
@@ -96,12 +107,17 @@ function renderPhases(record: RunRecord, now: number): string {
 function renderLinks(record: RunRecord): string {
   return record.links
     .slice(0, mostRows)
-    .map(({ label, url }) => {
-      // Only the web can be linked to; `s3://…` is for copying.
-      const linked = /^https?:\/\/[^\s<>()]+$/.test(url) ? `[${cell(url)}](${url})` : cell(url);
-      return `- ${cell(label)}: ${linked}`;
-    })
+    .map(({ label, url }) => `- ${cell(label)}: ${isOnWeb(url) ? linked(url, url) : cell(url)}`)
     .join("\n");
+}
+
+function linked(text: string, url: string): string {
+  return isOnWeb(url) ? `[${cell(text)}](${url})` : `${cell(text)}: ${cell(url)}`;
+}
+
+/** Only the web can be linked to; `s3://…` is for copying. */
+function isOnWeb(url: string): boolean {
+  return /^https?:\/\/[^\s<>()]+$/.test(url);
 }
 
 function renderTable({ title, header, rows }: TableRecord): string {
@@ -120,21 +136,21 @@ function cell(text: string): string {
   return markdownText(truncate(text, longestCell));
 }
 
-/** Whole sections in order of their weight, as many as there is room for. */
+/** Whole sections in order of their weight, as many as there is space for. */
 function fit(sections: readonly string[]): string {
   const note = "_Some of it was too long for this page; the log has the rest._";
   const kept: string[] = [];
-  let room = longestSummary - Buffer.byteLength(note) - 4;
-  let left = false;
+  let available = longestSummary - Buffer.byteLength(note) - 4;
+  let cut = false;
   for (const section of sections) {
     const bytes = Buffer.byteLength(section) + 2;
-    if (bytes > room) {
-      left = true;
+    if (bytes > available) {
+      cut = true;
       continue;
     }
     kept.push(section);
-    room -= bytes;
+    available -= bytes;
   }
-  if (left) kept.push(note);
+  if (cut) kept.push(note);
   return `${kept.join("\n\n")}\n`;
 }

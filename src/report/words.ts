@@ -1,5 +1,10 @@
-/** Durations, rates and foreign text as people read them, in the log and in Markdown. */
+/** Durations, rates and external text as people read them, in the log and in Markdown. */
 import { formatBytes } from "../system/space.ts";
+
+/** `1 snapshot`, `2 snapshots`. */
+export function formatCount(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
 
 export function formatRate(bytes: number, ms: number): string {
   return ms <= 0 ? "–" : `${formatBytes((bytes / ms) * 1000)}/s`;
@@ -29,10 +34,20 @@ export function truncate(text: string, maxChars: number): string {
     .replace(/\uFFFD$/, "")}…`;
 }
 
-/** Any text as plain words in Markdown: no markup, no HTML, one line, safe in a table's cell. */
+/** What an input, a command or a path in backticks may hold: nothing that could end it, or the cell that it is in. */
+const codeSpan = /(`[A-Za-z0-9./_<-][A-Za-z0-9 .:/=,'_<>()+-]*`)/;
+
+/** Any text as plain words in Markdown: no HTML, no markup but code spans, one line, safe in a table's cell. */
 export function markdownText(text: string): string {
   return text
     .replace(/\s+/g, " ")
+    .split(codeSpan)
+    .map((part, index) => (index % 2 === 1 ? part : plainText(part)))
+    .join("");
+}
+
+function plainText(text: string): string {
+  return text
     .replace(/[\\`*_[\]|~$#]/g, String.raw`\$&`)
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")
@@ -69,4 +84,25 @@ export function textTable(
       .join("  ")
       .trimEnd();
   return all.map(line);
+}
+
+/** All that steers a terminal or a reader's eye: controls but tab and line feed, separators of lines, marks of direction. */
+const steering =
+  // oxlint-disable-next-line no-control-regex -- these are what is looked for
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u180e\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/**
+ * Text of anybody as it may be written: nothing in it is a command to the runner, a terminal or a browser. The runner trims
+ * a line of all that .NET calls white space and reads `::command::` at its start, and `##[command]` anywhere in it.
+ */
+export function harmless(text: string): string {
+  return text
+    .split(/\r\n|[\n\r]/)
+    .map((line) =>
+      line
+        .replace(steering, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)
+        .replace(/^(\s*)::/, "$1: :")
+        .replaceAll("##[", "## ["),
+    )
+    .join("\n");
 }

@@ -1,12 +1,41 @@
 /** Byte streams of stores: gathered, and read on across broken connections. */
-import { throwIfAborted } from "../errors.ts";
+import { bestEffort } from "../system/best-effort.ts";
 import { systemClock, type Clock } from "../system/clock.ts";
-import { StoreError } from "./errors.ts";
+import { deadline } from "../system/deadline.ts";
+import { retry } from "../system/retry.ts";
+import { StoreError, tooLarge } from "./errors.ts";
+import type { GetOptions, ObjectInfo, ObjectStore } from "./port.ts";
 
-export async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const gathered: Uint8Array[] = [];
-  for await (const chunk of chunks) gathered.push(chunk);
-  return Buffer.concat(gathered);
+/** All of it in memory. OBJECT_TOO_LARGE, whatever length was announced, for more than `atMostBytes`. */
+export async function collect(
+  chunks: AsyncIterable<Uint8Array>,
+  atMostBytes = Infinity,
+  url = "",
+): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of chunks) {
+    size += chunk.length;
+    if (size > atMostBytes) throw tooLarge(url, atMostBytes);
+    parts.push(chunk);
+  }
+  return Buffer.concat(parts);
+}
+
+const wholeAtMostBytes = 64 * 1024 * 1024;
+
+/** `ObjectStore.get` for a store that streams. */
+export async function getByStream(
+  store: Pick<ObjectStore, "stream" | "urlOf">,
+  key: string,
+  options: GetOptions,
+): Promise<{ readonly bytes: Buffer; readonly info: ObjectInfo }> {
+  const { chunks, info } = await store.stream(key, options);
+  const { range, atMostBytes = wholeAtMostBytes } = options;
+  return {
+    info,
+    bytes: await collect(chunks, range === undefined ? atMostBytes : range.length, store.urlOf(key)),
+  };
 }
 
 export interface ResumeOptions {
@@ -32,81 +61,91 @@ export interface ResumeOptions {
  * count, so a long stream survives any number of short interruptions.
  */
 export async function* readResumably(options: ResumeOptions): AsyncGenerator<Uint8Array, void, undefined> {
-  const { length, signal } = options;
-  const clock = options.clock ?? systemClock;
-  let offset = 0;
-  let failures = 0;
-  while (offset < length) {
-    throwIfAborted(signal);
-    const attempt = new AbortController();
-    const body = await options.open(offset, AbortSignal.any([signal, attempt.signal]));
-    const iterator = body[Symbol.asyncIterator]();
-    let cause: unknown;
-    let ended = false;
-    try {
-      for (;;) {
-        const next = await nextWithin(iterator, options.idleTimeoutMs, attempt);
-        ended = next.done === true;
-        // Read to the end even when all bytes are there, so that the connection can be used again.
-        if (next.done === true || offset >= length) break;
-        const chunk = next.value.subarray(0, length - offset);
-        offset += chunk.length;
-        if (chunk.length > 0) failures = 0;
-        yield chunk;
-      }
-    } catch (error) {
-      cause = error;
-    } finally {
-      if (!ended) {
-        // It broke, stands still, or the reader left: the connection must not wait for a body nobody reads.
-        attempt.abort();
-        await endQuietly(iterator);
-      }
-    }
-    if (offset >= length) return;
-    throwIfAborted(signal);
-    failures += 1;
-    if (failures > options.maxFailures) throw gaveUp(options, offset, cause);
-    await clock.sleep(Math.min(250 * 2 ** (failures - 1), 5_000), signal);
+  const { length, signal, clock = systemClock } = options;
+  const bodies = new Bodies(options);
+  const policy = {
+    firstPauseMs: 250,
+    longestPauseMs: 5_000,
+    attempts: options.maxFailures + 1,
+    passes: (error: unknown) => error instanceof BodyBroke,
+    signal,
+    clock,
+  };
+  try {
+    while (bodies.offset < length) yield await retry(policy, async () => await bodies.next());
+    await bodies.readEnd();
+  } catch (error) {
+    if (error instanceof BodyBroke) throw gaveUp(options, bodies.offset, error.cause);
+    throw error;
+  } finally {
+    await bodies.giveUp();
   }
 }
 
-async function nextWithin(
-  iterator: AsyncIterator<Uint8Array>,
-  idleTimeoutMs: number,
-  attempt: AbortController,
-): Promise<IteratorResult<Uint8Array>> {
-  let timer: NodeJS.Timeout | undefined;
-  const idle = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error(`no byte for ${idleTimeoutMs / 1000} s`));
-      attempt.abort();
-    }, idleTimeoutMs);
-  });
-  const next = iterator.next();
-  // When the timer wins, this one ends with the abort; nobody else waits for it.
-  next.catch(() => undefined);
-  try {
-    return await Promise.race([next, idle]);
-  } finally {
-    clearTimeout(timer);
+/** It ended early, stood still or failed: another body may go on where it stopped. What `open` throws is never this. */
+class BodyBroke extends Error {}
+
+/** One body after the other, each from where the one before stopped. */
+class Bodies {
+  readonly #options: ResumeOptions;
+  #body: { readonly chunks: AsyncIterator<Uint8Array>; readonly stop: AbortController } | undefined;
+  offset = 0;
+
+  constructor(options: ResumeOptions) {
+    this.#options = options;
+  }
+
+  /** The next bytes, at least one. */
+  async next(): Promise<Uint8Array> {
+    const { open, length, signal } = this.#options;
+    if (this.#body === undefined) {
+      const stop = new AbortController();
+      const body = await open(this.offset, AbortSignal.any([signal, stop.signal]));
+      this.#body = { chunks: body[Symbol.asyncIterator](), stop };
+    }
+    let chunk: Uint8Array | undefined;
+    try {
+      do chunk = await this.#read(this.#body.chunks);
+      while (chunk?.length === 0);
+    } catch (cause) {
+      await this.giveUp();
+      throw new BodyBroke("The body broke.", { cause });
+    }
+    if (chunk === undefined) throw new BodyBroke("The body ended early.");
+    const wanted = chunk.subarray(0, length - this.offset);
+    this.offset += wanted.length;
+    return wanted;
+  }
+
+  /** When all bytes are there: so that the connection can be used again. */
+  async readEnd(): Promise<void> {
+    // All bytes are there, so nothing can fail any more; `giveUp` ends a body that goes on.
+    if (this.#body !== undefined) await this.#read(this.#body.chunks).catch(() => undefined);
+  }
+
+  /** A body that has not ended is ended: the connection must not wait for one nobody reads. */
+  async giveUp(): Promise<void> {
+    const body = this.#body;
+    if (body === undefined) return;
+    this.#body = undefined;
+    body.stop.abort();
+    // Why it broke is dealt with already, and how it ends is of no use to anybody.
+    const unheard = { warning: () => undefined };
+    await bestEffort(unheard, "end the body", async () => await body.chunks.return?.(), endWithinMs);
+  }
+
+  /** Undefined at the end. Each read has its own limit: how long the reader takes between two is not the store's fault. */
+  async #read(chunks: AsyncIterator<Uint8Array>): Promise<Uint8Array | undefined> {
+    const { url, idleTimeoutMs } = this.#options;
+    const limit = { ms: idleTimeoutMs, code: "STORE_STALLED", what: `The next byte of ${url}` } as const;
+    const next = await deadline(limit, async () => await chunks.next());
+    if (next.done !== true) return next.value;
+    this.#body = undefined;
+    return undefined;
   }
 }
 
 const endWithinMs = 5_000;
-
-/** Best effort, and bounded: the body may have broken already, and that has been dealt with. */
-async function endQuietly(iterator: AsyncIterator<Uint8Array>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, endWithinMs)));
-  try {
-    await Promise.race([iterator.return?.(), late]);
-  } catch {
-    // It ended with the error that brought us here.
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 function gaveUp(options: ResumeOptions, offset: number, cause: unknown): StoreError {
   return new StoreError(

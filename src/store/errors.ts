@@ -2,7 +2,8 @@
  * What can go wrong with a store, by code. The first three are part of the port's contract and callers branch on them;
  * the others are for people: what the store would not do, and what to change.
  */
-import { ActionError, type ErrorDetails } from "../errors.ts";
+import { ActionError, type ErrorDetails } from "../domain/errors.ts";
+import { proxyHint } from "../system/proxy.ts";
 
 export class ObjectNotFoundError extends ActionError {
   override readonly name = "ObjectNotFoundError";
@@ -20,8 +21,8 @@ export class ObjectChangedError extends ActionError {
   override readonly name = "ObjectChangedError";
 
   constructor(url: string, cause?: unknown) {
-    super("OBJECT_CHANGED", `${url} was replaced while it was being read.`, {
-      hint: "Run again; the new version will be read from its start.",
+    super("OBJECT_CHANGED", `${url} is not the version any more that this run began to read.`, {
+      hint: "It was replaced, or several servers answer for it and differ. Run again; the new version is read from its start.",
       ...(cause === undefined ? {} : { cause }),
     });
   }
@@ -32,7 +33,7 @@ export class PreconditionFailedError extends ActionError {
   override readonly name = "PreconditionFailedError";
 
   constructor(url: string, cause?: unknown) {
-    super("PRECONDITION_FAILED", `${url} was written by somebody else in the meantime.`, {
+    super("PRECONDITION_FAILED", `${url} was written by another process in the meantime.`, {
       hint: "Read it again and repeat the change.",
       ...(cause === undefined ? {} : { cause }),
     });
@@ -51,6 +52,9 @@ export type StoreErrorCode =
   | "STORE_REGION"
   | "STORE_CLOCK"
   /** No connection to the endpoint can be made. */
+  /** The endpoint is plain http on the public internet. */
+  | "STORE_PLAIN_HTTP"
+  | "STORE_REDIRECT_REFUSED"
   | "STORE_UNREACHABLE"
   /** The connection stands and nothing moves on it. */
   | "STORE_STALLED"
@@ -63,10 +67,13 @@ export type StoreErrorCode =
 export class StoreError extends ActionError {
   override readonly name = "StoreError";
   override readonly code: StoreErrorCode;
+  /** The same request may succeed a moment later. */
+  readonly mayPass: boolean;
 
-  constructor(code: StoreErrorCode, message: string, details: ErrorDetails = {}) {
+  constructor(code: StoreErrorCode, message: string, details: ErrorDetails = {}, mayPass = false) {
     super(code, message, details);
     this.code = code;
+    this.mayPass = mayPass;
   }
 }
 
@@ -86,6 +93,18 @@ export function beyondEnd(
     `${url} has ${size} bytes; bytes ${range.offset} to ${range.offset + range.length - 1} were asked for.`,
     { hint: "The object is damaged or is not what its index says; verify the snapshot." },
   );
+}
+
+export function tooLarge(url: string, atMostBytes: number): ActionError {
+  return new ActionError("OBJECT_TOO_LARGE", `${url} has more than ${atMostBytes} bytes.`, {
+    hint: "No object of its kind is that large: see who can write to the storage.",
+  });
+}
+
+/** `trouble`: what `system/proxy.ts` says that the proxy did. */
+export function stoppedByProxy(url: string, trouble: string, cause: unknown): StoreError {
+  const details = { hint: proxyHint, cause };
+  return new StoreError("STORE_UNREACHABLE", `${url} cannot be reached: ${trouble}.`, details, true);
 }
 
 export function uploadClosed(url: string): StoreError {

@@ -16,6 +16,8 @@ export interface ObjectInfo {
 export interface GetOptions {
   /** Bytes [offset, offset + length). */
   readonly range?: { readonly offset: number; readonly length: number };
+  /** Of `get` without a range: OBJECT_TOO_LARGE for more; 64 MiB if it is not set. */
+  readonly atMostBytes?: number;
   /** Fail with ObjectChangedError unless the object still has this etag. */
   readonly ifMatch?: string;
   readonly signal: AbortSignal;
@@ -87,11 +89,19 @@ export interface ObjectStore {
     prefix: string,
     signal: AbortSignal,
   ): AsyncIterable<{ readonly token: UploadToken; readonly startedAt: Date | undefined }>;
-  /** Proves that the prefix can be read and written (a small object is put and removed). Errors name what is missing. */
-  probeWritable(signal: AbortSignal): Promise<void>;
+  /**
+   * Checks that the prefix can be read and written, in the ways a run will write, and leaves nothing behind. Errors name
+   * what is missing.
+   */
+  probeWritable(signal: AbortSignal, options?: ProbeOptions): Promise<void>;
   /** A URL a person or `aws s3 cp` can use for `key`. */
   urlOf(key: string): string;
   close(): Promise<void>;
+}
+
+export interface ProbeOptions {
+  /** Nothing will be written: what a run would make for itself (a directory) is not made. */
+  readonly dryRun?: boolean;
 }
 
 export interface OpenUploadOptions {
@@ -124,7 +134,7 @@ export interface Upload {
   readonly token: UploadToken;
   /**
    * How `copyPart` works here. "bound": the store checks `copyFrom`'s etag with every copied part. "unbound": it does
-   * not; `complete` looks at the source once more, and the caller should read the seams back (`verifySeams`) before it
+   * not; `complete` looks at the source once more, and the caller should read the boundaries back (`verifyBoundaries`) before it
    * shows the object to anybody. "none": there is no `copyFrom`, or the store cannot copy ranges after all.
    */
   readonly copies: "bound" | "unbound" | "none";

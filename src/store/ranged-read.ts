@@ -16,6 +16,8 @@ export interface RangedObject {
   readonly url: string;
   readonly limits: RequestLimits;
   /** Asks for a range, or for everything. The body must break when the signal is aborted. */
+  /** How many servers there may be behind the name, each with an etag of its own for the same bytes; 1 if it is not set. */
+  readonly mirrors?: number;
   readonly request: (range: GetOptions["range"], signal: AbortSignal) => Promise<RangedAnswer>;
 }
 
@@ -27,7 +29,12 @@ export async function streamObject(
   const { range, ifMatch, signal } = options;
   // HTTP has no empty range: the first byte tells that the object is there.
   const asked = range?.length === 0 ? { offset: 0, length: 1 } : range;
-  let first: RangedAnswer | undefined = await object.request(asked, signal);
+  let first: RangedAnswer | undefined = await ask(
+    object,
+    asked,
+    signal,
+    ({ etag }) => ifMatch === undefined || etag === ifMatch,
+  );
   const { info, body } = first;
   const from = range?.offset ?? 0;
   const length = range?.length ?? info.size;
@@ -40,7 +47,8 @@ export async function streamObject(
   if (refusal !== undefined || length === 0) body.destroy();
   if (refusal !== undefined) throw refusal;
   const open = async (offset: number, stop: AbortSignal): Promise<Readable> => {
-    const answer = first ?? (await object.request({ offset: from + offset, length: length - offset }, stop));
+    const rest = { offset: from + offset, length: length - offset };
+    const answer = first ?? (await ask(object, rest, stop, (found) => isSameVersion(found, info)));
     first = undefined;
     stop.addEventListener("abort", () => answer.body.destroy(), { once: true });
     if (isSameVersion(answer.info, info)) return answer.body;
@@ -56,6 +64,20 @@ export async function streamObject(
     signal,
   });
   return { info, chunks };
+}
+
+/** The answer of that version; where the last server asked has no such, another one. */
+async function ask(
+  { request, mirrors = 1 }: RangedObject,
+  range: GetOptions["range"],
+  signal: AbortSignal,
+  isWanted: (info: ObjectInfo) => boolean,
+): Promise<RangedAnswer> {
+  for (let asked = 1; ; asked += 1) {
+    const answer = await request(range, signal);
+    if (asked >= mirrors || isWanted(answer.info)) return answer;
+    answer.body.destroy();
+  }
 }
 
 function isSameVersion(a: ObjectInfo, b: ObjectInfo): boolean {

@@ -5,7 +5,9 @@
  */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { CommandError } from "./exec.ts";
+import { ChildSupervisor } from "./child-end.ts";
+import { CommandError } from "./command-error.ts";
+import { namedEnvironment } from "./environment.ts";
 
 export interface Companion {
   readonly pid: number;
@@ -31,7 +33,8 @@ export async function startCompanion(argv: readonly string[], options: Companion
   const child = spawn(command, args, {
     detached: true,
     cwd: options.directory,
-    env: companionEnv(),
+    // No secrets; the tracking id stays, so that a runner that cleans up after its job ends the child too.
+    env: namedEnvironment(["PATH", "HOME", "RUNNER_TRACKING_ID"]),
     stdio: ["pipe", "pipe", "pipe"],
   });
   let said = "";
@@ -41,16 +44,15 @@ export async function startCompanion(argv: readonly string[], options: Companion
   // Writing to a child that has just died is no error of its own: `ended` says that it died.
   child.stdin.on("error", () => undefined);
   createInterface({ input: child.stdout, crlfDelay: Infinity }).on("line", options.onLine);
-  const ended = new Promise<string>((resolve) => {
-    child.once("close", (exitCode, signal) => {
+  const supervisor = new ChildSupervisor(child, { command, pipesAfterExitMs: 1_000 });
+  const ended = supervisor.ended.then(
+    ({ exitCode, signal }) => {
       const how = signal === null ? `ended with exit code ${exitCode}` : `was ended by ${signal}`;
-      resolve(said.trim() === "" ? how : `${how}: ${said.trim()}`);
-    });
-  });
-  await new Promise<void>((resolve, reject) => {
-    child.once("spawn", resolve);
-    child.once("error", (cause) => reject(new CommandError(`Cannot start ${command}.`, { cause })));
-  });
+      return said.trim() === "" ? how : `${how}: ${said.trim()}`;
+    },
+    () => "could not be started",
+  );
+  await supervisor.started;
   if (child.pid === undefined) throw new CommandError(`Cannot start ${command}.`);
   return {
     pid: child.pid,
@@ -62,14 +64,4 @@ export async function startCompanion(argv: readonly string[], options: Companion
       child.stdin.destroy();
     },
   };
-}
-
-/** No secrets; the tracking id stays, so that a runner that cleans up after its job ends the child too. */
-function companionEnv(): Record<string, string> {
-  const env: Record<string, string> = { LC_ALL: "C" };
-  for (const name of ["PATH", "HOME", "RUNNER_TRACKING_ID"]) {
-    const value = process.env[name];
-    if (value !== undefined) env[name] = value;
-  }
-  return env;
 }

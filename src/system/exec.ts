@@ -6,34 +6,19 @@
 import { spawn } from "node:child_process";
 import { openSync, closeSync } from "node:fs";
 import { getExecOutput } from "@actions/exec";
-import { ActionError, throwIfAborted } from "../errors.ts";
+import type { Readable } from "node:stream";
+import { throwIfAborted } from "../domain/errors.ts";
+import { ChildSupervisor, type EndOptions } from "./child-end.ts";
+import { CommandError, type ExecResult } from "./command-error.ts";
+import { inheritedEnvironment } from "./environment.ts";
 
-export interface ExecResult {
-  readonly argv: readonly string[];
-  /** Null when a signal ended it. */
-  readonly exitCode: number | null;
-  readonly signal: string | null;
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly timedOut: boolean;
-}
+export { CommandError, type ExecResult } from "./command-error.ts";
 
 export interface QueryOptions {
   /** Default 30 s. The limit is kept by coreutils' `timeout`, so it holds even after this process is gone. */
   readonly timeoutMs?: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
-}
-
-/** A command could not be run or did not exit with 0 where it had to. */
-export class CommandError extends ActionError {
-  override readonly name = "CommandError";
-  readonly result: ExecResult | undefined;
-
-  constructor(message: string, details: { hint?: string; cause?: unknown; result?: ExecResult } = {}) {
-    super("COMMAND_FAILED", message, details);
-    this.result = details.result;
-  }
 }
 
 /** Asks a command a short question. Resolves whatever its exit code; a missing executable has exit code 127. */
@@ -44,7 +29,7 @@ export async function query(argv: readonly string[], options: QueryOptions = {})
   const output = await getExecOutput("timeout", bounded, {
     silent: true,
     ignoreReturnCode: true,
-    env: { ...definedEnv(process.env), LC_ALL: "C", ...options.env },
+    env: inheritedEnvironment(options.env),
     ...(options.input === undefined ? {} : { input: Buffer.from(options.input) }),
   });
   // Null when a signal ended `timeout`, whatever the type says: its own SIGKILL, which it sends to its whole group, to a command
@@ -75,16 +60,18 @@ export interface RunOptions {
   readonly input?: string;
   /** Called with each line of stdout and stderr as it comes. */
   readonly onLine?: (line: string) => void;
-  /** What the child is sent on abort or time-out; default SIGTERM. Never SIGKILL for anything that guards a node. */
-  readonly killSignal?: NodeJS.Signals;
+  /** SIGKILL for the group so long after SIGTERM (default 10 s); "never" for what guards, stops or starts a node. */
+  readonly killAfterMs?: EndOptions["killAfterMs"];
 }
 
 const keptOutputChars = 64 * 1024;
+/** What a command left in the background may hold its pipes for as long as it likes. */
+const pipesAfterExitMs = 1_000;
 
 /**
- * Runs a long command in its own process group and waits. On abort or time-out the group is signalled and awaited.
- * Resolves whatever the exit code (the last 64 Ki characters of output are kept); throws CommandError when it cannot
- * be started and the signal's reason when aborted.
+ * Runs a long command in its own process group and waits for its exit. On abort or time-out the group is ended. Resolves
+ * whatever the exit code (the last 64 Ki characters of output are kept); throws CommandError when it cannot be started
+ * and the signal's reason when aborted.
  */
 export async function run(argv: readonly string[], options: RunOptions): Promise<ExecResult> {
   throwIfAborted(options.signal);
@@ -92,57 +79,52 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
   if (command === undefined) throw new CommandError("No command given.");
   const child = spawn(command, args, {
     detached: true,
-    env: { ...process.env, LC_ALL: "C", ...options.env },
+    env: inheritedEnvironment(options.env),
     stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
   });
-  const output = { stdout: "", stderr: "" };
-  let timedOut = false;
-  const collect = (name: "stdout" | "stderr"): void => {
-    let rest = "";
-    child[name]?.setEncoding("utf8").on("data", (text: string) => {
-      output[name] = (output[name] + text).slice(-keptOutputChars);
-      if (options.onLine === undefined) return;
-      const lines = (rest + text).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) options.onLine(line);
-    });
-  };
-  collect("stdout");
-  collect("stderr");
+  const { killAfterMs } = options;
+  const supervisor = new ChildSupervisor(child, {
+    command,
+    pipesAfterExitMs,
+    ...(killAfterMs === undefined ? {} : { killAfterMs }),
+  });
+  const [stdout, stderr] = [child.stdout, child.stderr].map((pipe) => keepOutput(pipe, options.onLine));
   // A child that does not read its input must not end this process with EPIPE; its exit code tells the story.
   child.stdin?.on("error", () => undefined);
   child.stdin?.end(options.input);
-  const endGroup = (): void => {
-    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    try {
-      process.kill(-child.pid, options.killSignal ?? "SIGTERM");
-    } catch {
-      // The group ended between the look and the signal.
-    }
-  };
-  options.signal.addEventListener("abort", endGroup, { once: true });
+  let timedOut = false;
+  const onAbort = (): void => supervisor.stop();
+  options.signal.addEventListener("abort", onAbort, { once: true });
   const timer = setTimeout(() => {
     timedOut = true;
-    endGroup();
+    supervisor.stop();
   }, options.timeoutMs);
+  child.once("exit", () => clearTimeout(timer));
   try {
-    const ended = await new Promise<{ exitCode: number | null; signal: string | null }>((resolve, reject) => {
-      child.once("error", (cause) =>
-        reject(
-          new CommandError(`Cannot run ${command}.`, {
-            cause,
-            hint: `Install ${command} or put it on PATH.`,
-          }),
-        ),
-      );
-      child.once("close", (exitCode, signal) => resolve({ exitCode, signal }));
-    });
+    const ended = await supervisor.ended;
     throwIfAborted(options.signal);
-    return { argv, ...ended, ...output, timedOut };
+    return { argv, ...ended, stdout: stdout?.() ?? "", stderr: stderr?.() ?? "", timedOut };
   } finally {
     clearTimeout(timer);
-    options.signal.removeEventListener("abort", endGroup);
+    options.signal.removeEventListener("abort", onAbort);
   }
+}
+
+/** Reads a pipe by lines and keeps its end; what is returned is called when it has ended, for the line without a newline. */
+function keepOutput(pipe: Readable | null, onLine: RunOptions["onLine"]): () => string {
+  let kept = "";
+  let rest = "";
+  pipe?.setEncoding("utf8").on("data", (text: string) => {
+    kept = (kept + text).slice(-keptOutputChars);
+    if (onLine === undefined) return;
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) onLine(line);
+  });
+  return () => {
+    if (rest !== "") onLine?.(rest);
+    return kept;
+  };
 }
 
 /** `run`, and an error unless it exits with 0 within its time. */
@@ -209,10 +191,4 @@ function failed(result: ExecResult): CommandError {
 /** A person knows a command by its beginning; `result` has the whole. */
 function shortened(command: string): string {
   return command.length <= 100 ? command : `${command.slice(0, 99)}…`;
-}
-
-function definedEnv(env: NodeJS.ProcessEnv): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(env).filter((pair): pair is [string, string] => pair[1] !== undefined),
-  );
 }

@@ -4,7 +4,8 @@
  * dies, the pipe closes and the lock is free; the lock file itself means nothing and stays where it is.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { ActionError, throwIfAborted } from "../errors.ts";
+import { ActionError, throwIfAborted } from "../domain/errors.ts";
+import { deadline } from "./deadline.ts";
 
 export interface FileLockOptions {
   /** How long to wait for whoever holds it. */
@@ -35,35 +36,32 @@ export async function withFileLock<T>(
   }
 }
 
-async function acquired(child: ChildProcess, file: string, options: FileLockOptions): Promise<void> {
+async function acquired(
+  child: ChildProcess,
+  file: string,
+  { timeoutMs, signal }: FileLockOptions,
+): Promise<void> {
   let said = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-500)));
-  let giveUp: (error: unknown) => void = () => undefined;
-  const onAbort = (): void => giveUp(options.signal.reason);
-  const timer = setTimeout(
-    () =>
-      giveUp(
-        new ActionError("LOCK_TIMEOUT", `${file} was locked for ${options.timeoutMs / 1000} s.`, {
-          hint: "Another run seems to be stuck on this host or another one that shares the directory; see what holds the file (fuser, lslocks).",
-        }),
-      ),
-    options.timeoutMs,
-  );
-  options.signal.addEventListener("abort", onAbort, { once: true });
+  const hint =
+    "Another run seems to be stuck on this host or another one that shares the directory; see what holds the file (fuser, lslocks).";
+  const limit = {
+    ms: timeoutMs,
+    code: "LOCK_TIMEOUT",
+    what: `The wait for the lock of ${file}`,
+    hint,
+  } as const;
   try {
-    await new Promise<void>((resolve, reject) => {
-      giveUp = reject;
-      child.stdout?.once("data", () => resolve());
-      child.once("error", (cause) => reject(unavailable(file, "flock cannot be run", cause)));
-      child.once("close", () => reject(unavailable(file, said.trim() || "flock ended at once")));
+    await deadline({ ...limit, signal }, async () => {
+      await new Promise<void>((resolve, reject) => {
+        child.stdout?.once("data", () => resolve());
+        child.once("error", (cause) => reject(unavailable(file, "flock cannot be run", cause)));
+        child.once("close", () => reject(unavailable(file, said.trim() || "flock ended at once")));
+      });
     });
   } catch (error) {
     child.kill("SIGTERM");
-    throwIfAborted(options.signal);
     throw error;
-  } finally {
-    clearTimeout(timer);
-    options.signal.removeEventListener("abort", onAbort);
   }
 }
 

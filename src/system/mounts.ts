@@ -111,7 +111,7 @@ const networkTypes =
   /^(nfs\d?|cifs|smb\d?|smbfs|9p|afs|ceph|glusterfs|lustre|gpfs|ocfs2|gfs2|beegfs|virtiofs|vboxsf)$/;
 const networkFuse = /^fuse\.(sshfs|glusterfs|s3fs|gcsfuse|rclone|ceph|juicefs|blobfuse2?|nfs.*)$/;
 
-/** File systems that other machines (a hypervisor's host included) can write at the same time, so that locks seen here prove nothing. */
+/** File systems that other machines (a hypervisor's host included) can write at the same time, so that locks seen here mean nothing. */
 export function isNetworkFileSystem(fsType: string): boolean {
   return networkTypes.test(fsType) || networkFuse.test(fsType);
 }

@@ -2,10 +2,9 @@
  * Rights on the host. Commands that need root are written as if this process were root and pass through here, so the
  * input `sudo` (`auto`, `always`, `never`) is honoured in one place and always as `sudo -n`.
  */
-import { ActionError } from "../errors.ts";
+import type { SudoMode } from "../domain/options.ts";
+import { ActionError } from "../domain/errors.ts";
 import { query } from "./exec.ts";
-
-export type SudoMode = "auto" | "always" | "never";
 
 export interface Privilege {
   readonly isRoot: boolean;

@@ -8,7 +8,7 @@
 import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import type { Privilege } from "./privilege.ts";
-import { hasCode } from "../errors.ts";
+import { hasCode } from "../domain/errors.ts";
 import { CommandError, query } from "./exec.ts";
 
 /** One process for ever: pids are used again, a pid with its start time is not. */
@@ -106,6 +106,15 @@ export interface ProcessStatus {
   readonly ignoredSignals: bigint;
 }
 
+/** By owner and mode; lists of access rights, and a file system that is read-only, are not looked at. */
+export function mayWrite(
+  file: { readonly uid: number; readonly gid: number; readonly mode: number },
+  user: Pick<ProcessStatus, "uid" | "gid" | "groups">,
+): boolean {
+  if (user.uid === 0 || user.uid === file.uid || (file.mode & 0o002) !== 0) return true;
+  return (file.mode & 0o020) !== 0 && [user.gid, ...user.groups].includes(file.gid);
+}
+
 export function readStatus(pid: number): ProcessStatus | undefined {
   const text = readProcFile(`/proc/${pid}/status`);
   if (text === undefined) return undefined;
@@ -158,7 +167,7 @@ export async function readEnvironment(pid: number, privilege: Privilege): Promis
 /** Where one of a process's links (`exe`, `cwd`, `fd/1`) points; undefined where it is not there. */
 export async function readLink(
   pid: number,
-  name: "exe" | "cwd" | "fd/1" | "fd/2",
+  name: "exe" | "cwd" | "fd/1" | "fd/2" | "ns/net",
   privilege: Privilege,
 ): Promise<string | undefined> {
   const link = `/proc/${pid}/${name}`;
@@ -232,8 +241,12 @@ export interface OpenFilesScan {
   /** Pid → keys (`fileKey`) of the wanted files that it has open. */
   readonly holders: ReadonlyMap<number, ReadonlySet<string>>;
   readonly seen: number;
-  /** Processes of other users that could not be looked at. */
+  /** Processes of other users that could not be looked at, kernel threads left out. */
   readonly unseen: number;
+  /** /proc does not even show the processes of other users (`hidepid`), so there may be more than `unseen`. */
+  readonly hidden: boolean;
+  /** The files were listed by root; what else is read of a process is read as this user all the same. */
+  readonly asRoot: boolean;
   /** What a process has mapped without having it open is shown to root only, even of processes of the same user. */
   readonly seesMapped: boolean;
 }
@@ -264,11 +277,45 @@ export async function findHolders(wanted: ReadonlySet<string>, privilege: Privil
     const key = fileKey(device, inode);
     if (wanted.has(key)) holders.set(pid, (holders.get(pid) ?? new Set()).add(key));
   }
+  const asRoot = elevated && isElevating(privilege);
   const denied = new Set(
-    [...asked.stderr.matchAll(/\/proc\/(\d+)\/fd\D.*: Permission denied/g)].map(([, pid]) => pid),
+    [...asked.stderr.matchAll(/\/proc\/(\d+)(?:\/fd)?'?: Permission denied/g)].map(([, pid]) => Number(pid)),
   );
-  const seesMapped = privilege.isRoot || (elevated && isElevating(privilege));
-  return { holders, seen: seen.size, unseen: denied.size, seesMapped };
+  const seesMapped = privilege.isRoot || asRoot;
+  const unseen = [...denied].filter((pid) => !seen.has(pid) && !isKernelThread(pid)).length;
+  const hidden = readStat(1) === undefined;
+  return { holders, seen: seen.size, unseen, hidden, asRoot: privilege.isRoot || asRoot, seesMapped };
+}
+
+/** Kernel threads have no files; their parent is kthreadd, which is always 2. */
+function isKernelThread(pid: number): boolean {
+  return pid === 2 || readStat(pid)?.parentPid === 2;
+}
+
+/** One line of /proc/locks: who has a lock (POSIX or `flock`) on which file. Shown to everybody, whosever process it is. */
+export interface FileLock {
+  /** 0 or below where it is no process of this namespace, or an open file's own. */
+  readonly pid: number;
+  readonly major: number;
+  readonly minor: number;
+  readonly inode: string;
+}
+
+export function readFileLocks(): readonly FileLock[] {
+  const text = readProcFile("/proc/locks") ?? "";
+  return [...text.matchAll(/^\d+: (?!->)\S+ +\S+ +\S+ (-?\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) /gm)].map(
+    ([, pid, major = "", minor = "", inode = ""]) => ({
+      pid: Number(pid),
+      major: Number.parseInt(major, 16),
+      minor: Number.parseInt(minor, 16),
+      inode,
+    }),
+  );
+}
+
+/** /proc/<pid>/cgroup as it stands; undefined where the process is gone or hidden. */
+export function readCgroup(pid: number): string | undefined {
+  return readProcFile(`/proc/${pid}/cgroup`);
 }
 
 /** A short name of a process for messages: the base name of its executable where it can be seen, else its own name. */

@@ -1,6 +1,6 @@
 /** Free space of the file system a path is on, and the question whether something fits. */
 import { statfs } from "node:fs/promises";
-import { ActionError } from "../errors.ts";
+import { ActionError } from "../domain/errors.ts";
 import { fsPath } from "./path-bytes.ts";
 
 export interface Space {
@@ -8,7 +8,7 @@ export interface Space {
   readonly freeBytes: number;
   readonly totalBytes: number;
   /** Undefined on file systems that make inodes as they need them (btrfs, zfs say 0 in all). */
-  readonly freeInodes?: number;
+  readonly inodes?: { readonly free: number; readonly total: number };
 }
 
 /** Space of the file system that holds `path`, which must exist. */
@@ -17,7 +17,7 @@ export async function spaceAt(path: string): Promise<Space> {
   return {
     freeBytes: found.bavail * found.bsize,
     totalBytes: found.blocks * found.bsize,
-    ...(found.files > 0 ? { freeInodes: found.ffree } : {}),
+    ...(found.files > 0 ? { inodes: { free: found.ffree, total: found.files } } : {}),
   };
 }
 

@@ -6,7 +6,7 @@ import type { Clock } from "../system/clock.ts";
 import { CommandError, query, run, type ExecResult } from "../system/exec.ts";
 import { readMounts, type Mount } from "../system/mounts.ts";
 import type { Privilege } from "../system/privilege.ts";
-import { sysfsDevices, type BlockDevices } from "./block-devices.ts";
+import { sysfsDevices, type BlockDevices } from "./mounts/block-devices.ts";
 
 export interface Host {
   readonly privilege: Privilege;

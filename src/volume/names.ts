@@ -1,8 +1,8 @@
 /**
- * Names of everything this room makes on a host or in a cloud. They carry the run's id, so a later run can tell a dead
+ * Names of everything this folder makes on a host or in a cloud. They carry the run's id, so a later run can tell a dead
  * run's leavings from anything else; what is not named so is never removed.
  */
-import { ActionError } from "../errors.ts";
+import { ActionError } from "../domain/errors.ts";
 
 /** Also the key of tags and the namespace of ZFS properties. */
 export const toolName = "chainstate-snapshot";

@@ -1,5 +1,6 @@
-/** Two ways to deal with errors that drivers share: a probe that answers instead of throwing, and clean-up that goes on. */
-import { ActionError, describeError } from "../errors.ts";
+/** What drivers do with errors: a probe that answers instead of throwing, clean-up that goes on, clean-up after a failure. */
+import { ActionError, describeError } from "../domain/errors.ts";
+import { bestEffort } from "../system/best-effort.ts";
 import type { VolumeProbe } from "./port.ts";
 
 /** What `look` finds; an expected error becomes the reason why not. */
@@ -18,7 +19,7 @@ export async function probing(look: () => Promise<VolumeProbe>): Promise<VolumeP
 }
 
 /** Does one thing after the other whatever fails, and throws once at the end (CLEAN_UP_FAILED). */
-export class Gathered {
+export class CollectedErrors {
   readonly #what: string;
   readonly #failures: unknown[] = [];
 
@@ -45,4 +46,32 @@ export class Gathered {
       },
     );
   }
+}
+
+/** A cloud takes minutes to detach and remove a disk. */
+const cleanUpMs = 20 * 60_000;
+
+/**
+ * Runs `work`; where it fails, `undo` takes back what was done so far, and the error that is thrown is that of `work`, with a
+ * word about what could not be taken back. The journal names the run, so a later clean-up finds that.
+ */
+export async function orTakeBack<T>(work: () => Promise<T>, undo: () => Promise<void>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const left: string[] = [];
+    const warnings = { warning: (message: string) => void left.push(message) };
+    if (await bestEffort(warnings, "take back what was made for it", undo, cleanUpMs)) throw error;
+    throw withLater(error, left.join(" "));
+  }
+}
+
+/** The first error, which keeps its code, with what failed after it. */
+export function withLater(first: unknown, later: string, hint?: string): unknown {
+  if (!(first instanceof ActionError)) return first;
+  const hints = [first.hint, hint].filter((each) => each !== undefined);
+  return new ActionError(first.code, `${first.message} ${later}`, {
+    cause: first.cause ?? first,
+    ...(hints.length === 0 ? {} : { hint: hints.join(" ") }),
+  });
 }

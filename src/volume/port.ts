@@ -3,11 +3,11 @@
  * cloud disk. Providers: zfs, btrfs, lvm, xfs (a dump to the store), aws-ebs, azure-disk, gcp-disk. Every provider passes
  * `__tests__/conformance/volume.ts`.
  *
- * Everything a later process needs (the post step, the dead man's switch, the next run, a restore months later) is plain
+ * Everything a later process needs (the post step, the restart watchdog, the next run, a restore months later) is plain
  * JSON: the records of the manifest, and the undo steps of the journal.
  */
-import type { VolumeDriver } from "../config.ts";
-import type { VolumeRecord } from "../catalog/manifest.ts";
+import type { VolumeDriver } from "../domain/options.ts";
+import type { VolumeRecord } from "../domain/manifest.ts";
 import type { Probe } from "../freeze/port.ts";
 import type { UndoStep } from "./undo.ts";
 
@@ -30,7 +30,7 @@ export interface VolumeRequest {
   readonly signal: AbortSignal;
 }
 
-export interface FixRequest extends VolumeRequest {
+export interface SnapshotRequest extends VolumeRequest {
   /** Undefined for a view that only this run reads. */
   readonly facts?: SnapshotFacts;
   /**
@@ -54,7 +54,7 @@ export interface OpenSnapshot {
   /** The part at "" first. */
   readonly parts: readonly OpenPart[];
   /** Throws a SNAPSHOT_VOID error when the snapshot holds no longer (a thick LVM snapshot that is full). */
-  assertHeld(): Promise<void>;
+  assertFrozen(): Promise<void>;
   /** Unmounts and detaches what `open` mounted and attached. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -65,6 +65,8 @@ export interface RestoreRequest extends VolumeRequest {
    * target on the same mount (`recovery/swap.ts` plans it).
    */
   readonly staging: string;
+  /** True where the input names the driver; otherwise the manifest does, and the file system there has to agree. */
+  readonly driverIsNamed: boolean;
 }
 
 /** A restored chainstate beside the running node, to be checked and then put in its place. */
@@ -85,33 +87,23 @@ export type PreparedRestore =
       readonly elsewhere: ReadonlyMap<string, string> | undefined;
       /** What takes the old state back from any point of `swap`; for `commit` too. To be in the journal before `swap` is called. */
       readonly undo: readonly UndoStep[];
-      /** The node must be proved down. Puts the new volume where the old one was. */
+      /** The node must be verified to have stopped. Puts the new volume where the old one was. */
       swap(): Promise<void>;
       /** Removes the new volume. Before `swap`, or after `undo` has been done. */
       discard(): Promise<void>;
     };
-
-export interface ListedSnapshot {
-  readonly driver: VolumeDriver;
-  readonly snapshot: string;
-  readonly source: string;
-  readonly createdAt: string;
-  /** "completed", "pending", "error" … in the provider's words; "available" where it has none. */
-  readonly state: string;
-  readonly runId: string;
-}
 
 export interface VolumeSnapshotter {
   readonly driver: VolumeDriver;
   /** True when `freeze` has fixed the moment within seconds; false for `xfs`, which reads the whole file system. */
   readonly isInstant: boolean;
   /**
-   * Whether it can serve this chainstate: the volume, tools, privileges (each tried without doing it), room. Never
+   * Whether it can serve this chainstate: the volume, tools, privileges (each tried without doing it), space. Never
    * throws for what it finds; `reason` says it.
    */
-  probe(request: FixRequest): Promise<VolumeProbe>;
-  /** The node is proved down. When it returns, the moment is fixed and the node may start. */
-  freeze(request: FixRequest): Promise<readonly VolumeRecord[]>;
+  probe(request: SnapshotRequest): Promise<VolumeProbe>;
+  /** The node is verified to have stopped. When it returns, the moment is fixed and the node may start. */
+  freeze(request: SnapshotRequest): Promise<readonly VolumeRecord[]>;
   /** Waits until the snapshots are complete (`timeoutMs`, and no progress) and returns their final records. */
   describe(
     records: readonly VolumeRecord[],
@@ -121,13 +113,11 @@ export interface VolumeSnapshotter {
   open(records: readonly VolumeRecord[], request: VolumeRequest): Promise<OpenSnapshot>;
   restore(records: readonly VolumeRecord[], request: RestoreRequest): Promise<PreparedRestore>;
   /**
-   * After a restore that swapped volumes, when the node is healthy on them: lets go of the old ones (cloud volumes and what somebody
+   * After a restore that swapped volumes, when the node is healthy on them: lets go of the old ones (cloud volumes and what something
    * else still needs are kept in any case). From the restore's undo steps alone, as a journal gives them back, so that a later run can do it; what is done
    * already is not done again. Returns what was kept and what to do with it, in sentences. Absent: restores are directories.
    */
   commit?(undo: readonly { readonly do: string }[], request: CommitRequest): Promise<readonly string[]>;
-  /** Every snapshot this tool made of the volumes of `chainstateDir`. */
-  list(request: Pick<VolumeRequest, "chainstateDir" | "signal">): Promise<readonly ListedSnapshot[]>;
   /** Removes a snapshot named by a record; one that is gone already is no error. Refuses names that are not ours. */
   delete(record: VolumeRecord, signal: AbortSignal): Promise<void>;
   /**

@@ -2,17 +2,19 @@
  * The volume records of a manifest as the drivers read them back. A manifest comes from a store that others may write
  * to, and what it says ends in the arguments of privileged commands, so every field is checked for its shape first.
  */
+import type { VolumeDriver } from "../domain/options.ts";
 import * as v from "valibot";
-import type { VolumeDriver } from "../config.ts";
-import type { VolumeRecord } from "../catalog/manifest.ts";
-import { ActionError } from "../errors.ts";
+import type { VolumeRecord } from "../domain/manifest.ts";
+import { ActionError } from "../domain/errors.ts";
+import type { Mount } from "../system/mounts.ts";
 
 const hasNoDots = (path: string): boolean => !path.split("/").some((name) => name === ".." || name === ".");
 
 /** A path below something: relative, without "..". "" is the thing itself. */
 export const pathBelow = v.pipe(
   v.string(),
-  v.check((path) => !path.startsWith("/") && !path.includes("\0") && hasNoDots(path), "not a path below"),
+  v.check((path) => !path.includes("\0") && hasNoDots(path), "not a path below"),
+  v.check((path) => path === "" || path.split("/").every((name) => name !== ""), "not a path below"),
 );
 
 export const absolutePath = v.pipe(
@@ -21,7 +23,21 @@ export const absolutePath = v.pipe(
   v.check((path) => !path.includes("\0") && hasNoDots(path), "not an absolute path"),
 );
 
-const mountWord = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_.][A-Za-z0-9_.:=/@+%-]*$/));
+/**
+ * What may be mounted for a record or an undo step. A list, because \`mount -t\` runs a program that the type names (\`fuse./path/to/program\`).
+ */
+export const fileSystems = ["btrfs", "ext2", "ext3", "ext4", "f2fs", "xfs", "zfs"] as const;
+export const fileSystem = v.picklist(fileSystems);
+
+/** VOLUME_WRONG_TYPE for a live mount whose snapshot could not be mounted again. */
+export function requireFileSystem({ fsType, mountPoint }: Mount): void {
+  if (fileSystems.some((each) => each === fsType)) return;
+  throw new ActionError(
+    "VOLUME_WRONG_TYPE",
+    `${mountPoint} is a file system of type ${fsType}, which this action does not mount.`,
+    { hint: `It mounts ${fileSystems.join(", ")}. Use \`method: archive\`.` },
+  );
+}
 
 /** Fields that every driver's record has. */
 export const commonFields = {
@@ -33,8 +49,7 @@ export const commonFields = {
   /** Which parts of the chainstate this volume holds, and where on it. */
   parts: v.array(v.object({ at: pathBelow, within: pathBelow })),
   mountPoint: absolutePath,
-  fsType: mountWord,
-  mountOptions: v.array(mountWord),
+  fsType: fileSystem,
 };
 
 /** The records as `schema` has them. VOLUME_RECORD_INVALID where they are of another driver or damaged. */

@@ -2,21 +2,23 @@
  * Which driver snapshots a chainstate's volume: the one asked for, or the first that can, in the order of how little it
  * costs. `auto` never takes a driver that reads the whole file system while the node is down.
  */
-import type { VolumeDriver } from "../config.ts";
-import { ActionError } from "../errors.ts";
+import type { VolumeDriver } from "../domain/options.ts";
+import { ActionError } from "../domain/errors.ts";
 import type { Freezer, FreezeRequest, FrozenView, ViewOf } from "../freeze/port.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Privilege } from "../system/privilege.ts";
-import { awsEbsSnapshotter } from "./aws-ebs.ts";
-import { azureDiskSnapshotter } from "./azure-disk.ts";
-import { btrfsSnapshotter } from "./btrfs.ts";
-import { gcpDiskSnapshotter } from "./gcp-disk.ts";
+import { AwsEbsDisks } from "./cloud/aws/ebs.ts";
+import { AzureDisks } from "./cloud/azure/disk.ts";
+import { BtrfsSnapshotter } from "./btrfs/btrfs.ts";
+import { CloudSnapshotter } from "./cloud/snapshotter.ts";
+import { GcpDisks } from "./cloud/gcp/disk.ts";
 import { hostOf, type Host } from "./host.ts";
-import { lvmSnapshotter } from "./lvm.ts";
-import type { FixRequest, VolumeProbe, VolumeRecord, VolumeSnapshotter } from "./port.ts";
+import { LvmSnapshotter } from "./lvm/lvm.ts";
+import type { SnapshotRequest, VolumeProbe, VolumeRecord, VolumeSnapshotter } from "./port.ts";
 import { openFrozenView, volumeFreezer, type ViewSnapshotter } from "./volume-freezer.ts";
-import { xfsSnapshotter, type DumpStore } from "./xfs.ts";
-import { zfsSnapshotter } from "./zfs.ts";
+import type { DumpStore } from "./xfs/dump.ts";
+import { XfsSnapshotter } from "./xfs/xfs.ts";
+import { ZfsSnapshotter } from "./zfs/zfs.ts";
 
 export interface VolumeDeps {
   readonly privilege: Privilege;
@@ -38,9 +40,9 @@ export function volumeFreezers(
 
 function viewSnapshotters(host: Host, volumes: readonly string[]): readonly ViewSnapshotter[] {
   return [
-    { ...zfsSnapshotter(host, volumes), driver: "zfs" },
-    { ...btrfsSnapshotter(host, volumes), driver: "btrfs" },
-    { ...lvmSnapshotter(host, volumes), driver: "lvm" },
+    new ZfsSnapshotter(host, volumes),
+    new BtrfsSnapshotter(host, volumes),
+    new LvmSnapshotter(host, volumes),
   ];
 }
 
@@ -49,15 +51,17 @@ export function isLocalDriver(driver: string): driver is ViewSnapshotter["driver
   return driver === "zfs" || driver === "btrfs" || driver === "lvm";
 }
 
+function isLocal(snapshotter: VolumeSnapshotter): snapshotter is ViewSnapshotter {
+  return isLocalDriver(snapshotter.driver);
+}
+
 /** Opens snapshots of such a driver as a view, which leaves them where they are; undefined for every other driver. */
 export function volumeViewer(
   snapshotter: VolumeSnapshotter,
   options: { readonly viewOf: ViewOf; readonly clock: Clock },
 ): ((records: readonly VolumeRecord[], request: FreezeRequest) => Promise<FrozenView>) | undefined {
-  const { driver } = snapshotter;
-  if (!isLocalDriver(driver)) return undefined;
-  return async (records, request) =>
-    await openFrozenView({ ...snapshotter, driver }, records, request, options);
+  if (!isLocal(snapshotter)) return undefined;
+  return async (records, request) => await openFrozenView(snapshotter, records, request, options);
 }
 
 /** The driver of that name, for records of a manifest. */
@@ -69,19 +73,19 @@ export function volumeSnapshotter(
   const host = hostOf(deps.privilege, deps.clock);
   switch (driver) {
     case "zfs":
-      return zfsSnapshotter(host, volumes);
+      return new ZfsSnapshotter(host, volumes);
     case "btrfs":
-      return btrfsSnapshotter(host, volumes);
+      return new BtrfsSnapshotter(host, volumes);
     case "lvm":
-      return lvmSnapshotter(host, volumes);
+      return new LvmSnapshotter(host, volumes);
     case "xfs":
-      return xfsSnapshotter(host, deps, volumes);
+      return new XfsSnapshotter(host, deps, volumes);
     case "aws-ebs":
-      return awsEbsSnapshotter(host, deps, volumes);
+      return new CloudSnapshotter(host, new AwsEbsDisks(deps.environment, host.clock), volumes);
     case "azure-disk":
-      return azureDiskSnapshotter(host, {}, volumes);
+      return new CloudSnapshotter(host, new AzureDisks(deps, host.devices, host.clock), volumes);
     case "gcp-disk":
-      return gcpDiskSnapshotter(host, deps, volumes);
+      return new CloudSnapshotter(host, new GcpDisks(deps, host.devices, host.clock), volumes);
     default:
       throw new ActionError("VOLUME_DRIVER_UNKNOWN", `There is no volume driver "${driver}".`, {
         hint: "The manifest may have been written by a newer version of this action.",
@@ -108,7 +112,7 @@ const autoOrder = [
 export async function chooseVolumeSnapshotter(
   driver: VolumeDriver | "auto",
   volumes: readonly string[],
-  request: FixRequest,
+  request: SnapshotRequest,
   deps: VolumeDeps,
 ): Promise<ChosenSnapshotter> {
   if (driver !== "auto") {

@@ -3,10 +3,10 @@
  * it, and files that its symlinks led to on other volumes.
  */
 import { lstat } from "node:fs/promises";
-import { compareEntries } from "../archive/view.ts";
+import { mergeSorted, placedAt } from "../archive/view.ts";
 import type { View, ViewEntry } from "../archive/view.ts";
-import type { EntrySelection } from "../chainstate/layout.ts";
-import { ActionError } from "../errors.ts";
+import { selectionBelow, type EntrySelection } from "../chainstate/layout.ts";
+import { ActionError } from "../domain/errors.ts";
 import type { ViewOf } from "../freeze/port.ts";
 import { fsPath } from "../system/path-bytes.ts";
 import type { OpenPart } from "./port.ts";
@@ -51,7 +51,7 @@ async function viewOfWhole(
   const trees: { readonly at: string; readonly view: View }[] = [];
   for (const part of others) {
     if ((await lstat(fsPath(part.path))).isDirectory()) {
-      trees.push({ at: part.at, view: await viewOf(part.path, below(selection, part.at)) });
+      trees.push({ at: part.at, view: await viewOf(part.path, selectionBelow(selection, part.at)) });
     } else {
       files.set(part.at, await fileEntry(part));
     }
@@ -90,34 +90,6 @@ async function* replaceEntries(
   }
 }
 
-async function* placedAt(at: string, entries: AsyncIterable<ViewEntry>): AsyncGenerator<ViewEntry> {
-  for await (const entry of entries) {
-    const target =
-      entry.type === "hardlink" && entry.linkTarget !== undefined
-        ? { linkTarget: `${at}/${entry.linkTarget}` }
-        : {};
-    yield { ...entry, path: `${at}/${entry.path}`, ...target };
-  }
-}
-
-/** Two sorted streams of entries as one, in the archive's order. */
-async function* mergeSorted(
-  a: AsyncIterable<ViewEntry>,
-  b: AsyncIterable<ViewEntry>,
-): AsyncGenerator<ViewEntry> {
-  const [left, right] = [a[Symbol.asyncIterator](), b[Symbol.asyncIterator]()];
-  let [one, other] = [await left.next(), await right.next()];
-  while (one.done !== true || other.done !== true) {
-    if (other.done === true || (one.done !== true && compareEntries(one.value, other.value) <= 0)) {
-      if (one.done !== true) yield one.value;
-      one = await left.next();
-    } else {
-      yield other.value;
-      other = await right.next();
-    }
-  }
-}
-
 async function fileEntry({ at, path }: OpenPart): Promise<ViewEntry> {
   const found = await lstat(fsPath(path), { bigint: true });
   const { ino, mtimeNs, ctimeNs } = found;
@@ -126,7 +98,7 @@ async function fileEntry({ at, path }: OpenPart): Promise<ViewEntry> {
     path: at,
     type: "file",
     size,
-    mode: Number(found.mode) & 0o7777,
+    mode: Number(found.mode) & 0o777,
     uid: Number(found.uid),
     gid: Number(found.gid),
     mtimeNs,
@@ -141,17 +113,6 @@ function withoutOwn(selection: EntrySelection): EntrySelection {
   return {
     ...selection,
     leavesOut: (path, isDirectory) =>
-      isDirectory && path.startsWith(".chainstate-snapshot-")
-        ? "scratch"
-        : selection.leavesOut(path, isDirectory),
-    isWriteOnce: (path) => selection.isWriteOnce(path),
-  };
-}
-
-function below(selection: EntrySelection, at: string): EntrySelection {
-  return {
-    ...selection,
-    leavesOut: (path, isDirectory) => selection.leavesOut(`${at}/${path}`, isDirectory),
-    isWriteOnce: (path) => selection.isWriteOnce(`${at}/${path}`),
+      path.startsWith(".chainstate-snapshot-") ? "scratch" : selection.leavesOut(path, isDirectory),
   };
 }

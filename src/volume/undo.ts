@@ -1,19 +1,19 @@
 /**
  * Taking back what a freeze or a swap of volumes has begun, from plain data: the steps stand in the journal before the
- * first change, and whoever finds them (the run's own `finally`, the post step, the dead man's switch, the next run)
+ * first change, and whoever finds them (the run's own `finally`, the post step, the restart watchdog, the next run)
  * does them. Each step looks at what is there and does only what is missing, so it can be done from any point of the swap, twice,
- * and after a crash in the middle of itself. Imports nothing of any cloud: the dead man's switch carries this.
+ * and after a crash in the middle of itself. Imports nothing of any cloud: the restart watchdog carries this.
  */
 import * as v from "valibot";
-import { ActionError, describeError } from "../errors.ts";
+import { ActionError, describeError } from "../domain/errors.ts";
 import type { Host } from "./host.ts";
-import { ensureMounted, mountDataset, thawFileSystem, unmountPoint } from "./mounting.ts";
-import { absolutePath } from "./records.ts";
+import { ensureMounted, mountDataset, thawFileSystem, unmountPoint } from "./mounts/mounting.ts";
+import { absolutePath, fileSystem } from "./records.ts";
 
 const word = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_][A-Za-z0-9_.:/+@%-]*$/));
 const mountFields = {
   mountPoint: absolutePath,
-  fsType: word,
+  fsType: fileSystem,
   options: v.array(v.pipe(v.string(), v.regex(/^[A-Za-z0-9_.][A-Za-z0-9_.:=/@+%-]*$/))),
 };
 

@@ -2,11 +2,12 @@
  * Lets the snapshotters of local volumes serve as freezers: the chainstate is archived from a snapshot, which is there
  * for that alone, or (`method: both`) stays.
  */
-import type { VolumeRecord } from "../catalog/manifest.ts";
-import { ActionError } from "../errors.ts";
+import type { VolumeRecord } from "../domain/manifest.ts";
+import { ActionError } from "../domain/errors.ts";
 import type { Freezer, FrozenView, ViewOf } from "../freeze/port.ts";
 import type { FreezeRequest } from "../freeze/port.ts";
 import type { Clock } from "../system/clock.ts";
+import { orTakeBack } from "./outcome.ts";
 import { blobsElsewhere, mainOf } from "./parts.ts";
 import type { OpenSnapshot, VolumeSnapshotter } from "./port.ts";
 import { viewOfParts } from "./snapshot-view.ts";
@@ -35,7 +36,7 @@ export function volumeFreezer(snapshotter: ViewSnapshotter, options: VolumeFreez
           "FREEZE_UNSUPPORTED",
           "A volume snapshot of a running node may hold half of a block.",
           {
-            hint: "`cut: live` works with `freeze-with: sqlite` alone.",
+            hint: "`downtime: none` works with `freeze-with: sqlite` alone.",
           },
         );
       }
@@ -45,12 +46,10 @@ export function volumeFreezer(snapshotter: ViewSnapshotter, options: VolumeFreez
         const signal = new AbortController().signal;
         for (const record of records) await snapshotter.delete(record, signal);
       };
-      try {
-        return await openFrozenView(snapshotter, records, request, { ...options, release });
-      } catch (error) {
-        await release();
-        throw error;
-      }
+      return await orTakeBack(
+        async () => await openFrozenView(snapshotter, records, request, { ...options, release }),
+        release,
+      );
     },
     cleanUp: async (runId, request) => await snapshotter.cleanUp(runId, request),
   };
@@ -67,28 +66,27 @@ export async function openFrozenView(
   options: VolumeFreezerOptions & { readonly release?: () => Promise<void> },
 ): Promise<FrozenView> {
   const open = await snapshotter.open(records, request);
-  try {
-    const elsewhere = blobsElsewhere(open.parts);
-    const watch = watchSnapshot(open, options.clock);
-    let released: Promise<void> | undefined;
-    return {
-      view: await viewOfParts(open.parts, request.selection, options.viewOf),
-      method: snapshotter.driver,
-      at: new Date(records[0]?.createdAt ?? options.clock.now()),
-      ...(elsewhere === undefined ? {} : { directory: mainOf(open.parts), elsewhere }),
-      broken: watch.broken,
-      assertHeld: async () => await open.assertHeld(),
-      release: async () =>
-        await (released ??= (async () => {
-          await watch.stop();
-          await open.close();
-          await options.release?.();
-        })()),
-    };
-  } catch (error) {
-    await open.close();
-    throw error;
-  }
+  const view = await orTakeBack(
+    async () => await viewOfParts(open.parts, request.selection, options.viewOf),
+    async () => await open.close(),
+  );
+  const elsewhere = blobsElsewhere(open.parts);
+  const watch = watchSnapshot(open, options.clock);
+  let released: Promise<void> | undefined;
+  return {
+    view,
+    method: snapshotter.driver,
+    at: new Date(records[0]?.createdAt ?? options.clock.now()),
+    ...(elsewhere === undefined ? {} : { directory: mainOf(open.parts), elsewhere }),
+    broken: watch.broken,
+    assertFrozen: async () => await open.assertFrozen(),
+    release: async () =>
+      await (released ??= (async () => {
+        await watch.stop();
+        await open.close();
+        await options.release?.();
+      })()),
+  };
 }
 
 /** Looks every few seconds whether the snapshot still holds: a thick one may run full at any time. */
@@ -100,10 +98,11 @@ function watchSnapshot(
   broken.promise.catch(() => undefined);
   const stopping = new AbortController();
   const look = async (): Promise<void> => {
+    // No `poll`: there is nothing to wait for and no limit, it looks until it is stopped.
     while (!stopping.signal.aborted) {
       await clock.sleep(lookEveryMs, stopping.signal).catch(() => undefined);
       if (stopping.signal.aborted) return;
-      await open.assertHeld();
+      await open.assertFrozen();
     }
   };
   const looking = look().catch((error: unknown) => broken.reject(error));

@@ -34,6 +34,9 @@ export class PublishedApi {
   readonly calls: Called[] = [];
   /** Requests that break what is published. */
   readonly violations: string[] = [];
+  /** The connection of the request of this number (from 1) breaks once: before it is looked at, or when it is done. */
+  breaks: { readonly at: number; readonly moment: "before" | "after" } | undefined;
+  requests = 0;
   readonly #server: Server;
   url = "";
 
@@ -55,6 +58,9 @@ export class PublishedApi {
         for await (const chunk of request) chunks.push(chunk as Buffer);
         const text = Buffer.concat(chunks).toString();
         const url = new URL(request.url ?? "/", "http://x");
+        this.requests += 1;
+        const breaks = this.breaks?.at === this.requests ? this.breaks.moment : undefined;
+        if (breaks === "before") return request.socket.destroy();
         const found = operations
           .map((operation) => ({ operation, parameters: match(prefix + operation.path, url.pathname) }))
           .find(
@@ -76,6 +82,7 @@ export class PublishedApi {
         const call = { operation: operation.id, parameters, query: url.searchParams, body: body ?? {} };
         this.calls.push(call);
         const reply = answer(call);
+        if (breaks === "after") return request.socket.destroy();
         return response
           .writeHead(reply.status, { "content-type": "application/json" })
           .end(reply.body === undefined ? "" : JSON.stringify(reply.body));

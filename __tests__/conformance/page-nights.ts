@@ -1,0 +1,258 @@
+/**
+ * Nights on one store of which each sends the pages that changed: databases with WALs in every state, some archived anew,
+ * some shrunken, some gone, and earlier snapshots removed in any order. Each must come back by us, and by `tar` and SQLite
+ * alone, to what a cold copy of that night is: every page of every database. `NIGHTS=60` is the long form.
+ */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { dirname, join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { claimSnapshotId, publish } from "../../src/catalog/publish.ts";
+import { foldWals } from "../../src/chainstate/fold.ts";
+import { selectEntries } from "../../src/chainstate/layout.ts";
+import { archiveView } from "../../src/commands/snapshot/archive.ts";
+import { tryFindBase } from "../../src/commands/snapshot/base.ts";
+import { openPages } from "../../src/commands/snapshot/pages.ts";
+import type { SnapshotRun } from "../../src/commands/snapshot/plan.ts";
+import type { SnapshotConfig } from "../../src/config/config.ts";
+import type { DatabaseRecord, Manifest } from "../../src/domain/manifest.ts";
+import { coldFreezer } from "../../src/freeze/cold.ts";
+import { differentPages } from "../../src/pages/verify-pages.ts";
+import type { ObjectStore } from "../../src/store/port.ts";
+import { sampleManifest } from "../catalog/samples.ts";
+import { ChangingDatabase, foldedTree, type Random } from "../pages/changing-databases.ts";
+import { has, memoryDirectory } from "../tools.ts";
+import {
+  contextIn,
+  forgetfulJournal,
+  randomFrom,
+  removeNight,
+  unpackNight,
+  untarNight,
+  viewOf,
+} from "./one-night.ts";
+
+export interface PageNightsOptions {
+  readonly name: string;
+  /** A store with nothing in it. */
+  readonly open: () => Promise<ObjectStore>;
+}
+
+const nights = Number(process.env["NIGHTS"] ?? 5);
+const keptAtOnce = 4;
+const hasSqlite = has("sqlite3");
+const MiB = 1024 ** 2;
+const { signal } = new AbortController();
+
+export function describePageNights({ name, open }: PageNightsOptions): void {
+  const seed = Number(process.env["NIGHTS_SEED"] ?? Date.now() % 0x7fffffff);
+  describe(`${nights} nights of changed pages on ${name} (NIGHTS_SEED=${seed})`, () => {
+    test.skipIf(!has("zstd"))(
+      "each is, by us and by tar and SQLite alone, what a cold copy of it is",
+      { timeout: 600_000 },
+      async () => {
+        const scratch = mkdtempSync(join(memoryDirectory(), "page-nights-"));
+        const store = await open();
+        const run = new PageNights(store, scratch, randomFrom(seed));
+        try {
+          await run.all();
+          // What was never carried proves nothing.
+          expect(run.carried).toBeGreaterThanOrEqual(nights - 1);
+        } finally {
+          console.log(`${name}: ${JSON.stringify(run.figures())}`);
+          run.close();
+          for await (const { key } of store.list("", signal)) await store.delete(key, signal);
+          await store.close();
+          rmSync(scratch, { recursive: true, force: true });
+        }
+      },
+    );
+  });
+}
+
+type Tree = ReturnType<typeof foldedTree>;
+
+class PageNights {
+  readonly #store: ObjectStore;
+  readonly #scratch: string;
+  readonly #random: Random;
+  readonly #root: string;
+  readonly #databases = new Map<string, ChangingDatabase>();
+  readonly #standing: { readonly manifest: Manifest; readonly tree: Tree }[] = [];
+  #sentBytes = 0;
+  #archiveBytes = 0;
+  carried = 0;
+  #anew = 0;
+
+  constructor(store: ObjectStore, scratch: string, random: Random) {
+    this.#store = store;
+    this.#scratch = scratch;
+    this.#random = random;
+    this.#root = join(scratch, "mainnet");
+    mkdirSync(this.#root);
+    writeFileSync(join(this.#root, "a.sqlite.blobs"), randomBytes(5 * MiB));
+    // One that only gets rows, so that something is carried every night, and two to which everything happens.
+    for (const name of ["a", "deep/b", "c"]) this.#appear(`${name}.sqlite`);
+  }
+
+  #appear(path: string): void {
+    const pageSize = 2 ** (10 + this.#random(5));
+    const rows = 19_000 + this.#random(4_000);
+    this.#databases.set(path, new ChangingDatabase(join(this.#root, path), this.#random, { rows, pageSize }));
+  }
+
+  async all(): Promise<void> {
+    for (let night = 0; night < nights; night += 1) {
+      if (night > 0) this.#change();
+      await this.#take(night);
+      while (this.#standing.length > keptAtOnce) await this.#proveAndRemoveOne();
+    }
+    while (this.#standing.length > 0) await this.#proveAndRemoveOne();
+  }
+
+  figures(): unknown {
+    return {
+      archivesMiB: Math.round(this.#archiveBytes / MiB),
+      sentMiB: Math.round(this.#sentBytes / MiB),
+      carried: this.carried,
+      anew: this.#anew,
+    };
+  }
+
+  close(): void {
+    for (const database of this.#databases.values()) database.close();
+  }
+
+  #change(): void {
+    appendFileSync(join(this.#root, "a.sqlite.blobs"), randomBytes(1 + this.#random(MiB)));
+    for (const database of this.#databases.values()) {
+      database.settle();
+      database.exec(`PRAGMA wal_autocheckpoint = ${[0, 10, 100, 1000][this.#random(4)]}`);
+      const rows = this.#random(4) === 0 ? 0 : 1 + this.#random(150);
+      if (rows > 0) database.add(rows);
+      const how = ["PASSIVE", "FULL", "RESTART", "TRUNCATE"][this.#random(8)];
+      if (how !== undefined) database.exec(`PRAGMA wal_checkpoint(${how})`);
+    }
+    this.#disturb();
+    for (const database of this.#databases.values())
+      if (this.#random(5) === 0) database.leaveUnfinished(200 + this.#random(500));
+  }
+
+  #disturb(): void {
+    const [, path = "", other = ""] = [...this.#databases.keys()];
+    const database = this.#databases.get(path);
+    switch (this.#random(8)) {
+      case 0:
+        database?.shrink();
+        break;
+      case 1:
+        database?.changePageSize(2 ** (10 + this.#random(5)));
+        break;
+      case 2:
+        database?.exec("PRAGMA journal_mode = DELETE");
+        break;
+      case 3:
+        this.#databases.get(other)?.remove();
+        this.#databases.delete(other);
+        break;
+      case 4:
+        database?.add(4_000);
+        break;
+      default:
+        if (!this.#databases.has("c.sqlite")) this.#appear("c.sqlite");
+        else database?.exec("PRAGMA journal_mode = WAL");
+    }
+  }
+
+  async #take(night: number): Promise<void> {
+    const store = this.#store;
+    const at = new Date(Date.UTC(2026, 0, 1 + night, 3));
+    const ctx = await contextIn(this.#scratch);
+    const config = {
+      chainstateDir: this.#root,
+      storage: { scheme: "file", url: "", directory: "" },
+      compressionLevel: 1,
+      concurrency: 2,
+      rateLimits: {},
+      rebaseAbove: 0.3,
+    } as unknown as SnapshotConfig;
+    const run: SnapshotRun = { config, ctx, journal: forgetfulJournal, store };
+    const request = {
+      chainstateDir: this.#root,
+      selection: selectEntries("backup"),
+      runId: "run",
+      stateDir: this.#scratch,
+      signal,
+    };
+    const frozen = await coldFreezer({ viewOf }).freeze(request, true);
+    const sample = sampleManifest({ at, height: 1000 + night });
+    const base = await tryFindBase(ctx, store, "mainnet");
+    const claimed = await claimSnapshotId(store, sample.chain, at, "run", signal);
+    const pages = await openPages(run, base, false, signal);
+    assert(pages !== undefined);
+    const stored = await archiveView(run, {
+      frozen: { ...frozen, view: pages.carried(frozen.view) },
+      rootName: "mainnet",
+      nodeVersion: "4.0.2",
+      expected: { entries: 100, contentBytes: 200 * MiB },
+      base,
+      claimed,
+      signal,
+    });
+    await pages.close();
+    await base?.withdraw();
+    const archive = { ...stored.record, databases: [...pages.records] };
+    const manifest = await publish(store, { ...sample, id: claimed.id, archive }, signal);
+    await pages.tryRemember();
+    for (const { carried } of archive.databases) {
+      if (carried === undefined) this.#anew += 1;
+      else this.carried += 1;
+    }
+    this.#archiveBytes += archive.size;
+    this.#sentBytes += archive.uploadedBytes;
+    this.#standing.push({ manifest, tree: foldedTree(this.#root, join(this.#scratch, "cold")) });
+  }
+
+  async #proveAndRemoveOne(): Promise<void> {
+    const choices = this.#standing.length > keptAtOnce ? this.#standing.length - 1 : this.#standing.length;
+    const [chosen] = this.#standing.splice(this.#random(choices), 1);
+    assert(chosen !== undefined);
+    const { manifest, tree } = chosen;
+    const target = join(this.#scratch, "restored");
+    const fold = join(this.#scratch, "folded");
+    const records = manifest.archive?.databases ?? [];
+    assert.deepEqual(await this.#restored(manifest, records, target), [], `${manifest.id} by its digests`);
+    assert.deepEqual(foldedTree(target, fold), tree, `${manifest.id} by us`);
+    rmSync(target, { recursive: true, force: true });
+    const plain = await untarNight({ store: this.#store, manifest }, target);
+    if (hasSqlite) for (const { path } of records) foldByHand(join(plain, path));
+    assert.deepEqual(foldedTree(plain, fold), tree, `${manifest.id} by tar and SQLite`);
+    rmSync(target, { recursive: true, force: true });
+    await removeNight({ store: this.#store, manifest });
+  }
+
+  /** As a restore does; returns the databases that are not what the manifest says. */
+  async #restored(
+    manifest: Manifest,
+    records: readonly DatabaseRecord[],
+    target: string,
+  ): Promise<readonly string[]> {
+    await unpackNight({ store: this.#store, manifest }, this.#scratch, target);
+    await foldWals(
+      target,
+      records.map(({ path }) => path),
+      signal,
+    );
+    return await differentPages({ directory: target, records, concurrency: 2, signal });
+  }
+}
+
+/** The line of docs/incremental.md. */
+function foldByHand(path: string): void {
+  const { status, stderr } = spawnSync("sqlite3", [path, "PRAGMA wal_checkpoint(TRUNCATE)"], {
+    cwd: dirname(path),
+  });
+  assert.equal(status, 0, String(stderr));
+}

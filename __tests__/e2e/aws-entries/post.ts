@@ -1,0 +1,4 @@
+/** `src/post.ts` on a machine with stand-in disks. */
+import "./stand-in.ts";
+
+await import("../../../src/post.ts");

@@ -1,0 +1,44 @@
+import { execFile } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { isLocked, tryLock } from "../../src/system/process-lock.ts";
+
+const loop = fileURLToPath(new URL("./lock-loop.ts", import.meta.url));
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "lock-"));
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
+
+test("a lock that is removed by its holder is free, and leaves no file", () => {
+  const path = join(directory, "a.lock");
+  const lock = tryLock(path);
+  expect(tryLock(path)).toBeUndefined();
+  expect(isLocked(path)).toBe(true);
+  lock?.releaseAndRemove();
+  lock?.release();
+  expect(existsSync(path)).toBe(false);
+  const again = tryLock(path);
+  expect(again).toBeDefined();
+  again?.release();
+});
+
+test(
+  "however often its file is removed, never have two processes a lock at once",
+  { timeout: 60_000 },
+  async () => {
+    const path = join(directory, "a.lock");
+    const run = promisify(execFile);
+    const ended = await Promise.all(
+      [1, 2, 3].map(async () => await run(process.execPath, ["--no-warnings", loop, path, "400"])),
+    );
+    expect(ended.map(({ stdout }) => stdout)).toEqual(["0", "0", "0"]);
+    expect(readdirSync(directory)).toEqual([]);
+  },
+);

@@ -1,0 +1,113 @@
+/** What a run looks at of a node that it stops and starts: that it is down, that it works in the directory, that it is well. */
+import { ActionError } from "../../domain/errors.ts";
+import type { NodeOptions } from "../../domain/options.ts";
+import type { ExpectedChain } from "../../domain/verdict.ts";
+import { staysUp, waitHealthy } from "../../node/health.ts";
+import type { Evidence, NodeState } from "../../node/port.ts";
+import { verifyStillStopped, verifyStopped } from "../../node/shutdown-proof.ts";
+import { verifyWorksIn } from "../../node/works-in.ts";
+import type { RunContext } from "../context.ts";
+import type { InspectedNode } from "./inspect.ts";
+
+/** How long a node whose RPC answers may take to open its databases. */
+const openingMs = 30_000;
+
+/** One that cannot be asked is watched for so long after its start. */
+const watchMs = 10_000;
+
+export class NodeLooks {
+  readonly #ctx: RunContext;
+  readonly #node: InspectedNode;
+  readonly #options: NodeOptions;
+  readonly #chainstateDir: string;
+
+  constructor(ctx: RunContext, node: InspectedNode, options: NodeOptions, chainstateDir: string) {
+    this.#ctx = ctx;
+    this.#node = node;
+    this.#options = options;
+    this.#chainstateDir = chainstateDir;
+  }
+
+  /** `before`: as it was before the stop. `isReplaced`: nothing of what it leaves is used. */
+  async verifyStopped(before: NodeState, isReplaced: boolean): Promise<readonly Evidence[]> {
+    const { report, privilege, clock, signal } = this.#ctx;
+    // Where no node is managed, one that answers on this host works on another directory.
+    const isManaged = this.#node.control.identity.manager !== "none";
+    return await report.phase("verify-stopped", "Verify the node has stopped", async () => {
+      const evidence = await verifyStopped({
+        control: this.#node.control,
+        before,
+        isReplaced,
+        chainstateDir: this.#chainstateDir,
+        rpcUrl: isManaged ? this.#options.rpcUrl : undefined,
+        privilege: privilege(this.#options.sudo),
+        clock,
+        signal,
+      });
+      for (const { id, detail } of evidence) report.info(`${id}: ${detail}`);
+      return evidence;
+    });
+  }
+
+  async verifyStillStopped(): Promise<void> {
+    const { privilege, clock, signal } = this.#ctx;
+    await verifyStillStopped({
+      control: this.#node.control,
+      chainstateDir: this.#chainstateDir,
+      privilege: privilege(this.#options.sudo),
+      clock,
+      signal,
+    });
+  }
+
+  /** Running means looked at: that it answers does not say that it works in this directory. */
+  async verifyWorksHere(): Promise<void> {
+    const { nodes, privilege, clock, signal } = this.#ctx;
+    const { rpcUrl, startTimeoutMs, sudo } = this.#options;
+    await verifyWorksIn({
+      control: this.#node.control,
+      isInUse: async (...asked) => await nodes.isInUse(...asked),
+      chainstateDir: this.#chainstateDir,
+      privilege: privilege(sudo),
+      clock,
+      signal,
+      limitMs: rpcUrl === undefined ? startTimeoutMs : openingMs,
+    });
+  }
+
+  /** Of one without an RPC: that it lives on for a while. NODE_GONE_AGAIN. */
+  async verifyStaysUp(): Promise<void> {
+    const { clock, signal } = this.#ctx;
+    if (this.#options.rpcUrl !== undefined) return;
+    const ended = await staysUp({ control: this.#node.control, clock, signal }, watchMs);
+    if (ended === undefined) return;
+    throw new ActionError("NODE_GONE_AGAIN", `The node was started and has ended again: ${ended.detail}.`);
+  }
+
+  /** Returns when the RPC answered first; at once where there is none. */
+  async answers(expected: ExpectedChain, syncBlocks: number): Promise<Date> {
+    const { clock, signal, report } = this.#ctx;
+    const { rpcUrl, startTimeoutMs, syncTimeoutMs } = this.#options;
+    if (rpcUrl === undefined) return new Date(clock.now());
+    const health = await waitHealthy({
+      rpcUrl,
+      startTimeoutMs,
+      expected: this.expect(expected),
+      syncBlocks,
+      syncTimeoutMs,
+      control: this.#node.control,
+      clock,
+      signal,
+      onProgress: (line) => report.info(line),
+    });
+    return health.firstAnswerAt;
+  }
+
+  /** Whatever chain it was on before, it has to be the same after. */
+  expect(expected: ExpectedChain): ExpectedChain {
+    const { info } = this.#node;
+    const same =
+      info === undefined ? {} : { networkId: info.network_id, parentNetworkId: info.parent_network_id };
+    return { ...same, ...expected };
+  }
+}

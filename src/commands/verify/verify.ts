@@ -1,0 +1,176 @@
+/**
+ * `command: verify`. A directory is checked in place, read-only. A snapshot is read back whole, unless it is to be
+ * its databases alone: every frame's digest and tar headers, the index, the seek table; then its databases are unpacked
+ * into scratch space and checked like a directory. The snapshot of a volume is opened and checked where it is.
+ */
+import { join } from "node:path";
+import { verifyArchive } from "../../archive/read/reader.ts";
+import { assertConsistent, inspectChainstate, type InspectOptions } from "../../chainstate/inspect.ts";
+import { isBlobs } from "../../chainstate/layout.ts";
+import { findModeDirectory, mayBeNeededForChecks } from "../../chainstate/mode-directory.ts";
+import type { VerifyConfig } from "../../config/config.ts";
+import type { ArchiveRecord } from "../../domain/manifest.ts";
+import { ActionError } from "../../domain/errors.ts";
+import { openExternalArchive, unpackExternalArchive, type ExternalArchive } from "../external-archive.ts";
+import { formatBytes } from "../../system/space.ts";
+import { verifyDatabases } from "./verify-databases.ts";
+import { reportInspection } from "../report-inspection.ts";
+import { openArchive, openSnapshot, type OpenSnapshot } from "../open-snapshot.ts";
+import { verifyVolumes } from "./verify-volumes.ts";
+import type { RunContext } from "../context.ts";
+import { withScratch } from "../with-scratch.ts";
+import { closeStore } from "../with-store.ts";
+
+export async function verify(config: VerifyConfig, ctx: RunContext): Promise<void> {
+  const { chainstateDir, storage } = config;
+  if (chainstateDir !== undefined) {
+    await verifyDirectory(chainstateDir, config, ctx);
+    ctx.report.headline(`${chainstateDir} is one consistent chainstate.`);
+    return;
+  }
+  if (config.snapshot.kind === "external") {
+    await verifyExternal(config.snapshot.url, config, ctx);
+    return;
+  }
+  if (storage === undefined) throw new RangeError("nothing to verify");
+  const opened = await openSnapshot(ctx, { ...config, storage });
+  if (opened.manifest.archive === undefined) return await verifyVolumes(opened, config, ctx);
+  try {
+    await withScratch(ctx, "verify", async (scratch) => await verifySnapshot(opened, scratch, config, ctx));
+  } finally {
+    await closeStore(ctx, opened.store);
+  }
+}
+
+async function verifyDirectory(
+  dir: string,
+  config: VerifyConfig,
+  ctx: RunContext,
+  options: Pick<InspectOptions, "blobs" | "hasBlockFiles"> = {},
+): Promise<void> {
+  const depth = config.check === "none" ? "tips" : config.check;
+  await ctx.report.phase("check", `Check ${dir} in place`, async (phase) => {
+    const inspection = await inspectChainstate({
+      ...options,
+      dir,
+      depth,
+      signal: ctx.signal,
+      onProgress: (progress) => phase.progress(progress),
+    });
+    reportInspection(ctx.report, inspection);
+    assertConsistent(inspection);
+  });
+}
+
+/** There is no index to check frames against: it is read through once, and its databases are looked at. */
+async function verifyExternal(url: string, config: VerifyConfig, ctx: RunContext): Promise<void> {
+  const archive = await openExternalArchive(ctx, url, config.s3, "snapshot", config.expectDigest);
+  try {
+    await withScratch(ctx, "verify", async (scratch) => await readExternal(archive, scratch, config, ctx));
+  } finally {
+    await archive.close();
+  }
+  const checked = config.check === "none" ? "" : " and its chainstate is consistent";
+  const is = archive.sha256 === undefined ? "can be unpacked" : "is what its checksum says";
+  ctx.report.headline(`${archive.name} ${is}${checked}.`);
+}
+
+async function readExternal(
+  archive: ExternalArchive,
+  scratch: string,
+  config: VerifyConfig,
+  ctx: RunContext,
+): Promise<void> {
+  const { check: depth } = config;
+  const target = join(scratch, "databases");
+  const blobs = new Map<string, number>();
+  const { root } = await ctx.report.phase("verify", `Read ${archive.source.url} through`, (phase) =>
+    unpackExternalArchive(ctx, archive, phase, {
+      target,
+      owner: "mine",
+      select: (path, size) => {
+        if (isBlobs(path)) blobs.set(path, size);
+        return depth !== "none" && mayBeNeededForChecks(path, depth);
+      },
+      locateRoot: async (directory, signal) =>
+        depth === "none" ? "" : await findModeDirectory(directory, signal),
+      durable: false,
+    }),
+  );
+  const sizeOf = async (path: string): Promise<number | undefined> =>
+    blobs.get(root === "" ? path : `${root}/${path}`);
+  if (depth !== "none") {
+    const sizesAlone = depth === "full" || depth === "proof" ? {} : { blobs: { sizeOf } };
+    await verifyDirectory(join(target, root), config, ctx, { ...sizesAlone, hasBlockFiles: false });
+  }
+}
+
+async function verifySnapshot(
+  opened: OpenSnapshot,
+  scratch: string,
+  config: VerifyConfig,
+  ctx: RunContext,
+): Promise<void> {
+  const { report, signal } = ctx;
+  const { manifest } = opened;
+  report.output("snapshot-id", manifest.id);
+  report.output("stacks-height", String(manifest.chain.stacksHeight));
+  const { source, indexFile, record } = await openArchive(opened, scratch, signal);
+  const options = { source, indexFile, indexDigest: record.index, concurrency: config.concurrency, signal };
+  const whole = config.scope === "archive";
+  let fetchedBytes = whole ? await readBackWhole(ctx, manifest.id, record, options) : 0;
+  if (config.check !== "none") {
+    const { check: depth } = config;
+    const { chain, checks } = manifest;
+    await report.phase("check", "Unpack the databases and check them", async () => {
+      const found = await verifyDatabases({
+        ...options,
+        scratchParent: scratch,
+        depth,
+        proven: manifest.proof,
+        records: record.databases ?? [],
+        cut: { facts: chain, checks },
+        ifDifferent: "Do not restore this snapshot: choose another one, and report this.",
+      });
+      if (!found.made) {
+        throw new ActionError("SPACE_MISSING", `The databases cannot be checked: ${found.reason}.`, {
+          hint: whole
+            ? "Every frame is whole. Point RUNNER_TEMP to a larger disk, or set `check: none`."
+            : "Point RUNNER_TEMP to a larger disk.",
+        });
+      }
+      fetchedBytes += found.fetchedBytes;
+      reportInspection(report, found.inspection);
+    });
+  }
+  report.output("fetched-bytes", String(fetchedBytes));
+  report.fact("Fetched", `${formatBytes(fetchedBytes)}, of an archive of ${formatBytes(record.size)}`);
+  const consistent = config.check === "none" ? "" : " and its chainstate consistent";
+  report.headline(
+    whole
+      ? `Snapshot ${manifest.id} is whole${consistent}.`
+      : `The chainstate of snapshot ${manifest.id} is consistent; the rest of its archive was not looked at.`,
+  );
+}
+
+/** Bytes that were fetched. SNAPSHOT_DAMAGED where the archive is not the one of the manifest. */
+async function readBackWhole(
+  { report }: RunContext,
+  id: string,
+  record: ArchiveRecord,
+  options: Omit<Parameters<typeof verifyArchive>[0], "archiveSha256" | "onProgress">,
+): Promise<number> {
+  const verified = await report.phase("verify", `Read ${options.source.url} back whole`, (phase) =>
+    verifyArchive({
+      ...options,
+      ...(record.sha256 === undefined ? {} : { archiveSha256: record.sha256 }),
+      onProgress: ({ doneBytes }) => phase.progress({ doneBytes, totalBytes: record.tarSize }),
+    }),
+  );
+  if (verified.treeSha256 !== record.treeSha256 || verified.frames !== record.frames) {
+    throw new ActionError("SNAPSHOT_DAMAGED", `The archive of ${id} is not the one its manifest describes.`, {
+      hint: "It was changed after it was published. Choose another snapshot.",
+    });
+  }
+  return verified.fetchedBytes;
+}

@@ -1,0 +1,212 @@
+/**
+ * What has to hold between inputs, beyond what can be said of each alone: what a command cannot do without, and which two
+ * exclude each other. All that does not hold is found at once.
+ */
+import { InputError } from "../domain/errors.ts";
+import type { GivenInputs } from "./given.ts";
+import type { CommandName } from "./input-spec.ts";
+import { inputNames, type InputName } from "./table.ts";
+
+type Rule = (given: GivenInputs) => Iterable<InputError>;
+
+/** Every wrong input, each said once. Empty: the configuration can be built. */
+export function findProblems(given: GivenInputs): readonly InputError[] {
+  const found = new Map<string, InputError>();
+  const add = (look: () => Iterable<InputError>): void => {
+    try {
+      for (const error of look()) found.set(error.message, error);
+    } catch (error) {
+      // A rule that reads an input whose text is no value of it cannot say more than that.
+      if (!(error instanceof InputError)) throw error;
+      found.set(error.message, error);
+    }
+  };
+  add(() => given.unknown());
+  for (const name of inputNames) add(() => read(given, name));
+  const command = tryRead(given);
+  if (command !== undefined) {
+    add(() => given.unused(command));
+    add(() => given.uselessS3());
+    for (const rule of rules[command]) add(() => rule(given));
+  }
+  return [...found.values()];
+}
+
+/** One error that says them all. */
+export function joinProblems(problems: readonly InputError[]): InputError | undefined {
+  const [first] = problems;
+  if (first === undefined || problems.length === 1) return first;
+  const lines = problems.map(({ message, hint }) => `- ${message}${hint === undefined ? "" : ` ${hint}`}`);
+  return new InputError(
+    first.input,
+    `${problems.length} inputs are wrong:\n${lines.join("\n")}`,
+    "Correct all of them. Nothing was touched.",
+  );
+}
+
+function read(given: GivenInputs, name: InputName): readonly InputError[] {
+  given.read(name);
+  return [];
+}
+
+function tryRead(given: GivenInputs): CommandName | undefined {
+  try {
+    return given.read("command");
+  } catch {
+    return undefined;
+  }
+}
+
+function needs(name: InputName, unless: (given: GivenInputs) => boolean = () => false): Rule {
+  return (given) => {
+    if (!unless(given)) given.required(name);
+    return [];
+  };
+}
+
+const isExternal = (given: GivenInputs): boolean => given.read("snapshot").kind === "external";
+
+const writable: Rule = function* (given) {
+  const location = given.read("storage");
+  if (location?.scheme !== "https") return;
+  yield new InputError(
+    "storage",
+    `The value '${location.url}' is not valid for 'storage' here: an https:// prefix can only be read.`,
+    "Give the storage itself, such as s3://bucket/prefix.",
+  );
+};
+
+const freezing: Rule = function* (given) {
+  const downtime = given.read("downtime");
+  if (!given.isSet("freeze-with")) return;
+  if (downtime === "full") yield given.conflict("freeze-with", "downtime", "nothing is frozen then");
+  if (downtime === "none" && given.read("freeze-with") !== "sqlite")
+    yield given.conflict("freeze-with", "downtime", "a running node is always frozen by sqlite");
+};
+
+/** What has no meaning, or another one than it says, where a volume is snapshotted whole. */
+const wholeVolumes: Rule = function* (given) {
+  const method = given.read("method");
+  if (method === "archive") return;
+  if (given.read("downtime") === "none")
+    yield given.conflict(
+      "downtime",
+      "method",
+      "a volume snapshot of a running node may hold half of a block",
+    );
+  if (given.read("profile") === "share")
+    yield given.conflict("profile", "method", "a volume snapshot holds what is private too");
+  if (method === "both") return;
+  const forArchives = [
+    "freeze-with",
+    "exclude",
+    "trust-timestamps",
+    "rebase-above",
+    "reread-blobs",
+    "rate-limit-read",
+    "rate-limit-send",
+  ] as const;
+  for (const name of forArchives)
+    if (given.isSet(name)) yield given.conflict(name, "method", "no archive is made");
+};
+
+const volumes: Rule = function* (given) {
+  if (given.read("method") !== "archive") return;
+  for (const name of ["volume-driver", "volume"] as const)
+    if (given.isSet(name)) yield given.conflict(name, "method", "no volume snapshot is made or restored");
+};
+
+const restoredMethod: Rule = function* (given) {
+  const method = given.read("method");
+  if (isExternal(given) && method !== "archive")
+    yield given.conflict("method", "snapshot", "an archive made elsewhere has no volume snapshot");
+  else if (method === "both")
+    yield given.conflict("method", "command", "a restore takes one of the two, `archive` or `volume`");
+  if (method !== "volume") return;
+  for (const name of ["cache", "seed-from"] as const)
+    if (given.isSet(name)) yield given.conflict(name, "method", "a volume snapshot is not fetched");
+};
+
+const verifiedPlace: Rule = function* (given) {
+  if (given.read("chainstate-dir") === undefined) return;
+  for (const other of ["storage", "snapshot", "trusted-signers", "expect-digest"] as const)
+    if (given.isSet(other))
+      yield given.conflict(
+        "chainstate-dir",
+        other,
+        "one is for a directory to check, the other for a snapshot",
+      );
+};
+
+/** What only a manifest can say. */
+const saidByManifests: Rule = function* (given) {
+  if (!isExternal(given)) return;
+  if (given.isSet("trusted-signers"))
+    yield given.conflict(
+      "trusted-signers",
+      "snapshot",
+      "an archive made elsewhere has no signature; `expect-digest` pins it",
+    );
+  if (given.isSet("max-age"))
+    yield given.conflict("max-age", "snapshot", "an archive made elsewhere does not say when it was made");
+};
+
+/** `verify-scope: databases` where there is no less to fetch, or nothing at all. */
+const verifiedScope: Rule = function* (given) {
+  if (given.read("verify-scope") !== "databases") return;
+  if (given.read("chainstate-dir") !== undefined)
+    yield given.conflict("verify-scope", "chainstate-dir", "nothing is fetched of a directory");
+  if (isExternal(given))
+    yield given.conflict("verify-scope", "snapshot", "an archive made elsewhere can only be read through");
+  if (given.read("check") === "none")
+    yield given.conflict("verify-scope", "check", "nothing would be looked at");
+};
+
+const nodeCommands: Rule = function* (given) {
+  const manager = given.read("node-manager");
+  for (const name of ["node-start-command", "node-stop-command"] as const) {
+    if (manager === "command" || !given.isSet(name)) continue;
+    if (manager === "process" && name === "node-start-command") continue;
+    yield given.conflict(name, "node-manager", "it is for 'node-manager: command'");
+  }
+};
+
+const byCommand = (given: GivenInputs): boolean => given.read("node-manager") !== "command";
+
+/** What asks the node something, or starts it, where there is nobody to ask. */
+const absentNode: Rule = function* (given) {
+  const manager = given.read("node-manager");
+  const asked = manager === "none" ? "node-manager" : "rpc-url";
+  if ((given.read("sync-blocks") ?? 0) > 0 && (manager === "none" || given.read("rpc-url") === "none"))
+    yield given.conflict("sync-blocks", asked, "no RPC is asked then");
+  if (given.read("start-node") === "always" && manager === "none")
+    yield given.conflict("start-node", "node-manager", "there is nothing to start then");
+};
+
+const node = [
+  needs("node-start-command", byCommand),
+  needs("node-stop-command", byCommand),
+  nodeCommands,
+  absentNode,
+];
+
+const rules: Readonly<Record<CommandName, readonly Rule[]>> = {
+  snapshot: [needs("chainstate-dir"), needs("storage"), writable, ...node, freezing, wholeVolumes, volumes],
+  restore: [
+    needs("chainstate-dir"),
+    needs("storage", isExternal),
+    ...node,
+    restoredMethod,
+    volumes,
+    saidByManifests,
+  ],
+  verify: [
+    needs("storage", (given) => given.read("chainstate-dir") !== undefined || isExternal(given)),
+    verifiedPlace,
+    verifiedScope,
+    saidByManifests,
+  ],
+  list: [needs("storage")],
+  prune: [needs("storage"), writable],
+  import: [needs("storage"), needs("from"), writable],
+};

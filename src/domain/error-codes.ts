@@ -1,0 +1,292 @@
+/**
+ * Every code that this program fails with: what happened, and what to do about it. One line each; `docs/errors.md` is
+ * generated from it and each annotation links there. A code never changes its meaning. The error itself says more than
+ * the table (which file, which process); where it has no hint of its own, the table's second sentence is shown.
+ */
+
+type Meanings = Readonly<Record<string, readonly [happened: string, remedy: string]>>;
+
+// A formatter would spread each line of a table over four.
+// prettier-ignore
+const run = {
+  INPUT_INVALID: ["An input has a value that is not allowed, is missing, or does not fit the others; nothing was touched.", "Correct the input that the message names."],
+  CANCELLED: ["The run was cancelled.", "Run again; a node that this run had stopped was started again before the step ended."],
+  TIME_LIMIT: ["A time limit of this program was reached.", "See what it waited for in the log, then run again."],
+  CLEAN_UP_TIMEOUT: ["Cleaning up took too long and was given up.", "See what it waited for; the next run, or `prune`, tries again."],
+  UNSETTLED: ["The run ended in the middle of its work, by a fault of this action; the post step starts the node and cleans up.", "See the post step's log for the node, and report it with the details from the log."],
+  UNEXPECTED: ["Something failed that this action does not expect to fail.", "Report it with the details from the log."],
+  RUN_IN_PROGRESS: ["Another run works on this chainstate.", "Wait for it, and give both workflows one `concurrency` group."],
+  PRIVILEGE_MISSING: ["A command or a right that is needed is not granted to the runner's user.", "Allow the command in sudoers, as the README lists under \"Permissions\"."],
+  COMMAND_FAILED: ["A command of the system ended with an error.", "Read what it said in the message, and repair that."],
+  SPACE_MISSING: ["A disk does not have the space that the command needs.", "Free space where the message says."],
+  DISK_FULL: ["A disk became full while it was written to.", "Free space on it and run again."],
+  LOCK_FAILED: ["The lock that keeps two runs apart cannot be taken.", "Let the runner's user write to the state directory, on a file system that has locks."],
+  LOCK_TIMEOUT: ["A file stayed locked by another process for too long.", "Wait for the other job, or end it if it hangs."],
+  LOCK_UNAVAILABLE: ["A file cannot be locked here.", "Install `flock` (util-linux) and use a file system that has locks."],
+  STATE_DIRECTORY_UNKNOWN: ["There is no home directory to keep the journal of the run in.", "Set `HOME` for the runner's service."],
+  STATE_DIRECTORY_UNUSABLE: ["The directory of the journal cannot be created, is full, or could be changed by another user.", "Give it to the runner's user alone, on a disk with free space."],
+  JOURNAL_CLOSED: ["The journal of the run was used after it was released.", "Report it: this is a fault in the action."],
+  JOURNAL_UNREADABLE: ["The journal of an earlier run is damaged or could have been written by another user.", "See whether the node runs and the chainstate is in its place; then remove the journal that the message names."],
+  JOURNAL_NEWER: ["The journal was written by a newer version of this action.", "Use that version on this host, at least once."],
+  USAGE: ["A program of this action was called with wrong arguments.", "Call it as the message says."],
+  RUN_ID_INVALID: ["The name of a run cannot be used as a file name.", "Report it: this is a fault in the action."],
+} as const satisfies Meanings;
+
+// prettier-ignore
+const node = {
+  NODE_NOT_FOUND: ["There is no unit, container or process of that name.", "Set `node-name` and `node-manager`."],
+  NODE_AMBIGUOUS: ["More than one node could be meant.", "Set `node-manager`, or a `node-name` that only one has."],
+  SUPERVISOR_UNAVAILABLE: ["systemd, Docker or Podman is not there or does not answer.", "Start it, or name the supervisor that runs the node in `node-manager`."],
+  RPC_NOT_ANSWERING: ["The node runs and its RPC does not answer.", "Set `rpc-url` to its `rpc_bind`, or to `none`."],
+  NODE_CATCHING_UP: ["The node works on Bitcoin blocks that it has not evaluated yet, and would abort if it were stopped now.", "Wait until it has caught up, raise `quiet-timeout`, or take the snapshot with `downtime: none`."],
+  NODE_OBSERVER_BEHIND: ["An event observer of the node does not take its events, and the node would not end when told to stop.", "Bring the observer (API, signer) up, raise `quiet-timeout`, or use `downtime: none`."],
+  NODE_NEIGHBOUR_SILENT: ["The node's Bitcoin node or an event observer of it takes no connection, and a restarted node would not come up.", "Bring that program up, raise `quiet-timeout`, or use `downtime: none`."],
+  RPC_OF_ANOTHER_CHAIN: ["The RPC at `rpc-url` is of another chain than the chainstate.", "Set `rpc-url` to the RPC of the node that uses this chainstate."],
+  NODE_SUPERVISOR_UNKNOWN: ["Something runs the node that this action does not know, and could start a second node on the directory.", "Set `node-manager: command` with the lines that make it stop and start the node."],
+  NODE_NOT_AS_GIVEN: ["The process that has the databases open is not the node that `node-manager` and `node-name` describe.", "Set both as the message says, or correct `chainstate-dir`."],
+  NODE_ELSEWHERE: ["The node runs and has no file of `chainstate-dir` open: it works in another directory.", "Set `chainstate-dir` to the directory on this host that the node works in, not to its path inside a container or to a copy."],
+  NODE_KEEPS_ENDING: ["The node ends again and again, and its supervisor starts it each time.", "Read its log. `command: restore` replaces a chainstate on which it cannot run."],
+  NODE_STILL_STOPPING: ["The node was asked to stop and has not ended yet, so it was not started again.", "Wait: the restart watchdog starts it when it has ended. Its log says what it waits for. A node that never ends is restored with `force-stop: true`."],
+  NODE_STOP_TIMEOUT: ["The node did not stop within `stop-timeout`; it was not killed and no snapshot was made.", "Raise `stop-timeout`, and stop an event observer after the node, never before it. A restore of a node that never ends takes `force-stop: true`."],
+  NODE_STOP_UNSAFE: ["The supervisor would kill the node, or it could not be started again as it was.", "Set `SendSIGKILL=no` or a longer `TimeoutStopSec` in the unit, or what the message says."],
+  NODE_STOP_REFUSED: ["The node could not be asked to stop.", "Give the runner's user the right to stop it."],
+  NODE_STOP_UNCLEAN: ["The node ended, but not in an orderly way, so its chainstate may be torn.", "Read its log, let it run until it is healthy, and try again."],
+  NODE_STILL_RUNNING: ["A process of the node is still there after the stop.", "Stop it: two nodes may be using the directory."],
+  NODE_CAME_BACK: ["Something else started the node while it was meant to be stopped.", "Switch off what restarts it (a cron job, a second supervisor) for the time of the run."],
+  DIRECTORY_IN_USE: ["A process that is not the node has files of the chainstate open, or it could not be found out.", "End the process that the message names."],
+  NODE_START_UNKNOWN: ["The node is down, and nothing says how it is started.", "Give `node-start-command`, set `node-manager`, or leave it down with `start-node: as-before`."],
+  NODE_START_FAILED: ["The node could not be started, or ended at once.", "Read its log, and start it by hand."],
+  NODE_NOT_BROUGHT_BACK: ["**The node is down** and could not be started again.", "Start it by hand, and read its log; the message has the reason."],
+  RESTORE_NOT_CONFIRMED: ["The restored chainstate is in place and the node lives on it, and its RPC has not answered within `start-timeout`: it is not confirmed yet.", "Look at the node's log: its RPC opens when its Bitcoin node answers. The restart watchdog goes on looking: on an answer it removes the old chainstate, on evidence it puts that one back."],
+  NODE_STILL_STARTING: ["The node was started and its RPC did not answer within `start-timeout`.", "Raise `start-timeout`; the RPC opens when the headers have synced."],
+  NODE_GONE_AGAIN: ["The node was started and ended.", "Read its log: exit code 1 is mostly its configuration."],
+  NODE_ANSWERS_ERRORS: ["The RPC of the node answers with errors.", "Look at its log, and at a proxy in between."],
+  NODE_WRONG_CHAIN: ["The node that was started is on another chain.", "Compare its configuration with the network of the snapshot."],
+  NODE_BEHIND: ["The node came up below the height of the chainstate it was given.", "See whether its configuration names this chainstate directory."],
+  NODE_NOT_MOVING: ["The node is up and its tip does not advance.", "Look at its peers and at its connection to Bitcoin."],
+  SWITCH_NOT_ARMED: ["The restart watchdog could not be started, so nothing was stopped.", "Repair what the cause says; without the watchdog a killed job would leave the node down."],
+  DROP_IN_UNKNOWN: ["A drop-in of systemd that was to be removed is not one that this action wrote.", "Look at the file, and remove it by hand if it is not needed."],
+  NODE_RUNS_DURING_SWAP: ["The node runs although the exchange of its chainstate is half done.", "Stop the node; the next run, or the watchdog, completes the exchange."],
+} as const satisfies Meanings;
+
+// prettier-ignore
+const chainstate = {
+  CHAINSTATE_DIR_SPANS: ["A directory below `chainstate-dir` is a symbolic link or another file system, so what freezes or archives the one misses the other.", "Move it into the directory, or choose a `freeze-with` that spans both."],
+  CHAINSTATE_DIR_MISSING: ["`chainstate-dir` is not a directory.", "Correct `chainstate-dir`."],
+  CHAINSTATE_NOT_FOUND: ["There is no chainstate where one was looked for.", "Name the mode directory (`…/mainnet`, `…/xenon`) or an archive that holds one."],
+  CHAINSTATE_AMBIGUOUS: ["An archive holds more than one chainstate.", "Use an archive that holds one."],
+  CHAINSTATE_NOT_AT_REST: ["The files still change, or a database stopped in the middle of a transaction.", "Start the node, wait until it is healthy, and try again."],
+  CHAINSTATE_INCONSISTENT: ["The databases do not agree on one tip; nothing was published or replaced.", "Restore an earlier snapshot; the message names the database."],
+  DATABASE_UNREADABLE: ["A database of the chainstate cannot be read.", "See the rights of the file; if it is damaged, restore a snapshot."],
+  DATABASE_TIMEOUT: ["A database gave no answer in time.", "Look at the disk and its load; then run again."],
+  READER_GONE: ["The process that reads the databases ended.", "See the log of the kernel for a process that was killed for want of memory; then run again."],
+  TIP_BEHIND_RPC: ["The databases end below the height that the node reported before the stop.", "See whether `chainstate-dir` belongs to another node; otherwise data was lost."],
+  TIP_DIFFERS: ["A restored chainstate is at another height than its manifest says.", "Restore another snapshot, and look at who can write to the storage."],
+  SECRETS_FOUND: ["`profile: share` would have published what looks like a key.", "Remove the file that the message names, or use `profile: backup` in private storage."],
+  NETWORK_DIFFERS: ["The snapshot is of another network or chain.", "Restore one of this network."],
+  SCHEMA_NEWER: ["The snapshot was written by a newer node than the one here.", "Upgrade the node, or set `allow-newer-schema` if you know better."],
+  HEIGHT_LOWER: ["The newest snapshot, or the archive, is of a lower height than the chainstate it would replace; nothing was replaced.", "Set `allow-lower-height: true`, or name the snapshot by its id, if the node is to go back."],
+  SNAPSHOT_PRUNED: ["The snapshot is of a pruned chainstate and the one here is not.", "Restore a snapshot that is not pruned."],
+} as const satisfies Meanings;
+
+// prettier-ignore
+const freeze = {
+  FREEZE_UNSUPPORTED: ["The way to freeze that was asked for does not work here.", "Use `freeze-with: auto`, or `downtime: full`."],
+  FREEZE_FAILED: ["The chainstate could not be frozen.", "Run again; if it stays, use another `freeze-with`."],
+  FREEZE_BROKEN: ["The frozen state did not last to the end; nothing was published.", "Run again; if a process was killed or a disk became full, repair that first."],
+  FREEZE_UNSETTLED: ["The node may still rewrite tries in place that the snapshot would hold.", "Use `downtime: full`."],
+  LIVE_CUT_NOT_FOUND: ["No moment was found at which the databases of the running node agree.", "Run again, or use `downtime: full`."],
+} as const satisfies Meanings;
+
+// prettier-ignore
+const swap = {
+  TARGET_NOT_EMPTY: ["The directory to restore into holds something that is not to be replaced.", "Name an empty directory."],
+  TARGET_NO_CHAINSTATE: ["The directory to restore into holds something that is no chainstate, or is no part of one; nothing was touched.", "Name the mode directory of the node (`…/mainnet`), or an absent or empty directory."],
+  PATHS_OVERLAP: ["The storage or the cache is inside the chainstate directory, or the other way round.", "Name directories that are apart."],
+  TARGET_NOT_A_DIRECTORY: ["The path to restore into is not a directory.", "Correct `chainstate-dir`."],
+  TARGET_HAS_MOUNTS: ["Something is mounted inside the chainstate directory, which cannot be exchanged then.", "Unmount it, or restore with the volume's own driver."],
+  TARGET_UNWRITABLE: ["A file of the restored chainstate cannot be written.", "Give the runner's user the right to write there."],
+  OWNER_DENIED: ["The owner of a restored file cannot be set.", "Let the runner use sudo, or run it as the user of the node."],
+  SWAP_CONFLICT: ["Something is where the exchange of two directories needs a free name.", "Look at what the message names, and move it away if it is not needed."],
+  PATH_EXCHANGED: ["A directory that this run works in was exchanged for a link or for something else.", "See who may rename in the directories above it, and give those to root or the runner alone."],
+  SWAP_LOST: ["Neither the old nor the new chainstate is where this run left it.", "Put the chainstate back to its place and start the node by hand."],
+  SWAP_COMMITTED: ["The restore was healthy and is not taken back.", "Restore the snapshot that you want instead."],
+  SWAP_NOT_COMMITTED: ["The old chainstate is kept until the node is healthy.", "Wait until the node is healthy."],
+} as const satisfies Meanings;
+
+// prettier-ignore
+const storage = {
+  STORE_CREDENTIALS: ["The storage does not know who is asking.", "Set up credentials for the step, as the README shows for your storage."],
+  STORE_DENIED: ["The storage knows who is asking, and refuses.", "Compare the policy with the one in the README."],
+  STORE_NOT_FOUND: ["There is no such bucket, container or directory.", "Create it, or correct `storage` and `s3-region`."],
+  STORE_PLAIN_HTTP: ["The endpoint of the storage is plain http, and neither on this host nor in a private network; nothing was sent.", "Use https:// in `s3-endpoint` (or the variable that names the endpoint)."],
+  STORE_REDIRECT_REFUSED: ["A web server sends readers on to plain http, or to a private address.", "Give the address that it leads to yourself, if you trust it."],
+  STORE_UNREACHABLE: ["The storage does not answer.", "Look at the network and at `s3-endpoint`."],
+  STORE_REGION: ["The bucket is in another region.", "Set `s3-region`."],
+  STORE_CLOCK: ["The clock of this host is wrong, so the storage refuses its signatures.", "Set the clock (NTP)."],
+  STORE_FULL: ["The storage has no space or quota left, or the archive needs more parts than it takes.", "Run `command: prune`, or raise the quota or `s3-max-parts`."],
+  STORE_READ_ONLY: ["A web server can only be read from.", "Publish through the storage's own address."],
+  STORE_STALLED: ["The storage stopped answering in the middle.", "Run again; a restore continues where it was."],
+  STORE_UNSUPPORTED: ["The storage cannot do what was asked.", "See the message for what it lacks, and use another storage or setting."],
+  STORE_MISMATCH: ["An object does not have the length that it must have.", "Verify the snapshot, and look at who can write to the storage."],
+  STORE_FAILED: ["The storage failed in another way.", "See the cause; if it may pass, run again."],
+  STORE_MISSING: ["A volume driver keeps its snapshots in the storage, and none was given.", "Set `storage`."],
+  OBJECT_NOT_FOUND: ["An object does not exist in the storage.", "Use another snapshot; `command: list` shows those there are."],
+  OBJECT_CHANGED: ["An object was replaced while it was read.", "Run again."],
+  OBJECT_TOO_LARGE: ["A small object of the storage is larger than any of its kind.", "Look at who can write to the storage."],
+  CHECKSUM_UNREADABLE: ["A checksum file stands beside the archive and cannot be understood.", "Repair or remove it: one SHA-256 in it, or a line for each file."],
+  PRECONDITION_FAILED: ["An object was written by another run in the meantime.", "Run again."],
+  STORED_DIFFERS: ["What stands in the storage is not as long as what was sent.", "Run again, and look at who else writes to the storage."],
+  OLD_BYTES_CHANGED: ["A file that is only ever appended to has other bytes than in the last snapshot: the disk, or somebody, changed old bytes.", "Look at the disk (kernel log, SMART) and verify the last snapshot; set `reread-blobs: 100%` to archive what is there now, with a `check` that proves it."],
+  COPIED_WRONGLY: ["The storage copied a part of an earlier archive wrongly.", "Run again with `incremental: false`, and report it to whoever runs the storage."],
+} as const satisfies Meanings;
+
+// prettier-ignore
+const catalog = {
+  SNAPSHOT_NOT_FOUND: ["There is no such snapshot.", "Choose one of those that `command: list` shows."],
+  SNAPSHOT_EXISTS: ["A snapshot of this name exists already and is never overwritten.", "Run again."],
+  SNAPSHOT_GONE: ["The snapshot is being removed.", "Choose another one."],
+  SNAPSHOT_DAMAGED: ["The archive is not the one that its manifest describes.", "Restore another snapshot, and look at the storage."],
+  SNAPSHOT_INCOMPLETE: ["The snapshot that was to be published lacks something in the storage.", "Run again, and see what removes objects there."],
+  SNAPSHOT_EXTERNAL: ["What was named is an archive made elsewhere, not a snapshot of a catalogue.", "Name a snapshot's id; only `restore` and `import` take archives made elsewhere."],
+  NETWORK_AMBIGUOUS: ["The storage holds snapshots of more than one network.", "Set `network`, or name the snapshot."],
+  NO_ARCHIVE: ["The snapshot is a volume snapshot and has no archive.", "Restore it with `method: volume`."],
+  NO_VOLUME: ["The snapshot is an archive and has no volume snapshot.", "Restore it with `method: archive`."],
+  MANIFEST_INVALID: ["A manifest is not as its run wrote it.", "Restore another snapshot, and look at who can write to the storage."],
+  MANIFEST_NEWER: ["A manifest was written by a newer version of this action.", "Use that version here."],
+  SIGN_KEY_UNUSABLE: ["The key of `sign-key` cannot be used; nothing was touched.", "Give a file that only the runner's user can read, with an Ed25519 key without a passphrase, or `agent`."],
+  SIGNING_FAILED: ["The manifest could not be signed at the end, so the snapshot was not published.", "See whether the ssh-agent still holds the key; then run again."],
+  SIGNERS_UNREADABLE: ["A line of `trusted-signers` cannot be used, or none is for manifests of snapshots.", "Give lines as in an `allowed_signers` file of OpenSSH, without options that are not supported (docs/signatures.md)."],
+  SIGNATURE_MISSING: ["`trusted-signers` is set, and the snapshot has no signature. Nothing of it was used.", "Choose one that is signed, and look at who can write to the storage; pin an older one of your own with `expect-digest`, without `trusted-signers`."],
+  SIGNATURE_INVALID: ["The signature of a manifest is damaged, or is not one over that manifest. Nothing of it was used.", "Choose another snapshot, and look at who can write to the storage."],
+  SIGNER_UNKNOWN: ["A manifest is signed with a key that `trusted-signers` does not let sign it. Nothing of it was used.", "If the key that the message names is your publisher's, add it to `trusted-signers`; else look at who can write to the storage."],
+  SIGNATURE_REQUIRED: ["The volume snapshot was made on another host, and nothing proves who wrote its record.", "Set `trusted-signers`, or pin the manifest with `expect-digest`."],
+  DIGEST_DIFFERS: ["A manifest does not have the SHA-256 of `expect-digest`. Nothing of it was used.", "Correct `expect-digest`, or look at who can write to the storage."],
+  SNAPSHOT_TOO_OLD: ["The snapshot is older than `max-age`.", "See why no newer one was published (the last runs, who can write to the storage), or raise `max-age`."],
+  CATALOG_NEWER: ["The catalogue was written by a newer version of this action.", "Use that version here."],
+  CATALOG_BUSY: ["Many hosts published to one prefix at the same moment.", "Run again, and give each host a prefix of its own."],
+  VOLUME_STAYS: ["A volume snapshot of a removed snapshot could not be removed.", "See the cause; the next `prune` tries again."],
+} as const satisfies Meanings;
+
+// prettier-ignore
+const archive = {
+  DIRECTORY_UNREADABLE: ["A directory of the chainstate cannot be read.", "Give the runner's user the right to read it."],
+  FILE_UNREADABLE: ["A file of the chainstate cannot be read.", "Give the runner's user the right to read it, and look at the disk."],
+  FILE_VANISHED: ["A file vanished while it was listed or archived.", "See what else works in the directory; then run again."],
+  FILE_CHANGED: ["A file changed while it was archived; nothing was published.", "See what else writes to the directory; then run again."],
+  LINK_OF_ANOTHER: ["A `.blobs` link of the chainstate leads to a file of another user, or to one that no database needs.", "Give the file the owner of the chainstate, or remove the link."],
+  LINK_NOT_A_FILE: ["A symbolic link of the chainstate leads to something that is not a file or directory.", "Repair the link."],
+  ENTRY_UNSUPPORTED: ["The chainstate holds something that could not be restored.", "Remove what the message names, or leave it out."],
+  TAR_HEADER_INVALID: ["A header of a tar archive cannot be written or read.", "Restore another snapshot; if it was raised while one was made, report it."],
+  ARCHIVE_WORK_FAILED: ["A worker thread of the archive met an error that is not expected.", "Report it with the details from the log."],
+  WORKER_FAILED: ["A worker thread of the archive ended.", "See whether the machine has enough memory; then run again."],
+  WORKER_CLOSED: ["Work on the archive was given up because another part of it failed.", "See the other error."],
+  INDEX_INVALID: ["The index of a snapshot is damaged.", "Restore another snapshot, and look at who can write to the storage."],
+  INDEX_VERSION_UNKNOWN: ["The index was written by a newer version of this action.", "Use that version here."],
+  SEEK_TABLE_INVALID: ["The seek table of an archive does not fit its index.", "Restore another snapshot."],
+  FRAME_CORRUPT: ["A part of the archive is not as it was when it was made.", "Restore another snapshot, and look at the storage."],
+  FRAMES_MISSING: ["Not every part of the archive was read.", "Verify the snapshot; if it is in order, report it with the log."],
+  ARCHIVE_INDEX_MISMATCH: ["Archive and index do not agree.", "Restore another snapshot."],
+  ARCHIVE_SIZE_WRONG: ["The archive is not as long as its index says.", "Restore another snapshot; its upload or a copy of it may be cut off."],
+  ARCHIVE_DIGEST_WRONG: ["The archive does not have the SHA-256 of its manifest.", "Restore another snapshot, and look at the storage."],
+  ARCHIVE_DIFFERS: ["The archive holds another state than the one that was frozen.", "Run again, and report it."],
+  JOURNAL_FOREIGN: ["The directory holds the half-done unpacking of another archive.", "Remove the directory that the message names and run again."],
+  CHECKSUM_DIFFERS: ["An archive made elsewhere does not have the SHA-256 that was published for it, or that `expect-digest` says.", "Download it again; if it stays, do not use it."],
+  VERSION_UNKNOWN: ["A server tells neither ETag nor date of the archive, and nobody published a checksum.", "Publish a `.sha256` beside it, or download it and restore it from `file://`."],
+  ARCHIVE_FORMAT: ["An archive made elsewhere is compressed in a way that is not read here.", "Use one that is compressed with zstd or gzip, or not at all."],
+  ARCHIVE_DAMAGED: ["An archive made elsewhere is damaged.", "Download it again, or use another one."],
+  ARCHIVE_TRUNCATED: ["An archive made elsewhere ends in the middle.", "Tell whoever publishes it: it was not uploaded whole."],
+  ARCHIVE_UNREADABLE: ["An entry of an archive made elsewhere cannot be read.", "Use another archive."],
+  ARCHIVE_UNSAFE: ["Something in an archive made elsewhere would leave the directory, or is no file of a chainstate.", "Do not use it."],
+  WINDOW_TOO_LARGE: ["An archive made elsewhere needs more memory to decompress than a quarter of what is available.", "Use a host with more memory, or compress the archive with a smaller window."],
+  TOO_MANY_ENTRIES: ["An archive made elsewhere has more entries than a chainstate of its size can have.", "Do not use it."],
+} as const satisfies Meanings;
+
+// prettier-ignore
+const cache = {
+  CACHE_FULL: ["The cache directory has no space for another chainstate.", "Free space, or raise `cache-max-size`."],
+  CACHE_UNUSABLE: ["The cache directory cannot be used.", "Give it to the runner's user alone, or name another one."],
+  CACHE_UNSTABLE: ["An entry of the cache was changed as soon as it was made.", "See what writes to the cache directory."],
+  CACHE_WAIT_TIMEOUT: ["Another job took too long to fill the cache.", "Wait for it, or end it if it hangs."],
+  CACHE_SERVICE_SLOW: ["The Actions cache of GitHub did not finish in time.", "Run again."],
+  CLONE_DIFFERS: ["A clone of a directory does not hold what the directory holds.", "See what changes the directory; then run again."],
+} as const satisfies Meanings;
+
+// prettier-ignore
+const volume = {
+  VOLUME_UNSUPPORTED: ["No volume driver can do what was asked here.", "Name the driver with `volume-driver` to see what it lacks, or use `method: archive`."],
+  VOLUME_DRIVER_UNKNOWN: ["There is no volume driver of that name.", "Use the version of this action that wrote the manifest."],
+  VOLUME_MISMATCH: ["The volume or driver that was named is not the one that holds the chainstate or made the snapshot.", "Correct `volume` or `volume-driver`."],
+  VOLUME_WRONG_TYPE: ["The chainstate is on another kind of file system or disk than the driver handles.", "Use another `volume-driver`, or `method: archive`."],
+  VOLUME_NOT_VISIBLE: ["The volume of the chainstate is not mounted as the driver needs it.", "Mount the volume itself."],
+  VOLUME_PLAIN_DIRECTORY: ["The chainstate is a plain directory and no subvolume of its own.", "Move it to a subvolume, or restore an archive."],
+  VOLUME_SPREAD: ["A part of the chainstate is on another volume than the snapshot would hold.", "Move it to one volume, or use `method: archive`."],
+  VOLUME_ELSEWHERE: ["The volume snapshot or volume is on another host or in another place.", "Run on that host, or use an archive."],
+  VOLUME_RECORD_INVALID: ["A record of a volume snapshot in a manifest or journal cannot be used.", "Restore another snapshot, and look at who can write to the storage."],
+  VOLUME_GROUP_FULL: ["A volume group or thin pool has too little free space.", "Extend it, or remove old snapshots."],
+  VOLUME_BUSY: ["A volume or snapshot is in use.", "Wait or end what uses it, and run again."],
+  VOLUME_IS_ROOT: ["The chainstate is on the root volume, which cannot be exchanged while the machine runs.", "Move it to a volume of its own, or restore an archive."],
+  VOLUME_LAYOUT_DIFFERS: ["The chainstate lies elsewhere in the snapshot's volume than in the one here.", "Mount the volume where it was when the snapshot was made."],
+  LVM_UNAVAILABLE: ["LVM does not list its volumes.", "Install LVM, and give the runner's user the right to use it."],
+  MOUNT_UNKNOWN: ["No entry of the mount table holds the path.", "Run outside of the container or chroot that hides the mounts."],
+  MOUNT_FAILED: ["A volume cannot be mounted.", "See what `mount` said in the message."],
+  THAW_FAILED: ["**A file system is still frozen**, so everything that writes to it waits.", "Run `fsfreeze --unfreeze` on the mount point that the message names."],
+  NOT_OURS: ["What was to be removed was not made by this action and is left alone.", "Remove it by hand if it is not needed."],
+  CLEAN_UP_FAILED: ["What a volume driver made could not be removed.", "See the message; the next run tries again."],
+  UNDO_FAILED: ["A volume could not be put back as it was.", "Follow the message by hand before the node is started."],
+  OPEN_UNSUPPORTED: ["A snapshot of this kind cannot be looked into without restoring it.", "Restore it, or use another driver."],
+  RESTORE_NO_PLACE: ["There is no volume here in whose place the snapshot could come.", "Mount one there first, or restore an archive."],
+  RESTORE_SPREAD: ["The chainstate is spread over volumes that are mounted inside each other.", "Restore them by hand, or restore an archive."],
+  RESTORE_FAILED: ["`xfsrestore` failed.", "See what it said in the message."],
+  DUMP_FAILED: ["`xfsdump` failed.", "See what it said in the message."],
+  DUMP_UNSAFE: ["A dump holds a device or a link that leads out of the chainstate.", "Restore another snapshot, and look at who can write to the storage."],
+  DUMP_CORRUPT: ["A dump in the storage is damaged.", "Restore another snapshot, and look at the storage."],
+  SNAPSHOT_FAILED: ["The cloud or the volume manager did not take the snapshot.", "See the message; if it may pass, run again."],
+  SNAPSHOT_VOID: ["The volume snapshot is not there any more, or was changed.", "Choose another snapshot."],
+  SNAPSHOT_DIFFERS: ["The volume snapshot is of another height than the stopped node.", "Run again, and see what else writes to the volume."],
+  SNAPSHOT_ELSEWHERE: ["The volume snapshot is in another region.", "Restore in that region, or copy it."],
+  SNAPSHOT_PENDING: ["The volume snapshot is not complete yet.", "Wait until the cloud has completed it."],
+  SNAPSHOTS_PENDING: ["Too many snapshots of the volume are pending.", "Wait until they are complete, and delete those in error."],
+  SNAPSHOT_IN_ERROR: ["The cloud says that the snapshot failed.", "Choose another one, and remove this one."],
+  SNAPSHOT_TIMEOUT: ["The cloud did not complete the snapshot in time.", "Run again when it is complete."],
+  DISK_UNKNOWN: ["It cannot be told which cloud disk a device is.", "Use a disk of the cloud that this driver handles, or `method: archive`."],
+  DEVICE_NOT_FOUND: ["An attached disk did not appear on this machine.", "See the console of the cloud and the log of the kernel."],
+  NOT_IN_CLOUD: ["This machine is no virtual machine of that cloud.", "Use another `volume-driver`."],
+  METADATA_UNREADABLE: ["The metadata service of the machine answers with something else.", "See what answers at its address (a proxy?)."],
+  CLOUD_CREDENTIALS: ["There are no credentials for the cloud.", "Give the instance a role, or log in in a step before."],
+  CLOUD_DENIED: ["The identity lacks a permission in the cloud.", "Give it the permissions that docs/volumes.md lists for the driver."],
+  CLOUD_LIMIT: ["A quota of the cloud is reached.", "Delete what is not needed, or ask for a higher quota."],
+  CLOUD_REFUSED: ["The cloud cannot do this with this machine.", "See the message."],
+  CLOUD_TIMEOUT: ["The cloud took too long.", "See its console; then run again."],
+  CLOUD_UNREACHABLE: ["The cloud did not answer, or failed for a moment, several times in a row.", "See whether this machine reaches it, and look at its status page; then run again."],
+  CLOUD_FAILED: ["The cloud failed in another way.", "See the message and the cause; if it may pass, run again."],
+} as const satisfies Meanings;
+
+/** By what they are about, in the order of the documentation. */
+export const errorGroups = {
+  "The run": run,
+  "The node": node,
+  "The chainstate": chainstate,
+  Freezing: freeze,
+  "Exchanging the chainstate": swap,
+  "The storage": storage,
+  "Snapshots and their catalogue": catalog,
+  "Archives and what goes into them": archive,
+  "The cache": cache,
+  "Volumes and clouds": volume,
+} as const;
+
+export const errorCodes = {
+  ...run,
+  ...node,
+  ...chainstate,
+  ...freeze,
+  ...swap,
+  ...storage,
+  ...catalog,
+  ...archive,
+  ...cache,
+  ...volume,
+} as const;
+
+export type ErrorCode = keyof typeof errorCodes;

@@ -1,0 +1,115 @@
+/**
+ * Whether the programs that a node needs are there: without its Bitcoin node a started node does not open its RPC, and with
+ * an event observer down it does not end when it is told to stop (stacks-core#7459).
+ */
+import { connect } from "node:net";
+import type { NodeProcess } from "../domain/start-recipe.ts";
+import { deadline } from "../system/deadline.ts";
+import type { Privilege } from "../system/privilege.ts";
+import { readLink } from "../system/proc.ts";
+import { rootHolders, scanHolders } from "./holders.ts";
+import { readNodeConfig, type Address, type NodeConfig, type ReadConfig } from "./node-config.ts";
+
+/** What a running node says it needs. */
+export interface NodeNeeds {
+  readonly read: ReadConfig;
+  /** Who of them takes no connection now. */
+  look(): Promise<NeighbourLook>;
+}
+
+/** Of the node that works in a directory. */
+export async function readNodeNeeds(
+  chainstateDir: string,
+  privilege: Privilege,
+  signal: AbortSignal,
+): Promise<NodeNeeds> {
+  const [node] = rootHolders((await scanHolders(chainstateDir, privilege, signal)).holders);
+  const read: ReadConfig =
+    node === undefined
+      ? { kind: "not-read", reason: "no process of it can be seen from here" }
+      : await readNodeConfig(node, privilege);
+  const look = async (): Promise<NeighbourLook> =>
+    node === undefined || read.kind === "not-read"
+      ? { silent: [], notAsked: undefined }
+      : await lookForNeighbours(node, read.config, privilege, signal);
+  return { read, look };
+}
+
+export interface Neighbour {
+  /** "Bitcoin node", "event observer". */
+  readonly role: "Bitcoin node" | "event observer";
+  readonly address: Address;
+}
+
+export interface NeighbourLook {
+  readonly silent: readonly Neighbour[];
+  /** Why nobody was asked, where that is so. */
+  readonly notAsked: string | undefined;
+}
+
+const answerMs = 3_000;
+
+export function neighboursOf(config: NodeConfig): readonly Neighbour[] {
+  const bitcoin = [config.bitcoinPeer, config.isMiner ? config.bitcoinRpc : undefined];
+  return [
+    ...bitcoin.flatMap((address) =>
+      address === undefined ? [] : [{ role: "Bitcoin node", address } satisfies Neighbour],
+    ),
+    ...config.observers.map((address) => ({ role: "event observer", address }) satisfies Neighbour),
+  ];
+}
+
+/**
+ * Asks each for a connection, and sends nothing. A node in a network of its own (a container) may mean others by the same
+ * addresses: then nobody is asked.
+ */
+export async function lookForNeighbours(
+  node: NodeProcess,
+  config: NodeConfig,
+  privilege: Privilege,
+  signal: AbortSignal,
+): Promise<NeighbourLook> {
+  const [own, its] = [
+    await readLink(process.pid, "ns/net", privilege),
+    await readLink(node.pid, "ns/net", privilege),
+  ];
+  if (own === undefined || own !== its) {
+    const reason =
+      its === undefined
+        ? "its network cannot be seen from here"
+        : "it has a network of its own (a container)";
+    return { silent: [], notAsked: reason };
+  }
+  const asked = await Promise.all(
+    neighboursOf(config).map(async (neighbour) => ({
+      neighbour,
+      answers: await answers(neighbour.address, signal),
+    })),
+  );
+  return {
+    silent: asked.filter((one) => !one.answers).map(({ neighbour }) => neighbour),
+    notAsked: undefined,
+  };
+}
+
+export const describeNeighbour = ({ role, address: { host, port } }: Neighbour): string =>
+  `${role} at ${host.includes(":") ? `[${host}]` : host}:${port}`;
+
+async function answers({ host, port }: Address, signal: AbortSignal): Promise<boolean> {
+  const socket = connect({ host, port });
+  try {
+    return await deadline(
+      { ms: answerMs, code: "NODE_NEIGHBOUR_SILENT", what: "The connection", signal },
+      async () =>
+        await new Promise<boolean>((resolve) => {
+          socket.once("connect", () => resolve(true));
+          socket.once("error", () => resolve(false));
+        }),
+    );
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}

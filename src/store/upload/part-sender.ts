@@ -1,0 +1,85 @@
+/** The parts of one upload on their way: several at once, memory bounded, the first failure thrown by whoever sends next. */
+import { Limiter } from "../../system/concurrency.ts";
+import type { RateLimit } from "../../system/rate-limit.ts";
+import type { PartPlace, Upload } from "../port.ts";
+import { createByteQueue } from "./byte-queue.ts";
+
+const writesAtOnce = 8;
+const copiesAtOnce = 12;
+/** Of parts on their way; a single larger part goes alone. */
+const bytesOnTheWay = 96 * 1024 * 1024;
+
+export interface SinkProgress {
+  readonly sentBytes: number;
+  readonly copiedBytes: number;
+}
+
+export interface PartSenderOptions {
+  readonly upload: Upload;
+  readonly signal: AbortSignal;
+  /** Of the bytes that are sent; copies on the store pass freely. */
+  readonly rate?: RateLimit;
+  /** Called as parts arrive. */
+  readonly onProgress?: (progress: SinkProgress) => void;
+}
+
+export class PartSender {
+  readonly #options: PartSenderOptions;
+  /** What was added and not sent yet. */
+  readonly #bytes = createByteQueue();
+  readonly #writes: Limiter;
+  readonly #copies: Limiter;
+  #parts = 0;
+  #sentBytes = 0;
+  #copiedBytes = 0;
+
+  constructor(options: PartSenderOptions) {
+    this.#options = options;
+    const { signal } = options;
+    this.#writes = new Limiter({ count: writesAtOnce, weight: bytesOnTheWay, signal });
+    this.#copies = new Limiter({ count: copiesAtOnce, signal });
+  }
+
+  /** Begun so far. */
+  get parts(): number {
+    return this.#parts;
+  }
+
+  get progress(): SinkProgress {
+    return { sentBytes: this.#sentBytes, copiedBytes: this.#copiedBytes };
+  }
+
+  /** `release` is called as soon as the bytes are not needed any more. */
+  add(bytes: Uint8Array, release?: () => void): void {
+    this.#bytes.add(bytes, release);
+  }
+
+  /** Sends the next `size` bytes that were added; resolves when that has begun. */
+  async write(place: PartPlace, size: number): Promise<void> {
+    const { upload, rate, signal } = this.#options;
+    this.#parts += 1;
+    await this.#writes.add(async () => {
+      const bytes = this.#bytes.take(size);
+      await rate?.take(size, signal);
+      await upload.writePart(place, bytes);
+      // Not after a failure: the request may still be reading them.
+      this.#bytes.giveBack(bytes);
+      this.#sentBytes += size;
+      this.#options.onProgress?.(this.progress);
+    }, size);
+  }
+
+  async copy(place: PartPlace, baseOffset: number, size: number): Promise<void> {
+    this.#parts += 1;
+    await this.#copies.add(async () => {
+      await this.#options.upload.copyPart(place, { offset: baseOffset, length: size });
+      this.#copiedBytes += size;
+      this.#options.onProgress?.(this.progress);
+    });
+  }
+
+  /** Waits until all of it has arrived, or for the first failure. */
+  async drain(): Promise<void> {
+    await Promise.all([this.#writes.drain(), this.#copies.drain()]);
+  }
+}
