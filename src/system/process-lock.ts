@@ -7,7 +7,8 @@
  * The file stays empty. Only its holder removes it (`releaseAndRemove`), and who has taken a lock looks whether the file
  * is still the one that has that name: else another could lock a new one beside it.
  */
-import { closeSync, openSync, rmSync, statSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readlinkSync, realpathSync, rmSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { ActionError } from "../domain/errors.ts";
 
@@ -29,7 +30,8 @@ export function tryLock(path: string, mode: "alone" | "shared" = "alone"): Acqui
     makeFile(path);
     const before = identityOf(path);
     const lock = tryLockFile(path, mode);
-    if (lock === undefined || (before !== undefined && before === identityOf(path))) return lock;
+    if (lock === undefined) return undefined;
+    if (before !== undefined && before === identityOf(path) && !holdsRemoved(path)) return lock;
     // It was removed, and perhaps made anew, while it was being locked.
     lock.release();
   }
@@ -51,6 +53,27 @@ function makeFile(path: string): void {
 function identityOf(path: string): string | undefined {
   const found = statSync(path, { bigint: true, throwIfNoEntry: false });
   return found === undefined ? undefined : `${found.dev}:${found.ino}`;
+}
+
+/**
+ * True where this process has a removed file of that name open. The inode alone does not tell: its number may belong to the
+ * next file already. Linux says it of each descriptor; elsewhere there is the inode.
+ */
+function holdsRemoved(path: string): boolean {
+  try {
+    const removed = `${join(realpathSync(dirname(path)), basename(path))} (deleted)`;
+    return readdirSync("/proc/self/fd").some((fd) => linkOf(`/proc/self/fd/${fd}`) === removed);
+  } catch {
+    return false;
+  }
+}
+
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined; // Closed since it was listed.
+  }
 }
 
 function tryLockFile(path: string, mode: "alone" | "shared"): AcquiredLock | undefined {
