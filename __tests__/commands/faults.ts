@@ -41,28 +41,19 @@ const looks =
 export const cleansUp =
   /^(?:upload\.abort|frozen\.release|opened\.close|freezer\.cleanUp|volume\.cleanUp|watchdog\.disarm|files\.removeTree|store\.(?:close|abortUpload|delete (?:claim|run)))/;
 
-/** A third of the faults, from another one each run; each of them with FAULTS=all, which takes half an hour. */
-function sampled<T>(faults: readonly T[]): readonly T[] {
-  const every = process.env["FAULTS"] === "all" ? 1 : 3;
-  const first = Math.floor(Math.random() * every);
-  return faults.filter((_, index) => index % every === first);
-}
-
 /** A fault for each of the calls, and for those that change something a second one. */
 export function faultsOf(calls: readonly string[]): readonly (Fault & { readonly name: string })[] {
-  const faults = calls.flatMap((name, index) => {
+  return calls.flatMap((name, index) => {
     const fault = { call: index + 1, when: "before", name } as const;
     return looks.test(name) ? [fault] : [fault, { ...fault, when: "after" } as const];
   });
-  return sampled(faults);
 }
 
 /** Where being killed makes a difference: before each call that changes something. What only looks comes to the same as the next of them. */
 export function killsOf(calls: readonly string[]): readonly (Fault & { readonly name: string })[] {
-  const kills = calls.flatMap((name, index) =>
+  return calls.flatMap((name, index) =>
     looks.test(name) ? [] : [{ call: index + 1, when: "killed", name } as const],
   );
-  return sampled(kills);
 }
 
 export const ofTheStore = /^(?:store|upload)\./;
@@ -70,10 +61,9 @@ export const ofTheStore = /^(?:store|upload)\./;
 export const ofTheDisk =
   /^(?:files\.(?:makeDirectory|move|copyOwnerToTree|sync|syncFileSystem)|freezer\.freeze|volume\.(?:freeze|restore))\b/;
 
-/** The first of the calls of such names, then each second one: from there on all of them fail. */
+/** Each of the calls of such names: from there on all of them fail. */
 export function goneFrom(calls: readonly string[], names: RegExp): readonly number[] {
-  const numbers = calls.flatMap((name, index) => (names.test(name) ? [index + 1] : []));
-  return sampled(numbers.filter((_, index) => index % 2 === 0));
+  return calls.flatMap((name, index) => (names.test(name) ? [index + 1] : []));
 }
 
 export class Faults {

@@ -7,7 +7,7 @@ import { tryAnnounceRestore, type Announcement } from "../../catalog/readers.ts"
 import type { RestoreConfig } from "../../config/config.ts";
 import { ActionError } from "../../domain/errors.ts";
 import type { Journal } from "../../recovery/journal.ts";
-import { openPlace, partOf } from "../../recovery/place.ts";
+import { openPlace, partOf, removePlace } from "../../recovery/place.ts";
 import type { VolumeSwapRecord } from "../../recovery/content.ts";
 import type { PreparedRestore, VolumeSnapshotter } from "../../volume/port.ts";
 import { requireKnownMaker } from "../manifest-trust.ts";
@@ -111,7 +111,12 @@ class VolumeTarget implements RestoreTarget {
           driverIsNamed: this.#config.volumeDriver !== "auto",
         }),
     );
-    if (prepared.kind === "volume") return this.#stagedVolume(prepared, swap.target, journal);
+    if (prepared.kind === "volume") {
+      // Nothing is in the place then, and a directory that is held keeps the old volume from being unmounted.
+      this.#letGo();
+      await removePlace(swap.place, files);
+      return this.#stagedVolume(prepared, swap.target, journal);
+    }
     if (replaces) {
       await files.copyOwnerToTree(swap.target, pinned);
       // The old one goes once this is in its place, so it has to be on disk by then.
@@ -121,10 +126,15 @@ class VolumeTarget implements RestoreTarget {
   };
 
   readonly close = async (): Promise<void> => {
-    this.#place?.close();
+    this.#letGo();
     await this.#announcement?.withdraw();
     await closeStore(this.#ctx, this.#opened.store);
   };
+
+  #letGo(): void {
+    this.#place?.close();
+    this.#place = undefined;
+  }
 
   #stagedVolume(
     prepared: Extract<PreparedRestore, { kind: "volume" }>,
