@@ -6,7 +6,7 @@ export default defineConfig({
     include: ["__tests__/**/*.test.ts"],
     exclude: ["__tests__/e2e/**", "__tests__/**/*.testbed.test.ts"],
     pool: "forks",
-    maxWorkers: 2,
+    maxWorkers: 3,
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

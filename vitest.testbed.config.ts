@@ -1,10 +1,22 @@
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
+
+/** Minutes each: nights, ends that come late, kills at every moment. Their short cousins stay. */
+const long = [
+  "commands/nights-*",
+  "e2e/{ceph,crash-loops,force-stop,freeze-killed,long-stop,recipes,stalled-restore,supervisor-traps,unconfirmed,volumes-btrfs}",
+  "node/systemd/start-scripts",
+  "recovery/systemd-switch",
+];
 
 // Tests against real Docker, systemd, Ceph, LVM, ZFS …; `testbed/` brings them up. A part that is not up is
-// skipped by name, and the summary of the run lists what was skipped.
+// skipped by name, and the summary of the run lists what was skipped. TESTBED=short leaves out the long ones.
 export default defineConfig({
   test: {
     include: ["__tests__/**/*.testbed.test.ts"],
+    exclude: [
+      ...configDefaults.exclude,
+      ...(process.env["TESTBED"] === "short" ? long.map((each) => `__tests__/${each}.testbed.test.ts`) : []),
+    ],
     pool: "forks",
     // Most of them wait for something: a supervisor, a store that stalls, a switch.
     maxWorkers: 4,
