@@ -9,6 +9,8 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -47,7 +49,7 @@ import type { RunState } from "../../src/report/state.ts";
 import type { ObjectStore, Upload } from "../../src/store/port.ts";
 import type { Clock } from "../../src/system/clock.ts";
 import { privilegeFor } from "../../src/system/privilege.ts";
-import type { VolumeRecord, VolumeSnapshotter } from "../../src/volume/port.ts";
+import type { PreparedRestore, VolumeRecord, VolumeSnapshotter } from "../../src/volume/port.ts";
 import { memoryStore, type MemoryStore } from "../catalog/memory-store.ts";
 import { memoryDirectory } from "../tools.ts";
 import { Faults } from "./faults.ts";
@@ -152,7 +154,7 @@ export class FakeHost {
     try {
       if (journal === undefined || !needsRecovery(journal.content)) return;
       const privilege = privilegeFor("never");
-      const volumes = { undo: async () => await Promise.resolve([]) };
+      const volumes = { undo: async () => await this.volumes.undo() };
       await recoverFully(journal, { privilege, clock, signal, nodes: this.node.starter(), volumes });
     } finally {
       journal?.release();
@@ -280,9 +282,16 @@ export class FakeHost {
       "open",
       "delete",
       "cleanUp",
+      "commit",
     ]);
     const snapshotter: VolumeSnapshotter = {
       ...volume,
+      restore: async (records, request) => {
+        const prepared = await volume.restore(records, request);
+        return prepared.kind === "directory"
+          ? prepared
+          : faults.wrap("exchange", prepared, ["swap", "discard"]);
+      },
       open: async (records, request) =>
         faults.wrap("opened", await volume.open(records, request), ["assertFrozen", "close"]),
     };
@@ -360,7 +369,7 @@ export class FakeHost {
       },
       freezers: () => [wrappedFreezer],
       volumes: {
-        undo: async () => await Promise.resolve([]),
+        undo: async () => await this.volumes.undo(),
         isLocal: () => true,
         choose: async () =>
           await Promise.resolve({
@@ -541,6 +550,18 @@ function cloneFreezer(viewOf: ViewOf): Freezer {
   };
 }
 
+/** What of it this process has open: a volume in use cannot be unmounted. */
+function descriptorsBelow(directory: string): readonly string[] {
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      const path = readlinkSync(`/proc/self/fd/${fd}`);
+      return path.startsWith(`${directory}/`) ? [path] : [];
+    } catch {
+      return []; // The one that listed them.
+    }
+  });
+}
+
 /** Snapshots of a volume that are directories. */
 export class FakeVolumes {
   readonly directory: string;
@@ -548,6 +569,8 @@ export class FakeVolumes {
   readonly snapshots = new Map<string, string>();
   /** How many of them are open. */
   opened = 0;
+  /** The chainstate directory that restores put a volume in the place of. Undefined: they make a directory. */
+  exchanges: string | undefined;
 
   constructor(directory: string) {
     this.directory = directory;
@@ -586,6 +609,10 @@ export class FakeVolumes {
         return await Promise.resolve({ parts, assertFrozen, close });
       },
       restore: async ([record], { staging }) => {
+        if (this.exchanges !== undefined) {
+          cpSync(this.#pathOf(record?.snapshot ?? ""), this.#fresh, { recursive: true });
+          return await Promise.resolve(this.#exchange(this.exchanges));
+        }
         cpSync(this.#pathOf(record?.snapshot ?? ""), staging, { recursive: true });
         const discard = async (): Promise<void> => {
           rmSync(staging, { recursive: true, force: true });
@@ -602,9 +629,53 @@ export class FakeVolumes {
           if (madeBy === runId && keep?.(snapshot) !== true) this.#remove(snapshot);
         }
         this.opened = 0;
+        rmSync(this.#fresh, { recursive: true, force: true });
+        await Promise.resolve();
+      },
+      commit: async (_, { keepPrevious }) => {
+        if (!keepPrevious) rmSync(this.kept, { recursive: true, force: true });
+        return await Promise.resolve(keepPrevious ? [`The old one is kept at ${this.kept}.`] : []);
+      },
+    };
+  }
+
+  /** The old volume of an exchange. */
+  get kept(): string {
+    return join(this.directory, "kept");
+  }
+
+  get #fresh(): string {
+    return join(this.directory, "fresh");
+  }
+
+  #exchange(target: string): PreparedRestore {
+    const mount = { mountPoint: dirname(target), fsType: "zfs" as const, options: [] };
+    return {
+      kind: "volume",
+      directory: this.#fresh,
+      elsewhere: undefined,
+      undo: [{ do: "mount", device: this.kept, oldDisks: [], ...mount }],
+      swap: async () => {
+        const held = descriptorsBelow(dirname(target));
+        if (held.length > 0) throw new ActionError("VOLUME_BUSY", `The run holds ${held.join()} open.`);
+        renameSync(target, this.kept);
+        renameSync(this.#fresh, target);
+        await Promise.resolve();
+      },
+      discard: async () => {
+        rmSync(this.#fresh, { recursive: true, force: true });
         await Promise.resolve();
       },
     };
+  }
+
+  /** Of an exchange that had begun, from whatever point of it. */
+  async undo(): Promise<readonly string[]> {
+    const { exchanges: target } = this;
+    if (target === undefined || !existsSync(this.kept)) return [];
+    if (existsSync(target)) renameSync(target, this.#fresh);
+    renameSync(this.kept, target);
+    return await Promise.resolve(["put the old volume back"]);
   }
 
   #remove(snapshot: string): void {

@@ -2,7 +2,7 @@
  * A restored node that lives and is silent: the chainstate stays, somebody goes on looking, and it is settled once by
  * whoever comes first (the watchdog, the post step, the next run): on an answer, or on evidence, and on nothing else.
  */
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { ActionError } from "../../../src/domain/errors.ts";
@@ -32,7 +32,7 @@ const at = (height: number, changes: object = {}): object =>
   info(height, { network_id: 2147483648, ...changes });
 
 beforeAll(async () => {
-  await publishNewer(model, old);
+  await publishNewer(model, old, { method: "both" });
   digests.new = model.digest() ?? "";
   digests.old = model.digest(old) ?? "";
   rpc = await startRpcServer({});
@@ -62,6 +62,7 @@ const config = (host: FakeHost, given: Parameters<typeof restoreConfig>[1] = {})
 async function unconfirmed(given: Parameters<typeof restoreConfig>[1] = {}): Promise<Unconfirmed> {
   const host = FakeHost.like(model, old);
   hosts.push(host);
+  if (given.method === "volume") host.volumes.exchanges = host.chainstateDir;
   answer = at(20);
   host.node.onStart = () => (answer = silent);
   const main = await host.run(config(host, given));
@@ -72,9 +73,9 @@ async function unconfirmed(given: Parameters<typeof restoreConfig>[1] = {}): Pro
 /** How it stands: which chainstate is in place, what stands beside it, whether somebody still looks. */
 const standing = (host: FakeHost) => ({
   place: host.digest() === digests.new ? "new" : host.digest() === digests.old ? "old" : "neither",
-  olds: host.besides().filter((name) => name.endsWith("-old")).length,
+  olds: host.besides().filter((name) => name.endsWith("-old")).length + Number(existsSync(host.volumes.kept)),
   running: host.node.running,
-  swap: host.journal()?.swap?.step,
+  swap: (host.journal()?.swap ?? host.journal()?.volumeSwap)?.step,
 });
 
 /** Its own place beside the chainstate, and what was noted of what was unpacked there. */
@@ -93,7 +94,7 @@ async function watchdog(host: FakeHost, rounds = 20): Promise<{ end: WatchEnd | 
   let looks = 0;
   const end = await watch({
     nodes: host.node.starter(),
-    volumes: { undo: async () => await Promise.resolve([]) },
+    volumes: { undo: async () => await host.volumes.undo() },
     clock: {
       ...host.clock,
       sleep: async (ms, signal) => {
@@ -154,6 +155,25 @@ describe.each(Object.entries(settlers))("by the %s", (_name, settle) => {
     await settle(host);
     expect(standing(host)).toEqual({ ...confirmed, olds: 1 });
     expect(leavings(host)).toEqual([]);
+  });
+
+  test.each([
+    ["on silence it stays as it is", () => undefined, open],
+    ["an answer at its height confirms it, and the old one goes", () => void (answer = at(25)), confirmed],
+    [
+      "one that has ended: the old one is back",
+      (host: FakeHost) => void (host.node.running = false),
+      { ...putBack, olds: 0 },
+    ],
+  ] as const)("a volume that was exchanged: %s", async (_, happens, ends) => {
+    const { host } = await unconfirmed({ method: "volume" });
+    expect(standing(host)).toEqual(open);
+    happens(host);
+    await settle(host);
+    // The watchdog knows no cloud: what it has confirmed is put away by the next who comes.
+    await host.post();
+    expect(standing(host)).toEqual(ends);
+    expect(host.besides()).toEqual([]);
   });
 
   const evidence: readonly (readonly [string, (host: FakeHost) => void, number])[] = [
