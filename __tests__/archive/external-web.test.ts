@@ -19,7 +19,13 @@ const other = rawTar(
   { path: "m/big", content: Buffer.alloc(content.length) },
   { ...indexEntry, path: `m/${indexEntry.path}` },
 );
-const limits = { connectTimeoutMs: 5000, idleTimeoutMs: 10_000, requestTimeoutMs: 30_000, attempts: 3 };
+const limits = {
+  connectTimeoutMs: 5000,
+  idleTimeoutMs: 10_000,
+  slowAfterMs: 60_000,
+  requestTimeoutMs: 30_000,
+  attempts: 3,
+};
 const s3 = { forcePathStyle: false, storageClass: "STANDARD", maxParts: 10_000 };
 
 let scratch: string;

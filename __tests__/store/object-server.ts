@@ -13,8 +13,8 @@ export interface ServedObject {
 }
 
 export interface Misbehaviour {
-  /** The answer's body ends (connection destroyed) or stands still after so many bytes; for the next `times` bodies. */
-  readonly kind: "cut" | "stall";
+  /** The answer's body ends (connection destroyed), stands still or drips after so many bytes; for the next `times` bodies. */
+  readonly kind: "cut" | "stall" | "drip";
   readonly afterBytes: number;
   times: number;
 }
@@ -130,5 +130,13 @@ function send(server: ObjectServer, request: IncomingMessage, response: ServerRe
   fault.times -= 1;
   response.write(body.subarray(0, fault.afterBytes), () => {
     if (fault.kind === "cut") response.destroy();
+    if (fault.kind === "drip") drip(response, body.subarray(fault.afterBytes));
   });
+}
+
+/** A byte every ten milliseconds, for as long as somebody listens. */
+function drip(response: ServerResponse, rest: Buffer): void {
+  let at = 0;
+  const timer = setInterval(() => response.write(rest.subarray(at, (at += 1))), 10);
+  response.once("close", () => clearInterval(timer));
 }

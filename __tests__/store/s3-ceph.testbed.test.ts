@@ -23,6 +23,7 @@ const MiB = 1024 * 1024;
 const limits: RequestLimits = {
   connectTimeoutMs: 2_000,
   idleTimeoutMs: 2_000,
+  slowAfterMs: 60_000,
   requestTimeoutMs: 20_000,
   attempts: 3,
 };

@@ -17,6 +17,7 @@ const signal = new AbortController().signal;
 const limits: RequestLimits = {
   connectTimeoutMs: 300,
   idleTimeoutMs: 300,
+  slowAfterMs: 60_000,
   requestTimeoutMs: 2_000,
   attempts: 2,
 };

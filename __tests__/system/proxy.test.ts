@@ -23,6 +23,7 @@ const clock = { now: () => Date.now(), sleep: async () => await Promise.resolve(
 const limits: RequestLimits = {
   connectTimeoutMs: 2_000,
   idleTimeoutMs: 2_000,
+  slowAfterMs: 60_000,
   requestTimeoutMs: 5_000,
   attempts: 2,
 };

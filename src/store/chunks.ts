@@ -4,6 +4,7 @@ import { systemClock, type Clock } from "../system/clock.ts";
 import { deadline } from "../system/deadline.ts";
 import { retry } from "../system/retry.ts";
 import { StoreError, tooLarge } from "./errors.ts";
+import { LeastRate } from "./least-rate.ts";
 import type { GetOptions, ObjectInfo, ObjectStore } from "./port.ts";
 
 /** All of it in memory. OBJECT_TOO_LARGE, whatever length was announced, for more than `atMostBytes`. */
@@ -50,6 +51,8 @@ export interface ResumeOptions {
   readonly open: (offset: number, signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>;
   /** No byte for so long: the body is given up and opened again. */
   readonly idleTimeoutMs: number;
+  /** Slower than `leastBytesPerSecond` for so long: final. */
+  readonly slowAfterMs: number;
   /** How many bodies in a row may end without a single byte. */
   readonly maxFailures: number;
   readonly signal: AbortSignal;
@@ -88,11 +91,13 @@ class BodyBroke extends Error {}
 /** One body after the other, each from where the one before stopped. */
 class Bodies {
   readonly #options: ResumeOptions;
+  readonly #rate: LeastRate;
   #body: { readonly chunks: AsyncIterator<Uint8Array>; readonly stop: AbortController } | undefined;
   offset = 0;
 
   constructor(options: ResumeOptions) {
     this.#options = options;
+    this.#rate = new LeastRate(options.url, options.slowAfterMs);
   }
 
   /** The next bytes, at least one. */
@@ -104,6 +109,7 @@ class Bodies {
       this.#body = { chunks: body[Symbol.asyncIterator](), stop };
     }
     let chunk: Uint8Array | undefined;
+    const askedAt = performance.now();
     try {
       do chunk = await this.#read(this.#body.chunks);
       while (chunk?.length === 0);
@@ -112,6 +118,7 @@ class Bodies {
       throw new BodyBroke("The body broke.", { cause });
     }
     if (chunk === undefined) throw new BodyBroke("The body ended early.");
+    this.#rate.count(chunk.length, performance.now() - askedAt);
     const wanted = chunk.subarray(0, length - this.offset);
     this.offset += wanted.length;
     return wanted;

@@ -3,6 +3,8 @@ export interface RequestLimits {
   readonly connectTimeoutMs: number;
   /** No byte in either direction for so long ends a request. */
   readonly idleTimeoutMs: number;
+  /** Less than `leastBytesPerSecond` for so long, of waiting, ends it too. */
+  readonly slowAfterMs: number;
   /** From the request to the first byte of its answer, the sending of a part included. */
   readonly requestTimeoutMs: number;
   /** The first included. */
@@ -12,6 +14,7 @@ export interface RequestLimits {
 export const defaultLimits: RequestLimits = {
   connectTimeoutMs: 10_000,
   idleTimeoutMs: 30_000,
+  slowAfterMs: 5 * 60_000,
   requestTimeoutMs: 20 * 60_000,
   attempts: 4,
 };

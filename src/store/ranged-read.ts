@@ -60,6 +60,7 @@ export async function streamObject(
     length,
     open,
     idleTimeoutMs: object.limits.idleTimeoutMs,
+    slowAfterMs: object.limits.slowAfterMs,
     maxFailures: object.limits.attempts,
     signal,
   });

@@ -27,7 +27,15 @@ describe.skipIf(endpoint === undefined)(
           container: name,
           prefix: "some/prefix",
         },
-        { limits: { connectTimeoutMs: 2_000, idleTimeoutMs: 2_000, requestTimeoutMs: 20_000, attempts: 3 } },
+        {
+          limits: {
+            connectTimeoutMs: 2_000,
+            idleTimeoutMs: 2_000,
+            slowAfterMs: 60_000,
+            requestTimeoutMs: 20_000,
+            attempts: 3,
+          },
+        },
       );
     beforeAll(async () => {
       process.env["AZURE_STORAGE_CONNECTION_STRING"] = azuriteConnection(endpoint ?? "");

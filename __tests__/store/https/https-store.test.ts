@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { collect } from "../../../src/store/chunks.ts";
 import { gzipSync, zstdCompressSync } from "node:zlib";
@@ -17,6 +18,7 @@ const signal = new AbortController().signal;
 const limits: RequestLimits = {
   connectTimeoutMs: 300,
   idleTimeoutMs: 300,
+  slowAfterMs: 60_000,
   requestTimeoutMs: 2_000,
   attempts: 2,
 };
@@ -55,6 +57,28 @@ describe("https store", () => {
     const { bytes: read } = await store.get("x", { signal, range: { offset: 100_000, length: 1_800_000 } });
     expect(bytes.subarray(100_000, 1_900_000).equals(read)).toBe(true);
     expect(server.requests.length).toBe(3);
+  });
+
+  test.each([false, true])("gives up a body that drips (no length: %s)", async (omitsLength) => {
+    server.omitsLength = omitsLength;
+    server.misbehaviour = { kind: "drip", afterBytes: 100, times: 9 };
+    const store = openHttpsStore(`${server.url}/p`, { ...limits, slowAfterMs: 500 });
+    await expect(store.get("x", { signal })).rejects.toMatchObject({
+      code: "STORE_STALLED",
+      message: expect.stringContaining("sends too slowly") as string,
+    });
+  });
+
+  test("does not blame a store for a reader that takes its time", async () => {
+    server.objects.set("/p/x", { bytes: Buffer.alloc(8_000_000) });
+    const store = openHttpsStore(`${server.url}/p`, { ...limits, slowAfterMs: 20 });
+    const { chunks } = await store.stream("x", { signal });
+    let size = 0;
+    for await (const chunk of chunks) {
+      size += chunk.length;
+      if (size < 400_000) await sleep(50);
+    }
+    expect(size).toBe(8_000_000);
   });
 
   test("follows a redirect anew with every request", async () => {

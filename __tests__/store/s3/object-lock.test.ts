@@ -8,7 +8,13 @@ import { s3Location } from "../ceph.ts";
 import { openStore } from "../open-store.ts";
 
 const signal = new AbortController().signal;
-const limits = { connectTimeoutMs: 1_000, idleTimeoutMs: 2_000, requestTimeoutMs: 5_000, attempts: 2 };
+const limits = {
+  connectTimeoutMs: 1_000,
+  idleTimeoutMs: 2_000,
+  slowAfterMs: 60_000,
+  requestTimeoutMs: 5_000,
+  attempts: 2,
+};
 
 let server: Server;
 let store: ObjectStore;

@@ -9,6 +9,7 @@ import { deadline } from "../../system/deadline.ts";
 import { getByStream } from "../chunks.ts";
 import { StoreError } from "../errors.ts";
 import { assertKey } from "../keys.ts";
+import { LeastRate } from "../least-rate.ts";
 import { defaultLimits, type RequestLimits } from "../limits.ts";
 import { objectInfo, wholeSize } from "../object-info.ts";
 import type { GetOptions, ObjectInfo, ObjectStore, UploadToken } from "../port.ts";
@@ -173,6 +174,7 @@ class HttpsStore implements ObjectStore {
     signal: AbortSignal,
   ): Promise<{ readonly size: number; readonly body: Readable }> {
     const chunks: Buffer[] = [];
+    const rate = new LeastRate(url, this.#limits.slowAfterMs);
     let size = 0;
     const limit = {
       ms: this.#limits.idleTimeoutMs,
@@ -182,8 +184,11 @@ class HttpsStore implements ObjectStore {
     } as const;
     try {
       await deadline(limit, async (_, progressed) => {
+        let askedAt = performance.now();
         for await (const chunk of body as AsyncIterable<Buffer>) {
           progressed();
+          rate.count(chunk.length, performance.now() - askedAt);
+          askedAt = performance.now();
           size += chunk.length;
           if (size > countedAtMostBytes) throw lengthUnknown(url);
           chunks.push(chunk);
