@@ -72,7 +72,7 @@ const groups: Readonly<Record<string, RegExp>> = {
   "The node": /^((node|start|stop|sync|quiet|force)-.*|rpc-url|sudo)$/,
   "How a snapshot is made":
     /^(method|downtime|freeze-with|volume.*|profile|exclude|check|trust-timestamps|compression-level)$/,
-  "Which snapshots are kept and listed": /^(keep-(last|.*ly)|pin|filter|max-age)$/,
+  "Which snapshots are kept and listed": /^(keep-(last|.*ly)|pin|unpin|delete|filter|max-age)$/,
   "Who is believed": /^(sign-key|trusted-sign.*|expect-digest|confirm-with)$/,
   "Restore and verify": /^(verify-scope|allow-.*|seed-from|keep-previous|cache|remove-after-job)$/,
   "S3 and what is compatible with it": /^s3-/,

@@ -810,6 +810,8 @@ export function pruneConfig(given: Partial<PruneConfig> = {}): PruneConfig {
     command: "prune",
     storage: location,
     retention: { keepLast: 1 },
+    delete: [],
+    unpin: [],
     sudo: "never",
     dryRun: false,
     ...given,

@@ -25,3 +25,41 @@ test("prune removes a snapshot's volumes with the rights that `sudo` gives, and 
   // Asked for at least once, or nothing could have been removed.
   expect(new Set(host.sudoModes)).toEqual(new Set(["never"]));
 }, 120_000);
+
+/** Two snapshots with a volume each, the older one pinned. */
+async function twoNights(own: FakeHost): Promise<readonly [string, string]> {
+  createChainstate(own.chainstateDir, { era: "nakamoto", height: 8 });
+  const take = async (pin: boolean): Promise<string> => {
+    const { error, report } = await own.run(snapshotConfig(own, { method: "both", pin }));
+    expect(error).toBeUndefined();
+    return report.record.outputs.get("snapshot-id") ?? "";
+  };
+  return [await take(true), await take(false)];
+}
+
+test("prune removes the one snapshot that `delete` names, its volume too, and says what would go", async () => {
+  const own = new FakeHost();
+  try {
+    const [pinned, newest] = await twoNights(own);
+    const names = { retention: {}, delete: [pinned] };
+    const refused = await own.run(pruneConfig(names));
+    expect(refused.error).toMatchObject({ code: "SNAPSHOT_PINNED" });
+    const dry = await own.run(pruneConfig({ ...names, unpin: [pinned], dryRun: true }));
+    expect(JSON.parse(dry.report.record.outputs.get("plan") ?? "")).toMatchObject({
+      removes: [pinned],
+      unpins: [pinned],
+    });
+    expect(own.volumes.snapshots.size).toBe(2);
+    const { error, report } = await own.run(pruneConfig({ ...names, unpin: [pinned], sudo: "always" }));
+    expect(error).toBeUndefined();
+    expect(JSON.parse(report.record.outputs.get("pruned") ?? "")).toEqual([pinned]);
+    expect(report.record.facts).toContainEqual({ label: pinned, value: "is no longer pinned" });
+    expect(report.record.headline).toContain("1 snapshot was removed");
+    expect(own.volumes.snapshots.size).toBe(1);
+    expect(own.sudoModes.at(-1)).toBe("always");
+    const restored = await own.run(pruneConfig({ retention: {}, delete: ["mainnet-1-x"] }));
+    expect(restored.error).toMatchObject({ code: "SNAPSHOT_NOT_FOUND", hint: `There are: ${newest}.` });
+  } finally {
+    own.remove();
+  }
+}, 120_000);

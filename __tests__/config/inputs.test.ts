@@ -211,6 +211,8 @@ describe("a refusal names the input, the value and what is allowed", () => {
     ["rpc-url", "localhost:20443", "http://"],
     ["s3-max-parts", "10001", "from 1 to 10000"],
     ["keep-last", "-1", "from 1 to"],
+    ["delete", "latest", "snapshot's id"],
+    ["unpin", "mainnet-1-20261122T020014Z\nheight<=5", "snapshot's id"],
   ];
   test.each(bad)("%s: %j", (name, text, words) => {
     const error = refusal({ storage: "s3://bucket", [name]: text });

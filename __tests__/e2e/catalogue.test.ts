@@ -168,3 +168,34 @@ describe("retention", () => {
     expect(JSON.parse(after.outputs["pruned"] ?? "")).toEqual([ids.read]);
   });
 });
+
+describe("one snapshot, by its id", () => {
+  const prune = { command: "prune" } as const;
+  const fails = async (inputs: Readonly<Record<string, string>>): Promise<string> => {
+    const { main } = await setup.job({ ...storage, ...prune, ...inputs }).run();
+    expect(main.exitCode, main.log).toBe(1);
+    return main.log;
+  };
+
+  it("is not deleted while it is pinned, and goes when it is unpinned; `latest` moves on from the newest", async () => {
+    expect(visibleSnapshots(setup.store)).toEqual([ids.newest, ids.verified, ids.pinned]);
+    expect(await fails({ delete: ids.pinned })).toMatch(/SNAPSHOT_PINNED.*is pinned/s);
+    const wrong = await fails({ delete: `${ids.newest}Z` });
+    expect(wrong).toContain(`Did you mean ${ids.newest}?`);
+    expect(wrong).toContain(`There are: ${ids.newest}, ${ids.verified}, ${ids.pinned}.`);
+
+    const both = { ...storage, ...prune, unpin: ids.pinned, delete: `${ids.newest}\n${ids.pinned}` };
+    const before = treeOf(setup.store);
+    const dry = await passes({ ...both, "dry-run": "true" });
+    expect(treeOf(setup.store)).toEqual(before);
+    expect(JSON.parse(dry.outputs["plan"] ?? "")).toMatchObject({ removes: [ids.newest, ids.pinned] });
+    expect(dry.log).toMatch(new RegExp(`${ids.pinned} +goes +named by`));
+
+    const done = await passes(both);
+    expect(JSON.parse(done.outputs["pruned"] ?? "")).toEqual([ids.newest, ids.pinned]);
+    expect(visibleSnapshots(setup.store)).toEqual([ids.verified]);
+    expect(readFileSync(join(setup.store, "index.html"), "utf8")).not.toContain(ids.newest);
+    const { outputs } = await passes({ ...storage, command: "verify", snapshot: "latest" });
+    expect(outputs["snapshot-id"]).toBe(ids.verified);
+  });
+});

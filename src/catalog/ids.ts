@@ -48,6 +48,11 @@ export function tombstoneKey(id: string): string {
   return `${snapshotFolder(id)}/deleted.json`;
 }
 
+/** Says that a snapshot is not pinned any more: its manifest, which may be signed, never changes. */
+export function unpinnedKey(id: string): string {
+  return `${snapshotFolder(id)}/unpinned.json`;
+}
+
 /** Below it each running restore announces itself, so that its snapshot stays. */
 export function readersPrefix(id: string): string {
   return `${snapshotFolder(id)}/readers/`;

@@ -1,5 +1,5 @@
 /**
- * Removes what retention lets go. The order makes every crash harmless: a tombstone, so that nobody lists the snapshot
+ * Removes what retention lets go, and what a person names. The order makes every crash harmless: a tombstone, so that nobody lists the snapshot
  * again; out of the catalogue; the manifest, so that it is no snapshot any more; what it has outside the store; its
  * objects; the tombstone. Whoever prunes next finishes what has a tombstone, and clears what dead runs left unfinished.
  */
@@ -18,7 +18,8 @@ import {
   tombstoneKey,
 } from "./ids.ts";
 import { volumeSchema, type VolumeRecord } from "../domain/manifest.ts";
-import { changeCatalog, reconcile } from "./publish.ts";
+import { findNamed, inUse, neededBy, requireDeletable, unpin } from "./named.ts";
+import { changeCatalog, moveLatestFrom, reconcile } from "./publish.ts";
 import { isBeingRead } from "./readers.ts";
 import { loadManifest, rebuildEntries } from "./read.ts";
 import { decideRetention, type Decision } from "./retention.ts";
@@ -32,6 +33,9 @@ export interface PruneOptions {
   readonly clock?: Clock;
   /** What the run has just published. */
   readonly published?: string | undefined;
+  /** Ids to remove whatever retention says, and ids that are no longer pinned; see `named.ts`. */
+  readonly delete?: readonly string[];
+  readonly unpin?: readonly string[];
   /** Without it, snapshots that have volumes stay. */
   readonly volumes?: VolumeRemover;
 }
@@ -47,13 +51,15 @@ export interface Pruned {
   /** Newest first, one for each snapshot there was. */
   readonly decisions: readonly Decision[];
   readonly removed: readonly string[];
+  /** Of those named by `unpin`, which were pinned; with `dryRun` those that are. */
+  readonly unpinned: readonly string[];
   /** What people should know of the clocks that dated the snapshots. */
   readonly notices: readonly string[];
   /** Uploads and folders that dead runs left, by key; with `dryRun` those that would be removed. */
   readonly leftovers: readonly string[];
   /**
-   * Manifests that cannot be believed, which are left alone for a person to look at; and snapshots whose volumes could not
-   * be removed, which the next prune tries again.
+   * Manifests that cannot be believed, which are left alone for a person to look at; snapshots whose volumes could not
+   * be removed, which the next prune tries again; and what `delete` names and a restore began to read at the last moment.
    */
   readonly refused: readonly { readonly id: string; readonly error: ActionError }[];
 }
@@ -61,6 +67,7 @@ export interface Pruned {
 /** An upload or a folder without a manifest may belong to a run that is still writing until it is this old. */
 const deadAfterMs = 24 * 3600_000;
 
+/** Nothing is removed where what is named cannot be: errors as `findNamed` and `requireDeletable`. */
 export async function prune(store: ObjectStore, options: PruneOptions): Promise<Pruned> {
   const { signal, dryRun } = options;
   const ownClock = options.clock ?? systemClock;
@@ -68,34 +75,70 @@ export async function prune(store: ObjectStore, options: PruneOptions): Promise<
   const clock = storeNow === undefined ? ownClock : notAheadOf(ownClock, storeNow);
   const now = clock.now();
   const notices: string[] = [];
-  const { entries, refused } = dryRun
-    ? await rebuildEntries(store, signal)
-    : await reconcile(store, clock, signal);
+  const rebuilt = dryRun ? await rebuildEntries(store, signal) : await reconcile(store, clock, signal);
+  const { refused } = rebuilt;
+  await findNamed(store, rebuilt, options);
+  const unpinned = rebuilt.entries.filter(({ id, pinned }) => pinned && options.unpin?.includes(id) === true);
+  const entries = rebuilt.entries.map((entry) =>
+    unpinned.includes(entry) ? { ...entry, pinned: false } : entry,
+  );
   const decisions = await decide(store, entries, options, clock);
+  if (!dryRun) await unpin(store, unpinned, clock, signal);
   const afterNow = describeAfterNow(entries, now);
   if (afterNow !== undefined) notices.push(afterNow);
   if (ownClock.now() > now + clocksDifferMs)
     notices.push(`The clock of this host is ahead of the one of ${store.url}; the latter is gone by.`);
-  const removed: string[] = [];
-  const failed: { id: string; error: ActionError }[] = [];
-  if (!dryRun) {
-    const needed = new Set<string>();
-    // Newest first, so that what is based on a snapshot goes before it, or keeps it here.
-    for (const { id } of decisions.filter(({ keep }) => !keep)) {
-      if (needed.has(id)) continue;
-      try {
-        if (await remove(store, id, options, clock)) removed.push(id);
-        else for (const base of basesOf(entries, id)) needed.add(base);
-      } catch (error) {
-        if (!hasCode(error, volumeStays)) throw error;
-        failed.push({ id, error: error as ActionError });
-      }
-    }
-  }
+  const going = dryRun ? [] : decisions.filter(({ keep }) => !keep).map(({ id }) => id);
+  const { removed, failed } = await removeAll(store, going, entries, options, clock);
   const tried = new Set(failed.map(({ id }) => id));
   const buried = await clearFolders(store, clock, options, tried);
   const leftovers = [...buried.cleared, ...(await clearUploads(store, now, options))];
-  return { decisions, removed, notices, leftovers, refused: [...refused, ...failed, ...buried.failed] };
+  return {
+    decisions,
+    removed,
+    unpinned: unpinned.map(({ id }) => id),
+    notices,
+    leftovers,
+    refused: [...refused, ...failed, ...buried.failed],
+  };
+}
+
+interface Failed {
+  readonly id: string;
+  readonly error: ActionError;
+}
+
+/** Newest first, so that what is based on a snapshot goes before it, or keeps it here. */
+async function removeAll(
+  store: ObjectStore,
+  going: readonly string[],
+  entries: readonly CatalogEntry[],
+  options: PruneOptions,
+  clock: Clock,
+): Promise<{ readonly removed: readonly string[]; readonly failed: readonly Failed[] }> {
+  const removed: string[] = [];
+  const failed: Failed[] = [];
+  const needed = new Map<string, string>();
+  for (const id of going) {
+    const by = needed.get(id);
+    const isNamed = options.delete?.includes(id) === true;
+    if (by !== undefined) {
+      if (isNamed) failed.push({ id, error: neededBy(id, by) });
+      continue;
+    }
+    try {
+      if (await remove(store, id, options, clock)) {
+        removed.push(id);
+        continue;
+      }
+      if (isNamed) failed.push({ id, error: inUse(id) });
+      for (const base of basesOf(entries, id)) needed.set(base, id);
+    } catch (error) {
+      if (!hasCode(error, volumeStays)) throw error;
+      failed.push({ id, error: error as ActionError });
+    }
+  }
+  return { removed, failed };
 }
 
 async function decide(
@@ -105,18 +148,33 @@ async function decide(
   clock: Clock,
 ): Promise<readonly Decision[]> {
   const facts = { now: clock.now(), published: options.published };
-  const going = decideRetention(entries, options.retention, facts).filter(({ keep }) => !keep);
+  const named = entries.filter(({ id }) => options.delete?.includes(id) === true);
+  // As if they were gone already: the next newest stays in the newest one's place.
+  const others = entries.filter((entry) => !named.includes(entry));
+  const going = decideRetention(others, options.retention, facts).filter(({ keep }) => !keep);
   const announced = new Set<string>();
   for (const { id } of going) {
     if (await isBeingRead(store, id, clock, options.signal)) announced.add(id);
   }
   const byId = new Map(entries.map((entry) => [entry.id, entry]));
-  return decideRetention(entries, options.retention, { ...facts, announced }).map((decision) => {
+  const decisions = decideRetention(others, options.retention, { ...facts, announced }).map((decision) => {
     const entry = byId.get(decision.id);
     if (decision.keep || entry === undefined) return decision;
     const reason = hindrance(entry.volumes, entry.host, options);
     return reason === undefined ? decision : { ...decision, keep: true, reasons: [reason] };
   });
+  const staying = new Set(decisions.filter(({ keep }) => keep).map(({ id }) => id));
+  for (const entry of named) {
+    requireDeletable(
+      entry,
+      others.filter(({ id }) => staying.has(id)),
+      hindrance(entry.volumes, entry.host, options),
+    );
+    if (await isBeingRead(store, entry.id, clock, options.signal)) throw inUse(entry.id);
+  }
+  const asked = named.map(({ id }) => ({ id, keep: false, reasons: ["named by `delete`"] }));
+  const order = entries.map(({ id }) => id);
+  return [...decisions, ...asked].toSorted((a, b) => order.indexOf(a.id) - order.indexOf(b.id));
 }
 
 function basesOf(entries: readonly CatalogEntry[], id: string): readonly string[] {
@@ -152,9 +210,19 @@ async function remove(store: ObjectStore, id: string, options: PruneOptions, clo
     await store.delete(tombstoneKey(id), signal);
     return false;
   }
-  await changeCatalog(store, [], [id], clock, signal);
+  await takeFromCatalog(store, id, clock, signal);
   await finishRemoval(store, id, options);
   return true;
+}
+
+async function takeFromCatalog(
+  store: ObjectStore,
+  id: string,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  await changeCatalog(store, [], [id], clock, signal);
+  await moveLatestFrom(store, id, clock, signal);
 }
 
 /** From the tombstone on; safe to repeat. VOLUME_STAYS where a volume could not be removed: the tombstone stays too. */
@@ -164,7 +232,7 @@ async function finishRemoval(store: ObjectStore, id: string, options: PruneOptio
   await store.delete(manifestKey(id), signal);
   const { volumes, host } = v.parse(tombstoneSchema, parseJson(bytes));
   const stays = hindrance(volumes, host, options) !== undefined;
-  if (!stays) for (const volume of volumes) await removeVolume(volume, options);
+  if (!stays) for (const volume of volumes) await removeVolume(id, volume, options);
   const keys = await keysBelow(store, `${snapshotFolder(id)}/`, signal);
   for (const key of keys.filter((key) => key !== tombstoneKey(id))) await store.delete(key, signal);
   // Volumes that cannot be removed from here are remembered by the tombstone for somebody who can.
@@ -172,14 +240,18 @@ async function finishRemoval(store: ObjectStore, id: string, options: PruneOptio
   await store.delete(tombstoneKey(id), signal);
 }
 
-async function removeVolume(volume: VolumeRecord, { volumes, signal }: PruneOptions): Promise<void> {
+async function removeVolume(
+  id: string,
+  volume: VolumeRecord,
+  { volumes, signal }: PruneOptions,
+): Promise<void> {
   try {
     await volumes?.remove(volume);
   } catch (cause) {
     if (signal.aborted) throw cause;
     throw new ActionError(
       volumeStays,
-      `its volume snapshot ${volume.snapshot} could not be removed (${describeError(cause)}).`,
+      `The volume snapshot ${volume.snapshot} of ${id} could not be removed (${describeError(cause)}).`,
       { cause, hint: "The next prune tries again." },
     );
   }
@@ -234,7 +306,7 @@ async function buryAgain(
   clock: Clock,
 ): Promise<void> {
   if (isWhole && (await isBeingRead(store, id, clock, options.signal))) return;
-  await changeCatalog(store, [], [id], clock, options.signal);
+  await takeFromCatalog(store, id, clock, options.signal);
   await finishRemoval(store, id, options);
 }
 

@@ -9,7 +9,15 @@ import { ActionError, hasCode } from "../domain/errors.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { systemClock, type Clock } from "../system/clock.ts";
 import { byLatest, byNewest, entryOf, readCatalog, writeCatalog, type CatalogEntry } from "./catalog.ts";
-import { catalogKey, claimKey, latestKey, manifestKey, signatureKey, snapshotId } from "./ids.ts";
+import {
+  catalogKey,
+  claimKey,
+  latestKey,
+  manifestKey,
+  signatureKey,
+  snapshotId,
+  tombstoneKey,
+} from "./ids.ts";
 import type { Manifest } from "../domain/manifest.ts";
 import { writeManifest } from "./manifest-text.ts";
 import {
@@ -23,7 +31,7 @@ import {
 } from "./read.ts";
 import { replaceObject } from "./replace-object.ts";
 import type { ManifestSigner } from "./signing/signer.ts";
-import { parseJson, readIfPresent } from "./small-objects.ts";
+import { parseJson, readIfPresent, readUnlessDamaged } from "./small-objects.ts";
 
 export interface PublishOptions {
   /** It stands in the store, so there is a snapshot whatever fails afterwards. */
@@ -248,14 +256,33 @@ async function advanceLatest(
   );
 }
 
-/** Undefined for one that is gone or that this version cannot believe: `latest` must not stay on it. */
+/**
+ * Takes `latest` off a snapshot that is being removed and is out of the catalogue already: it names the next newest, or, after the last,
+ * nothing. Should another host publish the first of a new series in that moment, `latest` is found by the catalogue until somebody
+ * publishes or prunes again.
+ */
+export async function moveLatestFrom(
+  store: ObjectStore,
+  id: string,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const bytes = await readUnlessDamaged(store, latestKey, signal);
+  if (bytes === undefined || readLatest(bytes) !== id) return;
+  const [next] = (await listSnapshots(store, signal)).toSorted(byLatest(clock.now()));
+  if (next === undefined) await store.delete(latestKey, signal);
+  else await advanceLatest(store, next, clock, signal);
+}
+
+/** Undefined for one that is gone, is being removed, or that this version cannot believe: `latest` must not stay on it. */
 async function findManifest(
   store: ObjectStore,
   id: string,
   signal: AbortSignal,
 ): Promise<Manifest | undefined> {
   try {
-    return await loadManifest(store, id, signal);
+    const manifest = await loadManifest(store, id, signal);
+    return (await store.head(tombstoneKey(id), signal)) === undefined ? manifest : undefined;
   } catch (error) {
     if (error instanceof ActionError && aboutOneManifest.has(error.code)) return undefined;
     throw error;

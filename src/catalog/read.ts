@@ -2,12 +2,13 @@
 import type { SnapshotSelector } from "../domain/options.ts";
 import { createHash } from "node:crypto";
 import * as v from "valibot";
-import { ActionError, hasCode } from "../domain/errors.ts";
+import { closest } from "../domain/did-you-mean.ts";
+import { ActionError, hasCode, throwIfAborted } from "../domain/errors.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { Limiter } from "../system/concurrency.ts";
 import { systemClock, type Clock } from "../system/clock.ts";
 import { byLatest, byNewest, entryOf, readCatalog, type CatalogEntry } from "./catalog.ts";
-import { catalogKey, latestKey, manifestKey, snapshotsPrefix, tombstoneKey } from "./ids.ts";
+import { catalogKey, latestKey, manifestKey, snapshotsPrefix, tombstoneKey, unpinnedKey } from "./ids.ts";
 import { snapshotIdSchema, type Manifest } from "../domain/manifest.ts";
 import { readManifest } from "./manifest-text.ts";
 import { catalogBytes, parseJson, readIfPresent, readUnlessDamaged } from "./small-objects.ts";
@@ -48,7 +49,7 @@ export async function resolveSnapshot(
   sha256?: string,
 ): Promise<Manifest> {
   const load = async (id: string): Promise<Manifest> => await loadManifest(store, id, signal, sha256);
-  if (selector.kind === "id") return await load(selector.id);
+  if (selector.kind === "id") return await loadNamed(store, selector.id, signal, load);
   if (selector.kind === "latest") return await loadLatest(store, clock, signal, load);
   if (selector.kind === "height") return await loadAtHeight(store, selector.atMost, signal, load);
   throw new ActionError(
@@ -89,11 +90,12 @@ export async function rebuildEntries(
 ): Promise<Rebuilt> {
   const entries: CatalogEntry[] = [];
   const refused: { id: string; error: ActionError }[] = [];
-  const ids = await listManifestIds(store, signal);
+  const { ids, unpinned } = await listFolders(store, signal);
   const reads = new Limiter({ count: 8, signal });
   const read = async (id: string): Promise<void> => {
     try {
-      entries.push(known.get(id) ?? entryOf(await loadManifest(store, id, signal)));
+      const entry = known.get(id) ?? entryOf(await loadManifest(store, id, signal));
+      entries.push(unpinned.has(id) ? { ...entry, pinned: false } : entry);
     } catch (error) {
       if (!(error instanceof ActionError) || !aboutOneManifest.has(error.code)) throw error;
       // Removed since it was listed: that is no refusal.
@@ -119,16 +121,24 @@ export const aboutOneManifest: ReadonlySet<string> = new Set([
   "SIGNER_UNKNOWN",
 ]);
 
-/** Ids of the folders that hold a manifest and no tombstone. */
-export async function listManifestIds(store: ObjectStore, signal: AbortSignal): Promise<readonly string[]> {
+interface Folders {
+  /** Of those that hold a manifest and no tombstone. */
+  readonly ids: readonly string[];
+  /** Whose pin was taken away. */
+  readonly unpinned: ReadonlySet<string>;
+}
+
+async function listFolders(store: ObjectStore, signal: AbortSignal): Promise<Folders> {
   const ids = new Set<string>();
   const going = new Set<string>();
+  const unpinned = new Set<string>();
   for await (const { key } of store.list(snapshotsPrefix, signal)) {
     const id = key.split("/")[1] ?? "";
     if (key === manifestKey(id)) ids.add(id);
     if (key === tombstoneKey(id)) going.add(id);
+    if (key === unpinnedKey(id)) unpinned.add(id);
   }
-  return [...ids].filter((id) => !going.has(id));
+  return { ids: [...ids].filter((id) => !going.has(id)), unpinned };
 }
 
 const latestSchema = v.looseObject({ id: snapshotIdSchema, manifest: v.string() });
@@ -160,6 +170,23 @@ async function loadLatest(
   const [newest] = (await listSnapshots(store, signal)).toSorted(byLatest(clock.now()));
   if (newest === undefined) throw notFound(`There is no snapshot in ${store.url} yet.`);
   return await load(newest.id);
+}
+
+/** Of an id that there is not, says which there are. */
+async function loadNamed(store: ObjectStore, id: string, signal: AbortSignal, load: Load): Promise<Manifest> {
+  try {
+    return await load(id);
+  } catch (error) {
+    if (!hasCode(error, "SNAPSHOT_NOT_FOUND") || !v.is(snapshotIdSchema, id)) throw error;
+    let entries: readonly CatalogEntry[];
+    try {
+      entries = await listSnapshots(store, signal);
+    } catch {
+      throwIfAborted(signal);
+      throw error;
+    }
+    throw noSuchSnapshot(id, entries, store.url);
+  }
 }
 
 async function loadAtHeight(
@@ -197,6 +224,29 @@ async function loadAtHeight(
     `${best.id} is at height ${manifest.chain.stacksHeight}, and the catalogue of ${store.url} says ${best.stacksHeight}.`,
     { hint: "Run `command: prune`, which makes the catalogue say what the manifests say." },
   );
+}
+
+/** So many ids are named; a year of nights is for `list`. */
+const mostNamed = 10;
+
+/** Says which there are, newest first, and which was probably meant. */
+export function noSuchSnapshot(id: string, entries: readonly CatalogEntry[], url: string): ActionError {
+  const ids = entries.map((entry) => entry.id);
+  if (ids.length === 0)
+    return new ActionError(
+      "SNAPSHOT_NOT_FOUND",
+      `There is no snapshot ${id} in ${url}: there is none at all.`,
+      {
+        hint: "See that `storage` names the right prefix.",
+      },
+    );
+  const meant = closest(id, ids);
+  const guess = meant === undefined ? "" : ` Did you mean ${meant}?`;
+  const more =
+    ids.length > mostNamed ? ` and ${ids.length - mostNamed} older, which \`command: list\` shows` : "";
+  return new ActionError("SNAPSHOT_NOT_FOUND", `There is no snapshot ${id} in ${url}.${guess}`, {
+    hint: `There are: ${ids.slice(0, mostNamed).join(", ")}${more}.`,
+  });
 }
 
 function noSuchId(id: string): never {

@@ -69,7 +69,7 @@ export async function tryAnnounceRestore(
   if (manifest !== undefined && tombstone === undefined) return { withdraw };
   await withdraw();
   throw new ActionError("SNAPSHOT_GONE", `Snapshot ${id} is being removed from ${store.url}.`, {
-    hint: "Choose another snapshot; `latest` never is.",
+    hint: "Choose another snapshot, or run this again: `latest` names the next newest once that has begun.",
   });
 }
 

@@ -11,8 +11,9 @@ import { withStore } from "./with-store.ts";
 
 export async function prune(config: PruneConfig, ctx: RunContext): Promise<void> {
   const { dryRun, sudo, retention } = config;
+  const names = { delete: config.delete, unpin: config.unpin };
   await withStore(ctx, config, async (store) => {
-    const removed = await applyRetention(ctx, store, retention, { sudo, dryRun });
+    const removed = await applyRetention(ctx, store, retention, { sudo, dryRun, ...names });
     const many = removed !== 1;
     const verb = dryRun ? "would be" : many ? "were" : "was";
     ctx.report.headline(
@@ -26,6 +27,9 @@ interface RetentionOptions {
   readonly dryRun?: boolean;
   /** By this run. */
   readonly published?: string;
+  /** Ids, by people. */
+  readonly delete?: readonly string[];
+  readonly unpin?: readonly string[];
 }
 
 /** After a snapshot is published: that stands, whatever becomes of the older ones. What could not be removed is said. */
@@ -46,12 +50,15 @@ export async function tryApplyRetention(
   }
 }
 
-/** Returns how many went (or, dry, would go). Without any rule only what dead runs left is cleaned. */
+/**
+ * Returns how many went (or, dry, would go). Without any rule only what is named goes, and what dead runs left is cleaned. What is named and
+ * could not be removed is an error, at the end.
+ */
 async function applyRetention(
   ctx: RunContext,
   store: ObjectStore,
   retention: Retention,
-  { sudo, dryRun = false, published }: RetentionOptions,
+  { sudo, dryRun = false, published, delete: deletes = [], unpin = [] }: RetentionOptions,
 ): Promise<number> {
   const { report, signal, clock } = ctx;
   return await report.phase(
@@ -59,7 +66,16 @@ async function applyRetention(
     dryRun ? "Decide what stays" : "Keep what retention says",
     async () => {
       const volumes = volumeRemover(ctx, store, sudo);
-      const pruned = await pruneStore(store, { retention, dryRun, signal, clock, volumes, published });
+      const names = { delete: deletes, unpin };
+      const pruned = await pruneStore(store, {
+        retention,
+        dryRun,
+        signal,
+        clock,
+        volumes,
+        published,
+        ...names,
+      });
       const going = pruned.decisions.filter(({ keep }) => !keep);
       report.table(
         "Retention",
@@ -69,15 +85,30 @@ async function applyRetention(
       for (const key of pruned.leftovers)
         report.info(`Left by a dead run${dryRun ? "" : ", removed"}: ${key}`);
       for (const notice of pruned.notices) report.warning(notice);
-      for (const { id, error } of pruned.refused) report.warning(`${id} is left alone: ${error.message}`);
+      for (const id of unpin) report.fact(id, describeUnpinned(pruned.unpinned.includes(id), dryRun));
+      const failed = pruned.refused.filter(({ id }) => deletes.includes(id));
+      for (const refused of pruned.refused) {
+        const { id, error } = refused;
+        if (refused !== failed[0]) report.warning(`${id} is left alone: ${error.message}`);
+      }
       // What would go stands in the plan: a job that reads `pruned` takes it for gone.
-      if (dryRun) report.output("plan", JSON.stringify({ removes: going.map(({ id }) => id) }));
+      if (dryRun)
+        report.output(
+          "plan",
+          JSON.stringify({ removes: going.map(({ id }) => id), unpins: pruned.unpinned }),
+        );
       if (!dryRun) report.output("pruned", JSON.stringify(pruned.removed));
       // Also where nothing went: the catalogue may have been repaired.
       if (!dryRun) await tryWritePage(ctx, store);
+      if (failed[0] !== undefined) throw failed[0].error;
       return dryRun ? going.length : pruned.removed.length;
     },
   );
+}
+
+function describeUnpinned(wasPinned: boolean, dryRun: boolean): string {
+  if (!wasPinned) return "was not pinned";
+  return dryRun ? "would no longer be pinned" : "is no longer pinned";
 }
 
 /** Local snapshots are removed on the host that made them; those in a cloud or on the store from anywhere. */

@@ -138,6 +138,10 @@ export interface PruneConfig extends CommonConfig {
   readonly command: "prune";
   readonly storage: StorageLocation;
   readonly retention: Retention;
+  /** Ids to remove whatever retention says. */
+  readonly delete: readonly string[];
+  /** Ids that are no longer pinned; goes before the removal. */
+  readonly unpin: readonly string[];
   readonly dryRun: boolean;
   /** For volume snapshots that are opened or removed. */
   readonly sudo: SudoMode;

@@ -3,7 +3,7 @@
  * Everything that can be said of an input without knowing what the command will do with it is said here.
  */
 import { InputError } from "../domain/errors.ts";
-import { closest } from "./did-you-mean.ts";
+import { closest } from "../domain/did-you-mean.ts";
 import type { CommandName, InputSpec, ValueOf } from "./input-spec.ts";
 import { schemeOf } from "./locations.ts";
 import { quotable } from "./parsers.ts";

@@ -138,6 +138,8 @@ function readPrune(given: GivenInputs, common: Common, s3: S3Options): PruneConf
     ...common,
     storage: requiredStorage(given, s3),
     retention: readRetention(given),
+    delete: given.read("delete") ?? [],
+    unpin: given.read("unpin") ?? [],
     sudo: given.read("sudo"),
     dryRun: given.read("dry-run"),
   };

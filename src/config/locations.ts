@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { basename, dirname, posix, resolve } from "node:path";
 import * as v from "valibot";
 import { snapshotIdSchema } from "../domain/manifest.ts";
-import { hasControlCharacter, refuse } from "./parsers.ts";
+import { hasControlCharacter, refuse, type Parser } from "./parsers.ts";
 
 export const schemes = ["file", "s3", "az", "gs", "https"] as const;
 export type Scheme = (typeof schemes)[number];
@@ -78,6 +78,12 @@ export function parseSelector(text: string, input: string): SnapshotSelector {
     "Valid are: latest, a snapshot's id, height<=N, the URL of an archive, hiro:mainnet or hiro:testnet.",
   );
 }
+
+/** An id alone: for what is done to one snapshot, `latest` could be another one by then. */
+export const snapshotIdOf: Parser<string> = (text, input) => {
+  if (v.is(snapshotIdSchema, text) && text !== "latest") return text;
+  throw refuse(input, text, "A snapshot's id is needed, such as mainnet-8112233-20261122T020014Z.");
+};
 
 /** The store that an archive (as `archiveUrl` gives it) is in, and its key there. */
 export function locateArchive(

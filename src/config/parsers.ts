@@ -5,7 +5,7 @@
  */
 import { isAbsolute, resolve } from "node:path";
 import { InputError } from "../domain/errors.ts";
-import { closest } from "./did-you-mean.ts";
+import { closest } from "../domain/did-you-mean.ts";
 
 export interface Parser<T> {
   (text: string, input: string): T;

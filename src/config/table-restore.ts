@@ -1,7 +1,7 @@
 /** Inputs of the commands that read snapshots, of retention, and those of every command that are rarely needed. */
 import type { ListFilter, SudoMode, VerifyScope } from "../domain/options.ts";
 import { everyCommand, input, oneOf, withNode } from "./input-spec.ts";
-import { parseSelector } from "./locations.ts";
+import { parseSelector, snapshotIdOf } from "./locations.ts";
 import {
   absolutePath,
   boolean,
@@ -124,6 +124,19 @@ export const restoreInputs = {
     default: "",
     parse: integer(1, 100_000),
     about: "Keep the newest snapshot of each of this many months (UTC) that have one.",
+  }),
+  delete: input({
+    commands: ["prune"],
+    default: "",
+    parse: lines(snapshotIdOf),
+    about:
+      "Ids of snapshots to remove whatever retention says, one a line. One that is pinned has to be named in `unpin` too; one that a restore is reading stays. Where one cannot be removed nothing is.",
+  }),
+  unpin: input({
+    commands: ["prune"],
+    default: "",
+    parse: lines(snapshotIdOf),
+    about: "Ids of snapshots that are no longer pinned, one a line: from now on retention may remove them.",
   }),
   filter: input({
     commands: ["list"],

@@ -125,7 +125,7 @@ export const snapshotInputs = {
     commands: making,
     default: "false",
     parse: boolean,
-    about: "`true`: retention never removes this snapshot.",
+    about: "`true`: retention never removes this snapshot, until `unpin` of a `prune` names it.",
   }),
   from: input({
     commands: ["import"],
