@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { ContainerClient } from "@azure/storage-blob";
 import { afterAll, beforeAll, describe } from "vitest";
+import type { ObjectStore } from "../../src/store/port.ts";
 import { openStore } from "../store/open-store.ts";
 import { describeNights } from "../conformance/nights.ts";
+import { describePageNights } from "../conformance/page-nights.ts";
 import { azurite } from "../store/azurite.ts";
 
 const account = "devstoreaccount1";
@@ -21,16 +23,15 @@ describe.skipIf(azurite === undefined)(
       await new ContainerClient(connection, container).create();
     });
     afterAll(async () => void (await new ContainerClient(connection, container).deleteIfExists()));
-    describeNights({
-      name: "Azurite",
-      open: async () =>
-        await openStore({
-          scheme: "az",
-          url: `az://${account}/${container}/nightly`,
-          account,
-          container,
-          prefix: "nightly",
-        }),
-    });
+    const at = (prefix: string) => async (): Promise<ObjectStore> =>
+      await openStore({
+        scheme: "az",
+        url: `az://${account}/${container}/${prefix}`,
+        account,
+        container,
+        prefix,
+      });
+    describeNights({ name: "Azurite", open: at("nightly") });
+    describePageNights({ name: "Azurite", open: at("pages"), cut: "frozen" });
   },
 );

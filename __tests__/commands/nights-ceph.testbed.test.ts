@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe } from "vitest";
+import type { ObjectStore } from "../../src/store/port.ts";
 import { openStore } from "../store/open-store.ts";
 import { describeNights } from "../conformance/nights.ts";
+import { describePageNights } from "../conformance/page-nights.ts";
 import { cephEndpoint, cephNames, makeBucket, s3Location, useCephCredentials } from "../store/ceph.ts";
 
 const before = { ...process.env };
@@ -18,9 +20,9 @@ describe.skipIf(ceph === undefined)(
       useCephCredentials();
       await makeBucket(ceph ?? "", bucket);
     });
-    describeNights({
-      name: cephNames.sid,
-      open: async () => await openStore(s3Location(ceph ?? "", bucket, "nightly")),
-    });
+    const at = (prefix: string) => async (): Promise<ObjectStore> =>
+      await openStore(s3Location(ceph ?? "", bucket, prefix));
+    describeNights({ name: cephNames.sid, open: at("nightly") });
+    describePageNights({ name: cephNames.sid, open: at("pages"), cut: "frozen" });
   },
 );

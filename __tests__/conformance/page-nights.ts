@@ -1,7 +1,9 @@
 /**
  * Nights on one store of which each sends the pages that changed: databases with WALs in every state, some archived anew,
  * some shrunken, some gone, and earlier snapshots removed in any order. Each must come back by us, and by `tar` and SQLite
- * alone, to what a cold copy of that night is: every page of every database. `NIGHTS=60` is the long form.
+ * alone, to what a cold copy of that night is: every page of every database. With the cut "frozen" SQLite's readers hold the
+ * databases, a writer goes on in all of them with checkpoints of each kind, and the copy is one of the view. `NIGHTS=60` is
+ * the long form.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -19,10 +21,14 @@ import type { SnapshotRun } from "../../src/commands/snapshot/plan.ts";
 import type { SnapshotConfig } from "../../src/config/config.ts";
 import type { DatabaseRecord, Manifest } from "../../src/domain/manifest.ts";
 import { coldFreezer } from "../../src/freeze/cold.ts";
+import type { FreezeRequest, FrozenView } from "../../src/freeze/port.ts";
+import { sqliteFreezer } from "../../src/freeze/sqlite/sqlite.ts";
 import { differentPages } from "../../src/pages/verify-pages.ts";
 import type { ObjectStore } from "../../src/store/port.ts";
 import { sampleManifest } from "../catalog/samples.ts";
-import { ChangingDatabase, foldedTree, type Random } from "../pages/changing-databases.ts";
+import { copyView, rules } from "../freeze/support.ts";
+import { foldedTree, type Random } from "../pages/changing-databases.ts";
+import { checkpoints, DatabaseHost } from "../pages/database-host.ts";
 import { has, memoryDirectory } from "../tools.ts";
 import {
   contextIn,
@@ -38,6 +44,7 @@ export interface PageNightsOptions {
   readonly name: string;
   /** A store with nothing in it. */
   readonly open: () => Promise<ObjectStore>;
+  readonly cut: "cold" | "frozen";
 }
 
 const nights = Number(process.env["NIGHTS"] ?? 5);
@@ -46,23 +53,24 @@ const hasSqlite = has("sqlite3");
 const MiB = 1024 ** 2;
 const { signal } = new AbortController();
 
-export function describePageNights({ name, open }: PageNightsOptions): void {
+export function describePageNights({ name, open, cut }: PageNightsOptions): void {
   const seed = Number(process.env["NIGHTS_SEED"] ?? Date.now() % 0x7fffffff);
-  describe(`${nights} nights of changed pages on ${name} (NIGHTS_SEED=${seed})`, () => {
+  describe(`${nights} ${cut} nights of changed pages on ${name} (NIGHTS_SEED=${seed})`, () => {
     test.skipIf(!has("zstd"))(
       "each is, by us and by tar and SQLite alone, what a cold copy of it is",
       { timeout: 600_000 },
       async () => {
         const scratch = mkdtempSync(join(memoryDirectory(), "page-nights-"));
         const store = await open();
-        const run = new PageNights(store, scratch, randomFrom(seed));
+        const run = new PageNights(store, scratch, seed, cut);
         try {
           await run.all();
           // What was never carried proves nothing.
           expect(run.carried).toBeGreaterThanOrEqual(nights - 1);
+          expect(run.written > 0).toBe(cut === "frozen");
         } finally {
           console.log(`${name}: ${JSON.stringify(run.figures())}`);
-          run.close();
+          await run.close();
           for await (const { key } of store.list("", signal)) await store.delete(key, signal);
           await store.close();
           rmSync(scratch, { recursive: true, force: true });
@@ -79,33 +87,44 @@ class PageNights {
   readonly #scratch: string;
   readonly #random: Random;
   readonly #root: string;
-  readonly #databases = new Map<string, ChangingDatabase>();
+  readonly #databases: DatabaseHost;
+  readonly #paths: string[] = [];
   readonly #standing: { readonly manifest: Manifest; readonly tree: Tree }[] = [];
   #sentBytes = 0;
   #archiveBytes = 0;
+  readonly #cut: PageNightsOptions["cut"];
   carried = 0;
   #anew = 0;
 
-  constructor(store: ObjectStore, scratch: string, random: Random) {
+  constructor(store: ObjectStore, scratch: string, seed: number, cut: PageNightsOptions["cut"]) {
+    this.#cut = cut;
+    this.#databases = new DatabaseHost(seed);
     this.#store = store;
     this.#scratch = scratch;
-    this.#random = random;
+    this.#random = randomFrom(seed);
     this.#root = join(scratch, "mainnet");
     mkdirSync(this.#root);
     writeFileSync(join(this.#root, "a.sqlite.blobs"), randomBytes(5 * MiB));
-    // One that only gets rows, so that something is carried every night, and two to which everything happens.
-    for (const name of ["a", "deep/b", "c"]) this.#appear(`${name}.sqlite`);
   }
 
-  #appear(path: string): void {
+  /** Transactions while views were read. */
+  get written(): number {
+    return this.#databases.written;
+  }
+
+  async #appear(name: string): Promise<void> {
     const pageSize = 2 ** (10 + this.#random(5));
     const rows = 19_000 + this.#random(4_000);
-    this.#databases.set(path, new ChangingDatabase(join(this.#root, path), this.#random, { rows, pageSize }));
+    const path = join(this.#root, name);
+    this.#paths.push(path);
+    await this.#databases.open(path, { rows, pageSize });
   }
 
   async all(): Promise<void> {
+    // One that only gets rows, so that something is carried every night, and two to which everything happens.
+    for (const name of ["a", "deep/b", "c"]) await this.#appear(`${name}.sqlite`);
     for (let night = 0; night < nights; night += 1) {
-      if (night > 0) this.#change();
+      if (night > 0) await this.#change();
       await this.#take(night);
       while (this.#standing.length > keptAtOnce) await this.#proveAndRemoveOne();
     }
@@ -118,51 +137,59 @@ class PageNights {
       sentMiB: Math.round(this.#sentBytes / MiB),
       carried: this.carried,
       anew: this.#anew,
+      written: this.written,
     };
   }
 
-  close(): void {
-    for (const database of this.#databases.values()) database.close();
+  async close(): Promise<void> {
+    await this.#databases.end();
   }
 
-  #change(): void {
+  async #change(): Promise<void> {
     appendFileSync(join(this.#root, "a.sqlite.blobs"), randomBytes(1 + this.#random(MiB)));
-    for (const database of this.#databases.values()) {
-      database.settle();
-      database.exec(`PRAGMA wal_autocheckpoint = ${[0, 10, 100, 1000][this.#random(4)]}`);
+    const databases = this.#databases;
+    for (const path of this.#paths) {
+      await databases.call(path, "settle");
+      await databases.call(
+        path,
+        "exec",
+        `PRAGMA wal_autocheckpoint = ${[0, 10, 100, 1000][this.#random(4)]}`,
+      );
       const rows = this.#random(4) === 0 ? 0 : 1 + this.#random(150);
-      if (rows > 0) database.add(rows);
-      const how = ["PASSIVE", "FULL", "RESTART", "TRUNCATE"][this.#random(8)];
-      if (how !== undefined) database.exec(`PRAGMA wal_checkpoint(${how})`);
+      if (rows > 0) await databases.call(path, "add", rows);
+      const how = checkpoints[this.#random(8)];
+      if (how !== undefined) await databases.call(path, "exec", `PRAGMA wal_checkpoint(${how})`);
     }
-    this.#disturb();
-    for (const database of this.#databases.values())
-      if (this.#random(5) === 0) database.leaveUnfinished(200 + this.#random(500));
+    await this.#disturb();
+    for (const path of this.#paths)
+      if (this.#random(5) === 0) await databases.call(path, "leaveUnfinished", 200 + this.#random(500));
   }
 
-  #disturb(): void {
-    const [, path = "", other = ""] = [...this.#databases.keys()];
-    const database = this.#databases.get(path);
+  async #disturb(): Promise<void> {
+    const [, path = "", other] = this.#paths;
+    const databases = this.#databases;
     switch (this.#random(8)) {
       case 0:
-        database?.shrink();
+        await databases.call(path, "shrink");
         break;
       case 1:
-        database?.changePageSize(2 ** (10 + this.#random(5)));
+        await databases.call(path, "changePageSize", 2 ** (10 + this.#random(5)));
         break;
       case 2:
-        database?.exec("PRAGMA journal_mode = DELETE");
+        // Whoever reads such a one keeps everybody from writing.
+        if (this.#cut === "cold") await databases.call(path, "exec", "PRAGMA journal_mode = DELETE");
         break;
       case 3:
-        this.#databases.get(other)?.remove();
-        this.#databases.delete(other);
+        if (other === undefined) break;
+        await databases.call(other, "remove");
+        this.#paths.pop();
         break;
       case 4:
-        database?.add(4_000);
+        await databases.call(path, "add", 4_000);
         break;
       default:
-        if (!this.#databases.has("c.sqlite")) this.#appear("c.sqlite");
-        else database?.exec("PRAGMA journal_mode = WAL");
+        if (other === undefined) await this.#appear("c.sqlite");
+        else await databases.call(other, "exec", "PRAGMA journal_mode = WAL");
     }
   }
 
@@ -186,7 +213,7 @@ class PageNights {
       stateDir: this.#scratch,
       signal,
     };
-    const frozen = await coldFreezer({ viewOf }).freeze(request, true);
+    const { frozen, tree } = await this.#freeze(request);
     const sample = sampleManifest({ at, height: 1000 + night });
     const base = await tryFindBase(ctx, store, "mainnet");
     const claimed = await claimSnapshotId(store, sample.chain, at, "run", signal);
@@ -202,6 +229,8 @@ class PageNights {
       signal,
     });
     await pages.close();
+    await this.#databases.rest();
+    await frozen.release();
     await base?.withdraw();
     const archive = { ...stored.record, databases: [...pages.records] };
     const manifest = await publish(store, { ...sample, id: claimed.id, archive }, signal);
@@ -212,7 +241,23 @@ class PageNights {
     }
     this.#archiveBytes += archive.size;
     this.#sentBytes += archive.uploadedBytes;
-    this.#standing.push({ manifest, tree: foldedTree(this.#root, join(this.#scratch, "cold")) });
+    this.#standing.push({ manifest, tree });
+  }
+
+  /** With what a copy of the frozen state is, and the writer that goes on beside it. */
+  async #freeze(request: FreezeRequest): Promise<{ frozen: FrozenView; tree: Tree }> {
+    const fold = join(this.#scratch, "cold");
+    if (this.#cut === "cold") {
+      const frozen = await coldFreezer({ viewOf }).freeze(request, true);
+      return { frozen, tree: foldedTree(this.#root, fold) };
+    }
+    const frozen = await sqliteFreezer({ viewOf, rules, limits: { minFreeBytes: 1 } }).freeze(request, true);
+    await this.#databases.write(join(this.#root, "a.sqlite.blobs"));
+    const copy = join(this.#scratch, "copy");
+    await copyView(frozen.view, copy);
+    const tree = foldedTree(copy, fold);
+    rmSync(copy, { recursive: true });
+    return { frozen, tree };
   }
 
   async #proveAndRemoveOne(): Promise<void> {

@@ -9,7 +9,10 @@ import { memoryDirectory } from "../tools.ts";
 const directory = mkdtempSync(join(memoryDirectory(), "page-nights-store-"));
 afterAll(async () => await rm(directory, { recursive: true, force: true }));
 
-describePageNights({
-  name: "file://",
-  open: async () => await openStore({ scheme: "file", url: `file://${directory}`, directory }),
-});
+for (const cut of ["cold", "frozen"] as const) {
+  describePageNights({
+    name: "file://",
+    open: async () => await openStore({ scheme: "file", url: `file://${directory}`, directory }),
+    cut,
+  });
+}
