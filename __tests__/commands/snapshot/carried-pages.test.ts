@@ -1,7 +1,7 @@
 /** `rebase-above`: what changed in a database travels in its WAL, through the whole of snapshot, verify and restore. */
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createChainstate } from "../../../simulator/chainstate.ts";
@@ -10,7 +10,9 @@ import { databases } from "../../../src/chainstate/layout.ts";
 import type { SnapshotConfig } from "../../../src/config/config.ts";
 import type { ErrorCode } from "../../../src/domain/error-codes.ts";
 import type { Manifest } from "../../../src/domain/manifest.ts";
+import type { ObjectStore } from "../../../src/store/port.ts";
 import { openStore } from "../../store/open-store.ts";
+import { Faults, killsOf } from "../faults.ts";
 import { FakeHost, restoreConfig, snapshotConfig, verifyConfig, type Ended } from "../fake-host.ts";
 
 let host: FakeHost;
@@ -19,7 +21,11 @@ beforeEach(() => {
   host = new FakeHost();
   storeDirectory = join(host.root, "store");
   const directory = storeDirectory;
-  host.otherStore = async () => await openStore({ scheme: "file", url: `file://${directory}`, directory });
+  host.otherStore = async () => {
+    const { faults } = host;
+    const store = await openStore({ scheme: "file", url: `file://${directory}`, directory });
+    return faults.wrap("store", withUploads(store, faults), ["put", "delete"]);
+  };
   mkdirSync(storeDirectory);
   createChainstate(host.chainstateDir, { era: "nakamoto", height: 10, blocksInWal: 0 });
   addRows(0, 30_000);
@@ -156,6 +162,47 @@ test("a digest that hides a change is shown by the archive, and nothing is publi
   const { error } = await host.run(snapshotConfig(host, { cut: "cold", rebaseAbove: 0.2 }));
   expect(codeOf(error)).toBe("ARCHIVE_DIFFERS");
 });
+
+test("a night that is killed at any step of publishing leaves the next one right", limit, async () => {
+  await night();
+  const start = join(host.root, "start");
+  const state = ["node", "state", "store"].map((name) => join(host.root, name));
+  for (const path of state) cpSync(path, join(start, basename(path)), { recursive: true });
+  addRows(30_000, 30);
+  host.faults = new Faults();
+  await night({ check: "none" });
+  const steps = killsOf(host.faults.calls).filter(({ name }) => /^(?:upload|store)\./.test(name));
+  const kills = steps.slice(steps.findIndex(({ name }) => name.startsWith("upload.complete")));
+  expect(kills.length).toBeGreaterThan(5);
+  for (const fault of kills) {
+    for (const path of state) {
+      rmSync(path, { recursive: true });
+      cpSync(join(start, basename(path)), path, { recursive: true });
+    }
+    addRows(30_000, 30);
+    host.faults = new Faults();
+    host.faults.fault = fault;
+    await host.run(snapshotConfig(host, { cut: "cold", rebaseAbove: 0.2, check: "none" }));
+    expect(host.faults.isDead, fault.name).toBe(true);
+    await host.post();
+    addRows(30_030, 30);
+    // Read back page by page.
+    const { manifest } = await night({ check: "tips" });
+    expect({ at: fault.name, verified: manifest.verified }).toEqual({ at: fault.name, verified: "database" });
+  }
+});
+
+function withUploads(store: ObjectStore, faults: Faults): ObjectStore {
+  const openUpload: ObjectStore["openUpload"] = async (key, options) =>
+    faults.wrap("upload", await store.openUpload(key, options), ["complete"]);
+  return new Proxy(store, {
+    get(target, name) {
+      if (name === "openUpload") return openUpload;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
 
 function flipped(bytes: Buffer): Buffer {
   bytes[100] = (bytes[100] ?? 0) ^ 1;
