@@ -8,11 +8,12 @@ import { comparePaths } from "../system/path-bytes.ts";
 
 export type EntryType = "file" | "directory" | "symlink" | "hardlink";
 
-export interface ViewEntry {
-  /** Path below the view's root, no leading "./" or "/", components joined by "/", see `system/path-bytes.ts`. */
+/** What an entry is, in a view as in an archive. */
+export interface EntryFacts {
+  /** Path below the root, no leading "./" or "/", components joined by "/", see `system/path-bytes.ts`; "" for the root itself. */
   readonly path: string;
   readonly type: EntryType;
-  /** Bytes that belong to the cut; 0 unless `type` is "file". */
+  /** Bytes; 0 unless `type` is "file". */
   readonly size: number;
   /** Permission bits alone: set-uid, set-gid and sticky have no business in a chainstate. */
   readonly mode: number;
@@ -21,6 +22,10 @@ export interface ViewEntry {
   readonly mtimeNs: bigint;
   /** Symlink: its text. Hard link: the path (below the root) of the earlier entry it is the same file as. */
   readonly linkTarget?: string;
+}
+
+/** `size`: bytes that belong to the cut. */
+export interface ViewEntry extends EntryFacts {
   /** Absolute path the bytes [0, size) are read from; for "file" only. */
   readonly source?: string;
   /**

@@ -82,6 +82,20 @@ export function isPortError(error: unknown): error is ActionError {
   return error instanceof ActionError;
 }
 
+/** What a store's own word for a failure comes to. */
+export interface Meaning {
+  readonly code: StoreErrorCode;
+  /** Goes on after the object's URL. */
+  readonly sentence: string;
+  readonly hint: string;
+}
+
+export const tooShort: Meaning = {
+  code: "STORE_MISMATCH",
+  sentence: "ends before the range that was asked for",
+  hint: "The object is damaged or is not what its index says; verify the snapshot.",
+};
+
 /** A range that the object does not have. */
 export function beyondEnd(
   url: string,

@@ -17,19 +17,11 @@ import {
   tarBlockSize,
 } from "../format/tar-header.ts";
 import { show } from "../format/tree-check.ts";
-import type { EntryType } from "../view.ts";
+import type { EntryFacts, EntryType } from "../view.ts";
 
-export interface ExternalEntry {
-  /** Below the archive's root; "" for the root itself. Without "." components, but not otherwise checked. */
-  readonly path: string;
-  readonly type: EntryType;
-  readonly size: number;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
+/** `path`: without "." components, but not otherwise checked. */
+export interface ExternalEntry extends Omit<EntryFacts, "mtimeNs"> {
   readonly mtimeSeconds: number;
-  /** Symlink: its text. Hard link: a path like `path`. */
-  readonly linkTarget?: string;
 }
 
 export type TarEvent =

@@ -3,7 +3,7 @@
  * are. One JSON document, written so that each element is one line: any JSON parser reads it whole, ours reads it line
  * by line and never holds more than one.
  */
-import type { EntryType } from "../view.ts";
+import type { EntryFacts } from "../view.ts";
 
 export const indexVersion = 1;
 
@@ -29,17 +29,7 @@ export interface IndexRoot {
   readonly header: FrameRange;
 }
 
-export interface IndexEntry {
-  /** Below the root. */
-  readonly path: string;
-  readonly type: EntryType;
-  readonly size: number;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly mtimeNs: bigint;
-  /** Symlink: its text. Hard link: the path below the root of the file it is the same as. */
-  readonly linkTarget?: string;
+export interface IndexEntry extends EntryFacts {
   readonly header: FrameRange;
   readonly pieces: readonly Piece[];
 }

@@ -6,23 +6,14 @@
 import { Header } from "tar/header";
 import { ActionError } from "../../domain/errors.ts";
 import { decodePath, encodePath } from "../../system/path-bytes.ts";
-import type { EntryType } from "../view.ts";
+import type { EntryFacts, EntryType } from "../view.ts";
 
 export const tarBlockSize = 512;
 /** Two zero blocks end a tar. */
 export const endOfArchiveSize = 2 * tarBlockSize;
 
 /** What a header says. `path` and a hard link's target include the archive's root directory. */
-export interface TarEntry {
-  readonly path: string;
-  readonly type: EntryType;
-  readonly size: number;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly mtimeNs: bigint;
-  readonly linkTarget?: string;
-}
+export type TarEntry = EntryFacts;
 
 const typeNames = {
   file: "File",

@@ -4,7 +4,8 @@
  */
 import type { ArchiveIndex } from "../format/index-reader.ts";
 import type { IndexEntry } from "../format/index-format.ts";
-import type { EntryFacts, FrameItem } from "../workers/worker-protocol.ts";
+import type { EntryFacts } from "../view.ts";
+import type { FrameItem } from "../workers/worker-protocol.ts";
 
 export interface PlannedFrame {
   readonly frame: number;

@@ -7,7 +7,8 @@ import { ActionError } from "../../domain/errors.ts";
 import { decodeTarHeader } from "../format/tar-header.ts";
 import type { TarEntry } from "../format/tar-header.ts";
 import { show } from "../format/tree-check.ts";
-import type { EntryFacts, FrameItem } from "./worker-protocol.ts";
+import type { EntryFacts } from "../view.ts";
+import type { FrameItem } from "./worker-protocol.ts";
 
 export interface FrameToCheck {
   readonly rootName: string;

@@ -26,7 +26,8 @@ import { encodePath, fsPath } from "../../system/path-bytes.ts";
 import { writeFullySync } from "../../system/write-fully.ts";
 import { parentOf } from "../format/entry-paths.ts";
 import { show } from "../format/tree-check.ts";
-import type { EntryFacts, FrameItem, OwnerPolicy, UnpackTarget } from "./worker-protocol.ts";
+import type { EntryFacts } from "../view.ts";
+import type { FrameItem, OwnerPolicy, UnpackTarget } from "./worker-protocol.ts";
 
 const holeBlockBytes = 64 * 1024;
 const zeros = Buffer.alloc(holeBlockBytes);

@@ -1,5 +1,5 @@
 /** What the archive's worker threads are asked and what they answer: plain data that can be cloned. */
-import type { EntryType, SourceStat } from "../view.ts";
+import type { EntryFacts, SourceStat } from "../view.ts";
 
 /** A stretch of a segment: a header, bytes of a file, zeros. */
 export interface PackItem {
@@ -12,18 +12,6 @@ export interface PackItem {
   readonly padding: number;
   /** The file must still be as this says after it was read. */
   readonly expect: SourceStat | undefined;
-}
-
-/** What an entry is, as the index says. `path` is below the root, "" for the root itself. */
-export interface EntryFacts {
-  readonly path: string;
-  readonly type: EntryType;
-  readonly size: number;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly mtimeNs: bigint;
-  readonly linkTarget?: string;
 }
 
 /** What of an entry stands in a frame. */

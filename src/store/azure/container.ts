@@ -16,7 +16,8 @@ import {
   ObjectNotFoundError,
   stoppedByProxy,
   StoreError,
-  type StoreErrorCode,
+  tooShort,
+  type Meaning,
 } from "../errors.ts";
 import { assertKey, trimPrefix } from "../keys.ts";
 import type { RequestLimits } from "../limits.ts";
@@ -163,12 +164,6 @@ export function readAzureFailure(error: unknown): { readonly code: string; reado
   return { code: error.code ?? "", status: error.statusCode ?? 0 };
 }
 
-interface Meaning {
-  readonly code: StoreErrorCode;
-  readonly sentence: string;
-  readonly hint: string;
-}
-
 const credentials: Meaning = {
   code: "STORE_CREDENTIALS",
   sentence: "does not accept the credentials",
@@ -188,12 +183,6 @@ const unreachable: Meaning = {
   code: "STORE_UNREACHABLE",
   sentence: "cannot be reached",
   hint: "Check the account's name, DNS, the proxy and the firewall between this host and the store.",
-};
-
-const tooShort: Meaning = {
-  code: "STORE_MISMATCH",
-  sentence: "ends before the range that was asked for",
-  hint: "The object is damaged or is not what its index says; verify the snapshot.",
 };
 
 const byCode: Readonly<Record<string, Meaning>> = {

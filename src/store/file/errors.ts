@@ -1,11 +1,5 @@
 /** What the operating system says about a directory, as the store's own errors. By errno alone. */
-import { StoreError, isPortError, type StoreErrorCode } from "../errors.ts";
-
-interface Meaning {
-  readonly code: StoreErrorCode;
-  readonly sentence: string;
-  readonly hint: string;
-}
+import { StoreError, isPortError, type Meaning } from "../errors.ts";
 
 const readOnly: Meaning = {
   code: "STORE_READ_ONLY",

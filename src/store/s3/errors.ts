@@ -8,7 +8,8 @@ import {
   ObjectNotFoundError,
   stoppedByProxy,
   StoreError,
-  type StoreErrorCode,
+  tooShort,
+  type Meaning,
 } from "../errors.ts";
 import { proxyTrouble } from "../../system/proxy.ts";
 
@@ -48,12 +49,6 @@ export function wasDamagedOnTheWay(failure: S3Failure): boolean {
 /** What a bucket with Object Lock says to a body without a checksum, or what a store says that gives no better name. */
 export function isChecksumMissing(failure: S3Failure): boolean {
   return failure.status === 400 && ["InvalidRequest", "MissingContentMD5"].includes(failure.name);
-}
-
-interface Meaning {
-  readonly code: StoreErrorCode;
-  readonly sentence: string;
-  readonly hint: string;
 }
 
 const credentials: Meaning = {
@@ -105,12 +100,6 @@ const unsupported: Meaning = {
   code: "STORE_UNSUPPORTED",
   sentence: "does not know this request",
   hint: "See docs/stores.md for what a store has to be able to do.",
-};
-
-const tooShort: Meaning = {
-  code: "STORE_MISMATCH",
-  sentence: "ends before the range that was asked for",
-  hint: "The object is damaged or is not what its index says; verify the snapshot.",
 };
 
 const byName: Readonly<Record<string, Meaning>> = {
