@@ -16,12 +16,13 @@ case ${1:-up} in
   up) ;;
   *) echo "usage: azurite.sh up|down" >&2 && exit 2 ;;
 esac
-if ! { [ -f "$W/endpoint" ] && kill -0 "$(cat "$W/started")" 2>/dev/null; }; then
+if ! { [ -f "$W/endpoint" ] && pid_in "$W/started" >/dev/null; }; then
+  rm -f "$W/endpoint"
   [ -d "$W/node_modules/azurite" ] || npm install --silent --no-fund --no-audit --prefix "$W" azurite@3.37.0 >&2
   "$NODE" "$W/node_modules/azurite/dist/src/blob/main.js" --blobHost 127.0.0.1 --blobPort $PORT --silent \
     --inMemoryPersistence --extentMemoryLimit 4096 --skipApiVersionCheck --disableTelemetry \
     </dev/null >"$W/log" 2>&1 &
-  echo $! >"$W/started"
+  note_pid "$W/started" $!
   wait_for 300 curl -sS -o /dev/null "http://127.0.0.1:$PORT/"
   echo "http://127.0.0.1:$PORT/devstoreaccount1" >"$W/endpoint"
 fi

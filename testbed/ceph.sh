@@ -35,7 +35,7 @@ case ${1:-up} in
   up) ;;
   *) echo "usage: ceph.sh up|down [sid|trixie|bookworm]" >&2 && exit 2 ;;
 esac
-if [ -f "$D/endpoint" ] && kill -0 "$(cat "$D/run/rgw.started")" 2>/dev/null; then
+if [ -f "$D/endpoint" ] && pid_in "$D/run/rgw.started" >/dev/null; then
   say_how
   exit 0
 fi
@@ -98,7 +98,7 @@ inside() { chroot "$ROOT" "$@"; }
 # start NAME COMMAND…: in the background, its pid noted; the caller's stdout is not inherited.
 start() {
   chroot "$ROOT" "${@:2}" </dev/null 3>&- &
-  echo $! >"$D/run/$1.started"
+  note_pid "$D/run/$1.started" $!
 }
 
 key() { inside ceph-authtool "$D/keyring" --gen-key "$@"; }

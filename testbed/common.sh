@@ -30,17 +30,39 @@ wait_for() {
   return 1
 }
 
-# stop_pid FILE: ends the process whose pid stands in FILE (asked first, killed after ten seconds) and removes FILE.
+# A pid may be another process's by now, after a boot most of all: it is written down with when that one started, and in which boot.
+started_of() {
+  local stat
+  stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+  # shellcheck disable=SC2086
+  set -- ${stat##*) }
+  echo "${20} $(cat /proc/sys/kernel/random/boot_id)"
+}
+
+# note_pid FILE PID
+note_pid() {
+  echo "$2 $(started_of "$2")" >"$1"
+}
+
+# pid_in FILE: prints the pid that was noted, while that very process runs; else fails.
+pid_in() {
+  local pid started
+  [ -f "$1" ] || return 1
+  read -r pid started <"$1"
+  [ -n "$started" ] && [ "$(started_of "$pid")" = "$started" ] && echo "$pid"
+}
+
+# stop_pid FILE: ends the process that was noted in FILE (asked first, killed after ten seconds) and removes FILE.
 stop_pid() {
   local pid
-  [ -f "$1" ] || return 0
-  pid=$(cat "$1")
-  kill "$pid" 2>/dev/null || true
-  for _ in $(seq 100); do
-    kill -0 "$pid" 2>/dev/null || break
-    sleep 0.1
-  done
-  kill -9 "$pid" 2>/dev/null || true
+  if pid=$(pid_in "$1"); then
+    kill "$pid" 2>/dev/null || true
+    for _ in $(seq 100); do
+      pid_in "$1" >/dev/null || break
+      sleep 0.1
+    done
+    ! pid=$(pid_in "$1") || kill -9 "$pid" 2>/dev/null || true
+  fi
   rm -f "$1"
 }
 

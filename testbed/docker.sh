@@ -14,7 +14,7 @@ case ${1:-} in
     mkdir -p "$W"
     dockerd --data-root "$W/root" --exec-root "$W/exec" --pidfile "$W/dockerd.pid" --host "$DOCKER_HOST" \
       --iptables=false --ip6tables=false --bridge=none </dev/null >"$W/log" 2>&1 &
-    echo $! >"$W/pid"
+    note_pid "$W/pid" $!
     wait_for 300 docker version
     docker image inspect testbed:1 >/dev/null 2>&1 || busybox_image "$W/image" | docker import --change 'CMD ["/bin/sh"]' - testbed:1 >/dev/null
     echo "export DOCKER_HOST=$DOCKER_HOST"

@@ -24,7 +24,7 @@ case ${1:-up} in
   up) ;;
   *) echo "usage: moto.sh up|down" >&2 && exit 2 ;;
 esac
-if [ -f "$D/endpoint" ] && kill -0 "$(cat "$D/pid")" 2>/dev/null; then
+if [ -f "$D/endpoint" ] && pid_in "$D/pid" >/dev/null; then
   say_how
   exit 0
 fi
@@ -35,7 +35,7 @@ stop_all
 bind /proc "$ROOT/proc"
 bind /dev "$ROOT/dev"
 chroot "$ROOT" python3 /usr/bin/moto_server -H 127.0.0.1 -p "$PORT" </dev/null >"$D/log" 2>&1 &
-echo $! >"$D/pid"
+note_pid "$D/pid" $!
 wait_for 900 curl -sf "http://127.0.0.1:$PORT/moto-api/"
 echo "http://127.0.0.1:$PORT" >"$D/endpoint"
 say_how

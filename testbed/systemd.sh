@@ -16,7 +16,7 @@ say_how() {
 
 case ${1:-} in
   up)
-    if [ -f "$W/leader" ] && [ -S "/proc/$(cat "$W/leader")/root/run/dbus/system_bus_socket" ]; then
+    if pid_in "$W/leader.started" >/dev/null && [ -S "/proc/$(cat "$W/leader")/root/run/dbus/system_bus_socket" ]; then
       say_how
       exit 0
     fi
@@ -29,28 +29,29 @@ case ${1:-} in
     rm -f "$W"/root/etc/systemd/system/*.wants/*
     systemd-nspawn --quiet --boot --directory="$W/root" --machine=testbed --keep-unit --register=no --settings=no \
       --bind="$W/share" --bind="$UNITS" -- systemd.unit=basic.target systemd.show_status=0 </dev/null >"$W/log" 2>&1 &
-    echo $! >"$W/nspawn.pid"
+    nspawn=$!
+    note_pid "$W/nspawn.pid" $nspawn
     leader=
     bus_is_up() {
-      leader=$(ps -o pid= --ppid "$(cat "$W/nspawn.pid")" | tr -d ' ')
+      leader=$(ps -o pid= --ppid $nspawn | tr -d ' ')
       [ -n "$leader" ] && [ -S "/proc/$leader/root/run/dbus/system_bus_socket" ]
     }
     wait_for 200 bus_is_up
+    note_pid "$W/leader.started" "$leader"
     echo "$leader" >"$W/leader"
     say_how
     ;;
   down)
     # SIGRTMIN+4 asks systemd to power off.
-    [ ! -f "$W/leader" ] || kill -RTMIN+4 "$(cat "$W/leader")" 2>/dev/null || true
-    if [ -f "$W/nspawn.pid" ]; then
-      pid=$(cat "$W/nspawn.pid")
+    if leader=$(pid_in "$W/leader.started"); then
+      kill -RTMIN+4 "$leader" 2>/dev/null || true
       for _ in $(seq 150); do
-        kill -0 "$pid" 2>/dev/null || break
+        pid_in "$W/nspawn.pid" >/dev/null || break
         sleep 0.1
       done
-      stop_pid "$W/nspawn.pid"
     fi
-    rm -f "$W/leader"
+    stop_pid "$W/nspawn.pid"
+    rm -f "$W/leader" "$W/leader.started"
     rm -rf "$UNITS"/testbed-* "$UNITS"/basic.target.wants
     rmdir "$UNITS" 2>/dev/null || true
     unbind "$W/root"
