@@ -13,8 +13,13 @@ D=$T/vm
 KERNEL=$D/kernel
 RELEASE=$(cat "$D/version" 2>/dev/null || true)
 
+# What the machine itself needs each time; what is below $D may be older than its root.
 build() {
-  apt_install qemu-system-x86 qemu-system-common seabios cpio busybox-static lvm2 kmod xfsprogs
+  local list=/etc/apt/sources.list.d/testbed-contrib.list codename
+  codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+  # Debian keeps ZFS in its section contrib.
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(debian_mirror) $codename contrib" >"$list"
+  apt_install qemu-system-x86 qemu-system-common seabios cpio busybox-static lvm2 kmod xfsprogs zfsutils-linux
   mkdir -p "$D"
   (flock -w 900 9 && apt-get update -qq) 9>"$T/.apt-lock"
   RELEASE=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image/ { print $2 }' | sed 's/linux-image-//')
@@ -75,12 +80,10 @@ INIT
   chmod +x "$D/wrap"
 }
 
-# Debian keeps ZFS in its section contrib, as source for DKMS; built here for the VM's kernel only.
+# As source for DKMS; built here for the VM's kernel only.
 build_zfs() {
-  local source=$D/zfs-src list=/etc/apt/sources.list.d/testbed-contrib.list codename
-  codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(debian_mirror) $codename contrib" >"$list"
-  apt_install "linux-headers-$RELEASE" gcc make autoconf automake libtool zlib1g-dev libelf-dev zfsutils-linux
+  local source=$D/zfs-src
+  apt_install "linux-headers-$RELEASE" gcc make autoconf automake libtool zlib1g-dev libelf-dev
   rm -rf "$source"
   mkdir "$source"
   (
