@@ -86,6 +86,21 @@ async function callsOf(): Promise<readonly string[]> {
 }
 
 describe("an import", () => {
+  test("as a dry run says what it would fetch, and publishes nothing", async () => {
+    const host = makeHost();
+    const { error, report, log } = await host.run(importConfig(from, { dryRun: true }));
+    expect(error).toBeUndefined();
+    expect(JSON.parse(report.record.outputs.get("plan") ?? "{}")).toMatchObject({
+      command: "import",
+      storage: host.store.url,
+      fetchBytes: host.store.objects.get(given[0])?.bytes.length,
+      sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+      freeBytes: expect.any(Number) as number,
+    });
+    expect(log).toMatch(/^Published to +memory:/m);
+    expect(host.published()).toEqual([]);
+  });
+
   test("is right whichever call fails", { timeout: 300_000 }, async () => {
     const wrong: string[] = [];
     for (const fault of faultsOf(await callsOf())) {

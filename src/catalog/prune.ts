@@ -22,7 +22,7 @@ import { findNamed, inUse, neededBy, requireDeletable, unpin } from "./named.ts"
 import { changeCatalog, moveLatestFrom, reconcile } from "./publish.ts";
 import { isBeingRead } from "./readers.ts";
 import { loadManifest, rebuildEntries } from "./read.ts";
-import { decideRetention, type Decision } from "./retention.ts";
+import { decideRetention, type Candidate, type Decision } from "./retention.ts";
 import { parseJson, smallBytes } from "./small-objects.ts";
 
 export interface PruneOptions {
@@ -33,6 +33,8 @@ export interface PruneOptions {
   readonly clock?: Clock;
   /** What the run has just published. */
   readonly published?: string | undefined;
+  /** One that is yet to come, of which a dry run asks what it would push out. It is no part of the decisions. */
+  readonly expected?: Candidate | undefined;
   /** Ids to remove whatever retention says, and ids that are no longer pinned; see `named.ts`. */
   readonly delete?: readonly string[];
   readonly unpin?: readonly string[];
@@ -50,6 +52,8 @@ export interface VolumeRemover {
 export interface Pruned {
   /** Newest first, one for each snapshot there was. */
   readonly decisions: readonly Decision[];
+  /** What the catalogue says of each of them. */
+  readonly entries: readonly CatalogEntry[];
   readonly removed: readonly string[];
   /** Of those named by `unpin`, which were pinned; with `dryRun` those that are. */
   readonly unpinned: readonly string[];
@@ -95,6 +99,7 @@ export async function prune(store: ObjectStore, options: PruneOptions): Promise<
   const leftovers = [...buried.cleared, ...(await clearUploads(store, now, options))];
   return {
     decisions,
+    entries,
     removed,
     unpinned: unpinned.map(({ id }) => id),
     notices,
@@ -147,22 +152,27 @@ async function decide(
   options: PruneOptions,
   clock: Clock,
 ): Promise<readonly Decision[]> {
-  const facts = { now: clock.now(), published: options.published };
+  const { expected } = options;
+  const facts = { now: clock.now(), published: options.published ?? expected?.id };
   const named = entries.filter(({ id }) => options.delete?.includes(id) === true);
   // As if they were gone already: the next newest stays in the newest one's place.
   const others = entries.filter((entry) => !named.includes(entry));
-  const going = decideRetention(others, options.retention, facts).filter(({ keep }) => !keep);
+  const competing = expected === undefined ? others : [expected, ...others];
+  const going = decideRetention(competing, options.retention, facts).filter(({ keep }) => !keep);
   const announced = new Set<string>();
   for (const { id } of going) {
     if (await isBeingRead(store, id, clock, options.signal)) announced.add(id);
   }
   const byId = new Map(entries.map((entry) => [entry.id, entry]));
-  const decisions = decideRetention(others, options.retention, { ...facts, announced }).map((decision) => {
-    const entry = byId.get(decision.id);
-    if (decision.keep || entry === undefined) return decision;
-    const reason = hindrance(entry.volumes, entry.host, options);
-    return reason === undefined ? decision : { ...decision, keep: true, reasons: [reason] };
-  });
+  const decided = decideRetention(competing, options.retention, { ...facts, announced });
+  const decisions = decided
+    .filter(({ id }) => byId.has(id))
+    .map((decision) => {
+      const entry = byId.get(decision.id);
+      if (decision.keep || entry === undefined) return decision;
+      const reason = hindrance(entry.volumes, entry.host, options);
+      return reason === undefined ? decision : { ...decision, keep: true, reasons: [reason] };
+    });
   const staying = new Set(decisions.filter(({ keep }) => keep).map(({ id }) => id));
   for (const entry of named) {
     requireDeletable(

@@ -14,7 +14,9 @@ import type { ManifestSigner } from "../catalog/signing/signer.ts";
 import type { FrozenView } from "../freeze/port.ts";
 import type { Journal } from "../recovery/journal.ts";
 import type { ObjectStore } from "../store/port.ts";
-import { requireSpace } from "../system/space.ts";
+import { formatBytes, requireSpace, spaceAt } from "../system/space.ts";
+import { describeEstimate, estimateSeconds } from "./estimate.ts";
+import { reportPlanned, type PlanRow } from "./report-plan.ts";
 import { surveyTree } from "../freeze/survey.ts";
 import { archiveView, type StoredArchive } from "./snapshot/archive.ts";
 import { tryFindBase } from "./snapshot/base.ts";
@@ -77,11 +79,34 @@ class Import {
       return opened;
     });
     if (dryRun) {
-      report.headline(`Dry run: ${this.#archive.name} can be fetched; nothing was written.`);
-      return;
+      return await this.#reportPlan();
     }
     const published = await this.#publish(directory, signer);
     await tryApplyRetention(this.#ctx, this.#store, retention, { sudo, published });
+  }
+
+  async #reportPlan(): Promise<void> {
+    const { report, host } = this.#ctx;
+    const { name, source, sha256 } = this.#archive;
+    const { freeBytes } = await spaceAt(host.tempDir);
+    const rows: PlanRow[] = [
+      ["Archive", source.url],
+      ["Its SHA-256", sha256 ?? "is not published"],
+      ["To fetch", formatBytes(source.size)],
+      ["Room", `more than that is needed to unpack it, ${formatBytes(freeBytes)} free in ${host.tempDir}`],
+      ["Time", `${describeEstimate(source.size)}, and as long again to publish it`],
+      ["Published to", this.#store.url],
+    ];
+    reportPlanned(this.#ctx, rows, {
+      command: "import",
+      from: source.url,
+      sha256: sha256 ?? null,
+      storage: this.#store.url,
+      fetchBytes: source.size,
+      freeBytes,
+      estimatedSeconds: 2 * estimateSeconds(source.size),
+    });
+    report.headline(`Dry run: ${name} can be fetched; nothing was written.`);
   }
 
   async #publish(directory: string, signer: ManifestSigner | undefined): Promise<string> {

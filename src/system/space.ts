@@ -1,6 +1,7 @@
 /** Free space of the file system a path is on, and the question whether something fits. */
-import { statfs } from "node:fs/promises";
-import { ActionError } from "../domain/errors.ts";
+import { lstat, statfs } from "node:fs/promises";
+import { dirname } from "node:path";
+import { ActionError, hasCode } from "../domain/errors.ts";
 import { fsPath } from "./path-bytes.ts";
 
 export interface Space {
@@ -19,6 +20,17 @@ export async function spaceAt(path: string): Promise<Space> {
     totalBytes: found.blocks * found.bsize,
     ...(found.files > 0 ? { inodes: { free: found.ffree, total: found.files } } : {}),
   };
+}
+
+/** `path`, or the nearest of those above it that is there. */
+export async function nearestExisting(path: string): Promise<string> {
+  try {
+    await lstat(fsPath(path));
+    return path;
+  } catch (error) {
+    if (!hasCode(error, "ENOENT") && !hasCode(error, "ENOTDIR")) throw error;
+    return await nearestExisting(dirname(path));
+  }
 }
 
 /** Throws SPACE_MISSING unless `needBytes` are free where `path` is. `purpose` completes "… are needed to <purpose>". */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createChainstate } from "../../../simulator/chainstate.ts";
 import { FakeHost, snapshotConfig } from "../fake-host.ts";
-import { describeColdDowntime } from "../../../src/commands/snapshot/preflight.ts";
+import { describeColdDowntime } from "../../../src/commands/estimate.ts";
 
 const gib = 1024 ** 3;
 const mib = 1024 ** 2;

@@ -27,6 +27,7 @@ import { NodeDowntime } from "../node/downtime.ts";
 import { rememberRestored } from "./remove-after-job.ts";
 import { openDirectoryTarget } from "./target-directory.ts";
 import { openVolumeTarget } from "./target-volume.ts";
+import { reportPlan } from "./report-plan.ts";
 import { requireStagingPlace } from "./staging.ts";
 import type { RestoreTarget, Staged } from "./target.ts";
 import type { RunContext } from "../context.ts";
@@ -92,11 +93,10 @@ class Restore {
     const { report } = this.#ctx;
     const prepared = await report.phase("preflight", "Preflight checks", () => this.#preflight());
     if (this.#config.dryRun) {
-      const { name, chain } = this.#target.source;
-      const fits = chain === undefined ? "can be unpacked beside" : "fits";
-      report.output("plan", JSON.stringify(this.#planOf(prepared)));
-      report.headline(`Dry run: ${name} ${fits} ${this.#config.chainstateDir}; nothing was touched.`);
-      return;
+      const { node, swap, fits } = prepared;
+      const nodeRuns = node.before.running;
+      const planned = { swap, replaced: fits.replaced, replaces: prepared.replaces, nodeRuns };
+      return await reportPlan(this.#ctx, this.#config, this.#target, planned);
     }
     // An ephemeral runner has nothing yet.
     await mkdir(dirname(prepared.swap.place), { recursive: true });
@@ -110,20 +110,6 @@ class Restore {
     const chain = await this.#check(prepared, staged);
     await this.#putInPlace(prepared, staged, chain);
     this.#reportResult(chain);
-  }
-
-  /** For a job that decides by it; what is not known before it is unpacked is null. */
-  #planOf({ replaces, node, fits }: Prepared): unknown {
-    const { snapshotId = null, name, chain } = this.#target.source;
-    return {
-      command: "restore",
-      snapshot: snapshotId ?? name,
-      stacksHeight: chain?.stacksHeight ?? null,
-      chainstateDir: this.#config.chainstateDir,
-      replaces,
-      replacedStacksHeight: fits.replaced?.stacksHeight ?? null,
-      nodeRuns: node.before.running,
-    };
   }
 
   async #preflight(): Promise<Prepared> {

@@ -12,7 +12,7 @@ import { forgetNotes, isPlace, partOf, removePlace } from "../../recovery/place.
 import { isPlaceOf, type SwapPlan } from "../../recovery/swap.ts";
 import { bestEffort } from "../../system/best-effort.ts";
 import { decodePath, fsPath } from "../../system/path-bytes.ts";
-import { formatBytes, spaceAt } from "../../system/space.ts";
+import { formatBytes, nearestExisting, spaceAt } from "../../system/space.ts";
 import type { RunContext } from "../context.ts";
 
 /**
@@ -30,16 +30,6 @@ export async function requireStagingPlace(directory: string): Promise<void> {
       cause,
       hint: "Make it, or correct `chainstate-dir`.",
     });
-  }
-}
-
-async function nearestExisting(path: string): Promise<string> {
-  try {
-    await lstat(fsPath(path));
-    return path;
-  } catch (error) {
-    if (!hasCode(error, "ENOENT") && !hasCode(error, "ENOTDIR")) throw error;
-    return await nearestExisting(dirname(path));
   }
 }
 

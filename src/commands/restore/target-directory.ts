@@ -19,6 +19,7 @@ export async function openDirectoryTarget(config: RestoreConfig, ctx: RunContext
   let place: HeldDirectory | undefined;
   return {
     source,
+    sizes: source,
     preflight: async (swap) => await requireSpace(swap, source.neededBytes),
     stage: async (request) => {
       await removeOtherStaging(request.swap, request.files, ctx);

@@ -5,10 +5,12 @@
 import type { FileOperations } from "../../recovery/file-operations.ts";
 import type { Journal } from "../../recovery/journal.ts";
 import type { SwapPlan } from "../../recovery/swap.ts";
-import type { Fetched, SourceFacts } from "./sources/source.ts";
+import type { Fetched, RestoreSource, SourceFacts } from "./sources/source.ts";
 
 export interface RestoreTarget {
   readonly source: SourceFacts;
+  /** Undefined for a volume: what is fetched and where there has to be room is its driver's. */
+  readonly sizes?: Pick<RestoreSource, "archiveBytes" | "neededBytes">;
   /** Looks whether there is space for it. Changes nothing. */
   readonly preflight: (swap: SwapPlan) => Promise<void>;
   /** Makes it stand beside the running node. */

@@ -6,6 +6,7 @@ import type { IndexEntry } from "../../archive/format/index-format.ts";
 import { openIndex, type ArchiveIndex } from "../../archive/format/index-reader.ts";
 import type { BaseFrames } from "../../archive/write/segment-record.ts";
 import type { KnownFrame } from "../../archive/write/writer.ts";
+import type { CatalogEntry } from "../../catalog/catalog.ts";
 import { listSnapshots, loadManifest } from "../../catalog/read.ts";
 import { tryAnnounceRestore, type Announcement } from "../../catalog/readers.ts";
 import { describeError, throwIfAborted } from "../../domain/errors.ts";
@@ -41,6 +42,16 @@ export async function tryFindBase(
   return await withScratch(ctx, "base", async (scratch) => await tryOpenBase(ctx, store, network, scratch));
 }
 
+/** Of this network, with an archive; of this host before others. `entries`: newest first. */
+export function newestToBaseOn(
+  entries: readonly CatalogEntry[],
+  network: string,
+  hostName: string,
+): CatalogEntry | undefined {
+  const candidates = entries.filter((entry) => entry.network === network && entry.archive !== null);
+  return candidates.find((entry) => entry.host === hostName) ?? candidates[0];
+}
+
 async function tryOpenBase(
   ctx: RunContext,
   store: ObjectStore,
@@ -50,10 +61,7 @@ async function tryOpenBase(
   const { report, host, signal } = ctx;
   let announcement: Announcement | undefined;
   try {
-    const candidates = (await listSnapshots(store, signal)).filter(
-      (entry) => entry.network === network && entry.archive !== null,
-    );
-    const chosen = candidates.find((entry) => entry.host === host.hostName) ?? candidates[0];
+    const chosen = newestToBaseOn(await listSnapshots(store, signal), network, host.hostName);
     if (chosen === undefined) {
       report.info("There is no earlier snapshot of this network to take frames from: everything is sent.");
       return undefined;

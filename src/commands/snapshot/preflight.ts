@@ -12,9 +12,10 @@ import { formatBytes } from "../../system/space.ts";
 import type { RunContext } from "../context.ts";
 import { inspectNode, type InspectedNode } from "../node/inspect.ts";
 import { readMoment, waitForRightMoment } from "../node/right-moment.ts";
+import { describeColdDowntime } from "../estimate.ts";
 import { requireSeparatePaths } from "../separate-paths.ts";
 import { tryFindBase } from "./base.ts";
-import { cutOf, type ArchivePlan, type Plan, type SnapshotRun, type VolumePlan } from "./plan.ts";
+import type { ArchivePlan, Plan, SnapshotRun, VolumePlan } from "./plan.ts";
 import { planVolumes } from "./volumes.ts";
 
 /** Returns the run as it is going to be made: `downtime: auto` may have become `live`. */
@@ -169,63 +170,4 @@ function isViewOfVolume(
   if (volume === undefined || cut === "cold" || ctx.volumes.viewer(volume.snapshotter) === undefined)
     return false;
   return freezeWith === "auto" || freezeWith === volume.snapshotter.driver;
-}
-
-export function reportPlan({ config, ctx, store }: SnapshotRun, plan: Plan): void {
-  const { report } = ctx;
-  const { node, archive, volume } = plan;
-  const downtime = {
-    live: "it is not stopped",
-    cold: "until all of it is in the store",
-    frozen: volume?.isSlow === true ? "until the volume is dumped" : "until it is frozen",
-  }[cutOf(config, plan).method];
-  report.fact(
-    "Node",
-    `${node.control.identity.manager} ${node.control.identity.name}, ${node.before.detail}`,
-  );
-  if (volume !== undefined)
-    report.fact("Volume snapshot by", `${volume.snapshotter.driver} (${volume.reason})`);
-  if (archive?.chosen !== undefined)
-    report.fact("Frozen by", `${archive.chosen.freezer.name} (${archive.chosen.reason})`);
-  report.fact("Downtime", node.before.running ? downtime : "none: the node is not running");
-  report.fact(archive === undefined ? "Manifest to" : "Archive to", store.url);
-  report.output(
-    "plan",
-    JSON.stringify({
-      command: "snapshot",
-      storage: store.url,
-      nodeRuns: node.before.running,
-      stacksHeight: node.info?.stacks_tip_height ?? null,
-      downtime: node.before.running ? downtime : null,
-      frozenBy: archive?.chosen?.freezer.name ?? null,
-      volumeSnapshotBy: volume?.snapshotter.driver ?? null,
-      entries: archive?.expected.entries ?? null,
-      contentBytes: archive?.expected.contentBytes ?? null,
-    }),
-  );
-  report.headline("Dry run: a snapshot can be taken; nothing was touched.");
-}
-
-/** What two processors and a gigabit line manage; a slower line or disk shows in the limits or not at all. */
-const assumedBytesPerSecond = 100 * 1024 ** 2;
-
-/** A sentence. Limits of sending are taken as if nothing could be compressed, so that it is not promised too early. */
-export function describeColdDowntime(
-  contentBytes: number,
-  { readBytesPerSecond, sendBytesPerSecond }: SnapshotConfig["rateLimits"],
-): string {
-  const rate = Math.min(
-    assumedBytesPerSecond,
-    readBytesPerSecond ?? Number.POSITIVE_INFINITY,
-    sendBytesPerSecond ?? Number.POSITIVE_INFINITY,
-  );
-  return `Expect about ${roughly(contentBytes / rate)} of downtime: ${formatBytes(contentBytes)} at ${formatBytes(rate)} a second.`;
-}
-
-/** Nobody can promise seconds here. */
-function roughly(seconds: number): string {
-  const minutes = seconds / 60;
-  if (minutes < 1.5) return "a minute";
-  if (minutes < 90) return `${Math.round(minutes)} minutes`;
-  return `${Math.round(minutes / 60)} hours`;
 }

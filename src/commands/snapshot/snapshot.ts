@@ -14,7 +14,8 @@ import { tryApplyRetention } from "../prune.ts";
 import { publishSnapshot } from "../publish-snapshot.ts";
 import type { RunContext } from "../context.ts";
 import { withStore } from "../with-store.ts";
-import { preflight, reportPlan } from "./preflight.ts";
+import { preflight } from "./preflight.ts";
+import { reportPlan } from "./report-plan.ts";
 import type { Plan, SnapshotRun, Taken } from "./plan.ts";
 import { takeLive, takeStopped } from "./quiesce.ts";
 import { manifestOf } from "./result.ts";
@@ -29,7 +30,7 @@ export async function snapshot(config: SnapshotConfig, ctx: RunContext): Promise
       const { run, plan } = await ctx.report.phase("preflight", "Preflight checks", async () =>
         preflight({ ...asked, signer: await openManifestSigner(ctx, config.signKey) }),
       );
-      if (config.dryRun) return reportPlan(run, plan);
+      if (config.dryRun) return await reportPlan(run, plan);
       try {
         await take(run, plan);
       } finally {

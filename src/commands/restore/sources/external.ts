@@ -24,6 +24,7 @@ export async function openExternalSource(
     name: archive.name,
     about:
       "It was made elsewhere: whether it fits this node is known when it is unpacked, and looked at before anything is replaced.",
+    archiveBytes: archive.source.size,
     // A chainstate is never smaller than what it was compressed to; each entry is counted as it comes.
     neededBytes: archive.source.size,
     fetch: async (request) => await unpackBeside(ctx, archive, request),

@@ -24,7 +24,7 @@ export async function openOwnSource(ctx: RunContext, request: OpenRequest): Prom
   const opened = await openSnapshot(ctx, request);
   const { manifest, store } = opened;
   if (manifest.archive === undefined) await closeStore(ctx, store);
-  const { tarSize } = archiveOf(manifest);
+  const { size, tarSize } = archiveOf(manifest);
   return {
     id: manifest.id,
     name: manifest.id,
@@ -34,6 +34,7 @@ export async function openOwnSource(ctx: RunContext, request: OpenRequest): Prom
     about: `Snapshot ${manifest.id}: Stacks height ${manifest.chain.stacksHeight}, taken ${manifest.cut.at}.`,
     snapshotId: manifest.id,
     cacheable: cacheableOf(manifest),
+    archiveBytes: size,
     neededBytes: tarSize,
     async fetch(request) {
       const announcement = await tryAnnounceRestore(store, manifest.id, ctx.host.runId, ctx);

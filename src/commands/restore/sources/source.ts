@@ -30,6 +30,8 @@ export interface SourceFacts {
 export interface RestoreSource extends SourceFacts {
   /** What of it a cache can go by; undefined: `id` alone, and what was unpacked half cannot be gone on with. */
   readonly cacheable?: Cacheable | undefined;
+  /** Bytes that are fetched where nothing of it is here already. */
+  readonly archiveBytes: number;
   /** Bytes it will take on disk, or as much of that as is known beforehand. */
   readonly neededBytes: number;
   /** Makes `staging` the mode directory. */
