@@ -43,7 +43,12 @@ const catalogFile = (): string => join(setup.store, "catalog.json");
 describe("list", () => {
   it("gives JSON that a matrix takes, filtered", async () => {
     const all = await passes({ ...storage, command: "list" });
-    const snapshots = JSON.parse(all.outputs["snapshots"] ?? "") as { id: string; stacksHeight: number }[];
+    const snapshots = JSON.parse(all.outputs["snapshots"] ?? "") as {
+      id: string;
+      stacksHeight: number;
+      createdAt: string;
+      host: string;
+    }[];
     expect(snapshots.map(({ id }) => id)).toEqual(Object.values(ids).toReversed());
     expect(all.outputs["snapshot-id"]).toBeUndefined();
     for (const id of Object.values(ids)) {
@@ -51,6 +56,14 @@ describe("list", () => {
       expect(all.summary).toContain(id);
     }
     const height = snapshots[0]?.stacksHeight ?? 0;
+    const row = all.log.split("\n").find((line) => line.startsWith(ids.pinned)) ?? "";
+    const { createdAt = "", host = "" } = snapshots.find(({ id }) => id === ids.pinned) ?? {};
+    const day = createdAt.slice(0, 10);
+    expect(row).toMatch(new RegExp(` ${day} \\d\\d:\\d\\d +mainnet +.* backup +${host} .* pinned`));
+    expect(all.log.match(/ pinned/g)).toHaveLength(1);
+    expect(all.summary).toMatch(
+      /^\| snapshot \| taken \(UTC\) \| network \| .* profile \| host \| .* pin \|/m,
+    );
     for (const [filter, count] of [
       [`network=mainnet\nheight>=${height}`, 5],
       [`height<=${height - 1}`, 0],

@@ -1,6 +1,6 @@
 /** `command: list`. The catalogue, newest first: a table for people, JSON for other jobs. */
 import type { ListFilter } from "../domain/options.ts";
-import { byLatest, describeAfterNow, type CatalogEntry } from "../catalog/catalog.ts";
+import { byLatest, describeAfterNow, takenAt, type CatalogEntry } from "../catalog/catalog.ts";
 import { listSnapshots, rebuildEntries } from "../catalog/read.ts";
 import type { ListConfig } from "../config/config.ts";
 import { ActionError } from "../domain/errors.ts";
@@ -23,8 +23,8 @@ export async function list(config: ListConfig, ctx: RunContext): Promise<void> {
     }
     report.table(
       `Snapshots in ${store.url}`,
-      ["snapshot", "height", "burn", "archive", "sent", "node", "verified", "cut", "signed with"],
-      shown.map(rowOf),
+      columns.map(([title]) => title),
+      shown.map((entry) => columns.map(([, cellOf]) => cellOf(entry))),
     );
     const afterNow = describeAfterNow(all, clock.now());
     if (afterNow !== undefined) report.warning(afterNow);
@@ -53,20 +53,26 @@ async function entriesOf(
   return entries;
 }
 
-function rowOf(entry: CatalogEntry): readonly string[] {
-  const { archive } = entry;
-  return [
-    `${entry.id}${entry.pinned ? " (pinned)" : ""}`,
-    String(entry.stacksHeight),
-    String(entry.burnHeight ?? "?"),
-    archive === null ? entry.volumes.map(({ driver }) => driver).join(", ") : formatBytes(archive.size),
-    archive === null ? "" : formatBytes(archive.uploadedBytes),
-    entry.nodeVersion ?? "?",
-    entry.verified,
-    `${entry.cut.method}, ${entry.cut.downtimeSeconds} s`,
-    entry.signedBy ?? "–",
-  ];
-}
+const columns: readonly (readonly [string, (entry: CatalogEntry) => string])[] = [
+  ["snapshot", ({ id }) => id],
+  ["taken (UTC)", (entry) => new Date(takenAt(entry)).toISOString().slice(0, 16).replace("T", " ")],
+  ["network", ({ network }) => network],
+  ["height", ({ stacksHeight }) => String(stacksHeight)],
+  ["burn", ({ burnHeight }) => String(burnHeight ?? "?")],
+  [
+    "archive",
+    ({ archive, volumes }) =>
+      archive === null ? volumes.map(({ driver }) => driver).join(", ") : formatBytes(archive.size),
+  ],
+  ["sent", ({ archive }) => (archive === null ? "" : formatBytes(archive.uploadedBytes))],
+  ["profile", ({ profile }) => profile],
+  ["host", ({ host }) => host],
+  ["node", ({ nodeVersion }) => nodeVersion ?? "?"],
+  ["verified", ({ verified }) => verified],
+  ["cut", ({ cut }) => `${cut.method}, ${cut.downtimeSeconds} s`],
+  ["pin", ({ pinned }) => (pinned ? "pinned" : "")],
+  ["signed with", ({ signedBy }) => signedBy ?? "–"],
+];
 
 function fits(entry: CatalogEntry, { field, operator, value }: ListFilter): boolean {
   const found = {
