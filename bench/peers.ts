@@ -161,6 +161,5 @@ function storageOf({ store, s3 }: Places): Record<string, string> {
     storage: `s3://${s3.bucket}/bench`,
     "s3-endpoint": s3.endpoint,
     "s3-region": "us-east-1",
-    "s3-force-path-style": "true",
   };
 }

@@ -53,7 +53,6 @@ describe("a configuration", () => {
     const config = createInputs({
       storage: "s3://my-bucket/nightly/mainnet/",
       "s3-endpoint": "http://10.0.0.5:9000/",
-      "s3-force-path-style": "True",
       "s3-sse": "aws:kms:arn:aws:kms:eu-central-1:123456789012:key/abc",
       "node-manager": "process",
       "node-start-command": "systemd-run /opt/node start",
@@ -71,7 +70,6 @@ describe("a configuration", () => {
       prefix: "nightly/mainnet",
       s3: {
         endpoint: "http://10.0.0.5:9000",
-        forcePathStyle: true,
         storageClass: "STANDARD",
         sse: "aws:kms:arn:aws:kms:eu-central-1:123456789012:key/abc",
         maxParts: 10_000,

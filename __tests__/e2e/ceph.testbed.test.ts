@@ -43,7 +43,6 @@ for (const suite of cephSuites) {
       storage: `s3://${bucket}/nightly`,
       "s3-endpoint": endpoint ?? "",
       "s3-region": "us-east-1",
-      "s3-force-path-style": "true",
     };
     beforeAll(async () => await makeBucket(endpoint ?? "", bucket));
     afterAll(async () => await emptyBucket(endpoint ?? "", bucket));

@@ -142,7 +142,6 @@ for (const suite of cephSuites) {
       ...aws.inputs,
       storage: aws.storage.replace("my-snapshots", bucket),
       "s3-endpoint": endpoint,
-      "s3-force-path-style": "true",
     };
     const writer = aws.json("policy: writer") as Policy;
     beforeAll(async () => await makeBucket(endpoint, bucket));
@@ -224,7 +223,6 @@ describe.skipIf(moto === undefined)(
         ...recipe("AWS").inputs,
         storage: `s3://${bucket}/mainnet`,
         "s3-endpoint": endpoint,
-        "s3-force-path-style": "true",
         "s3-storage-class": "STANDARD_IA",
         "s3-sse": "aws:kms:11111111-2222-3333-4444-555555555555",
       };

@@ -86,6 +86,6 @@ export function s3Location(
     url: `s3://${bucket}/${prefix}`,
     bucket,
     prefix,
-    s3: { endpoint, region: "us-east-1", forcePathStyle: true, storageClass: "STANDARD", maxParts },
+    s3: { endpoint, region: "us-east-1", storageClass: "STANDARD", maxParts },
   };
 }

@@ -2,7 +2,7 @@
  * The commands with which a person downloads, verifies and unpacks a snapshot without this program, and the step with
  * which this program does it. For the catalogue page and the job summary.
  */
-import type { ObjectStore, S3Endpoint } from "../store/port.ts";
+import type { ObjectStore } from "../store/port.ts";
 import { quote } from "../system/shell-quote.ts";
 
 /** Where the storage is. */
@@ -10,7 +10,7 @@ export interface StoragePlace {
   /** As in the input `storage`, such as `s3://bucket/prefix` or `https://host/prefix`; never with credentials in it. */
   readonly url: string;
   /** Where an S3-compatible store answers that is not AWS. */
-  readonly s3Endpoint?: S3Endpoint | undefined;
+  readonly s3Endpoint?: string | undefined;
 }
 
 export function placeOf({ url, s3Endpoint }: ObjectStore): StoragePlace {
@@ -56,8 +56,7 @@ export function restoreStep(storage: StoragePlace, { id, network, fromVolume }: 
   const inputs: readonly (readonly [string, string])[] = [
     ["command", "restore"],
     ["storage", storage.url],
-    ...(s3Endpoint === undefined ? [] : ([["s3-endpoint", s3Endpoint.url]] as const)),
-    ...(s3Endpoint?.isPathStyle === true ? ([["s3-force-path-style", "true"]] as const) : []),
+    ...(s3Endpoint === undefined ? [] : ([["s3-endpoint", s3Endpoint]] as const)),
     ["snapshot", id],
     ...(fromVolume === true ? ([["method", "volume"]] as const) : []),
     ["chainstate-dir", `/var/stacks/${network}`],
@@ -73,7 +72,7 @@ function downloadCommand({ url: storageUrl, s3Endpoint }: StoragePlace, key: str
   const url = `${storageUrl.replace(/\/+$/, "")}/${key}`;
   const scheme = /^([a-z0-9]+):\/\//.exec(url)?.[1];
   if (scheme === "s3") {
-    const where = s3Endpoint === undefined ? "" : ` --endpoint-url ${shellQuote(s3Endpoint.url)}`;
+    const where = s3Endpoint === undefined ? "" : ` --endpoint-url ${shellQuote(s3Endpoint)}`;
     return `aws s3 cp${where} ${shellQuote(url)} .`;
   }
   if (scheme === "gs") return `gcloud storage cp ${shellQuote(url)} .`;

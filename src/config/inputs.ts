@@ -235,7 +235,6 @@ function readS3(given: GivenInputs): S3Options {
   return {
     ...optional("endpoint", given.read("s3-endpoint")),
     ...optional("region", given.read("s3-region")),
-    forcePathStyle: given.read("s3-force-path-style"),
     storageClass: given.read("s3-storage-class"),
     ...optional("sse", given.read("s3-sse")),
     maxParts: given.read("s3-max-parts"),

@@ -70,13 +70,6 @@ export const nodeInputs = {
     about: "Region of the bucket, such as `eu-central-1`.",
     defaultWords: "what the AWS SDK finds, such as `AWS_REGION`",
   }),
-  "s3-force-path-style": input({
-    commands: everyCommand,
-    default: "false",
-    parse: boolean,
-    about:
-      "`true` puts the bucket into the path instead of the host name, as MinIO and Ceph usually want it.",
-  }),
   "s3-storage-class": input({
     commands: everyCommand,
     default: "STANDARD",

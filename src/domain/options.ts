@@ -5,7 +5,6 @@
 export interface S3Options {
   readonly endpoint?: string;
   readonly region?: string;
-  readonly forcePathStyle: boolean;
   readonly storageClass: string;
   /** "AES256", "aws:kms" or "aws:kms:<key id>". */
   readonly sse?: string;

@@ -50,18 +50,11 @@ export interface PartLimits {
   readonly maxParts: number;
 }
 
-/** How an S3-compatible store is reached that is not AWS. */
-export interface S3Endpoint {
-  readonly url: string;
-  /** The bucket stands in the path and not in the host's name. */
-  readonly isPathStyle: boolean;
-}
-
 export interface ObjectStore {
   /** For people: scheme, bucket, prefix, never credentials. */
   readonly url: string;
-  /** What people's own tools need to be told besides the URL. */
-  readonly s3Endpoint?: S3Endpoint;
+  /** URL of an S3-compatible store that is not AWS: people's own tools need to be told it besides. */
+  readonly s3Endpoint?: string;
   readonly capabilities: StoreCapabilities;
   readonly partLimits: PartLimits;
   /** Undefined where there is no such object. */

@@ -23,7 +23,6 @@ export interface OpenStoreOptions {
 const googleOptions: S3Options = {
   endpoint: "https://storage.googleapis.com",
   region: "auto",
-  forcePathStyle: true,
   storageClass: "STANDARD",
   maxParts: 10_000,
 };

@@ -134,7 +134,7 @@ describe("commands by hand", () => {
   });
 
   test("name an S3-compatible store that is not AWS, for people and for the action", () => {
-    const ceph = { url: "s3://b/p", s3Endpoint: { url: "https://s3.example.org:9000", isPathStyle: true } };
+    const ceph = { url: "s3://b/p", s3Endpoint: "https://s3.example.org:9000" };
     expect(commandsByHand({ storage: ceph, key: "k", hasSha256: false }).download).toEqual([
       "aws s3 cp --endpoint-url https://s3.example.org:9000 s3://b/p/k .",
     ]);
@@ -145,7 +145,6 @@ describe("commands by hand", () => {
           command: "restore",
           storage: "s3://b/p",
           "s3-endpoint": "https://s3.example.org:9000",
-          "s3-force-path-style": true,
           snapshot: "mainnet-1-x",
           "chainstate-dir": "/var/stacks/mainnet",
         },

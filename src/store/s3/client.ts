@@ -4,7 +4,7 @@
  * hang: the SDK has none by default.
  */
 import type { S3Options } from "../../domain/options.ts";
-import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
+import { ListBucketsCommand, S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
 import { proxyEnvironment } from "../../system/proxy.ts";
 import { requireTrustedWay } from "../addresses.ts";
 import type { RequestLimits } from "../limits.ts";
@@ -19,7 +19,6 @@ export const createS3Client: S3ClientFactory = async (options, limits) => {
   const config: S3ClientConfig = {
     ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
     ...(options.region === undefined ? {} : { region: options.region }),
-    forcePathStyle: options.forcePathStyle,
     // A bucket in another region is found by the answer to the first request.
     followRegionRedirects: true,
     maxAttempts: limits.attempts,
@@ -36,12 +35,37 @@ export const createS3Client: S3ClientFactory = async (options, limits) => {
       httpsAgent: agent,
     },
   };
-  const client = new S3Client(config);
-  if (await knowsRegion(client)) return onTrustedWays(client);
-  client.destroy();
-  // Compatible stores ignore it, and AWS redirects from here to where the bucket is.
-  return onTrustedWays(new S3Client({ ...config, region: "us-east-1" }));
+  const found = await whereItGoes(config);
+  return onTrustedWays(new S3Client({ ...config, ...found }));
 };
+
+/** Those that take a bucket in the host's name alone; the others that speak S3 all know it in the path, and few have a certificate for each name. */
+const bucketsInHosts = /(?:^|\.)(?:amazonaws\.com(?:\.cn)?|api\.aws|aliyuncs\.com|myqcloud\.com)$/u;
+
+/** What depends on where requests go, whoever named that: an input, a variable or a profile. Nothing is sent. */
+async function whereItGoes(
+  config: S3ClientConfig,
+): Promise<{ readonly region?: string; readonly forcePathStyle: boolean }> {
+  let client = new S3Client(config);
+  let region = {};
+  if (!(await knowsRegion(client))) {
+    client.destroy();
+    // Compatible stores ignore it, and AWS redirects from here to where the bucket is.
+    region = { region: "us-east-1" };
+    client = new S3Client({ ...config, ...region });
+  }
+  let host = "";
+  client.middlewareStack.add(
+    () => async (args) => {
+      ({ hostname: host } = args.request as { readonly hostname: string });
+      return await Promise.resolve({ response: {}, output: { $metadata: {} } });
+    },
+    { step: "build", name: "hostOnly" },
+  );
+  await client.send(new ListBucketsCommand({}));
+  client.destroy();
+  return { ...region, forcePathStyle: !bucketsInHosts.test(host) };
+}
 
 /** Whoever named the endpoint: an input, a variable, a profile, or an answer that redirects. */
 function onTrustedWays(client: S3Client): S3Client {

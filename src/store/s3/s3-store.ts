@@ -22,7 +22,6 @@ import type {
   OpenUploadOptions,
   PartLimits,
   PutOptions,
-  S3Endpoint,
   StoreCapabilities,
   Upload,
   UploadToken,
@@ -53,7 +52,7 @@ export function openS3Store(client: S3Client, options: S3StoreOptions): ObjectSt
 
 class S3Store implements ObjectStore {
   readonly url: string;
-  readonly s3Endpoint?: S3Endpoint;
+  readonly s3Endpoint?: string;
   readonly partLimits: PartLimits;
   readonly #bucket: S3Bucket;
   readonly #limits: RequestLimits;
@@ -65,8 +64,7 @@ class S3Store implements ObjectStore {
     this.#bucket = bucket;
     this.#limits = limits ?? defaultLimits;
     this.url = bucket.url;
-    if (scheme === "s3" && s3.endpoint !== undefined)
-      this.s3Endpoint = { url: s3.endpoint, isPathStyle: s3.forcePathStyle };
+    if (scheme === "s3" && s3.endpoint !== undefined) this.s3Endpoint = s3.endpoint;
     this.partLimits = {
       minPartSizeBytes: leastPartBytes,
       maxPartSizeBytes: 5 * 1024 * MiB,
