@@ -21,6 +21,8 @@ const { values: flags, positionals } = parseArgs({
   options: {
     /** The mode directory; made with a few blocks when it is not there. */
     dir: { type: "string" },
+    /** Taken and not read, as the one place where others find out what the node is set to. */
+    config: { type: "string" },
     "rpc-port": { type: "string", default: "20443" },
     "no-rpc": { type: "boolean", default: false },
     "blocks-per-second": { type: "string", default: "2" },

@@ -414,6 +414,8 @@ export class FakeNode {
   /** What its configuration says, and who of its neighbours is silent. */
   needs: NodeNeeds = {
     read: { kind: "not-read", reason: "a fake has none" },
+    isSeen: true,
+    rpcUrl: undefined,
     look: () => Promise.resolve({ silent: [], notAsked: undefined }),
   };
 

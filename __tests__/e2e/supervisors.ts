@@ -182,12 +182,20 @@ export function byUserManager(
   };
 }
 
+export interface ContainerSetup {
+  /** Its name; default: one of its own. Not named in the inputs then: the action has to find it. */
+  readonly named?: string;
+  /** The node has a configuration, as a real one, that says where its RPC is. */
+  readonly configured?: boolean;
+}
+
 /** `flags`: of `create`. Undefined where the engine is not up. */
 export function byContainer(
   cli: keyof typeof engines,
   flags: readonly string[] = [],
   /** What the container runs, given the node's command line; default: a shell that becomes the node. */
   line: (node: string) => string = (node) => `exec ${node}`,
+  { named, configured = false }: ContainerSetup = {},
 ): SupervisorKind | undefined {
   const engine = engines[cli];
   if (engine === undefined) return undefined;
@@ -195,15 +203,20 @@ export function byContainer(
     name: "docker",
     parent: engine.directory,
     supervise: ({ directory, executable, nodeArguments }) => {
-      const container = uniqueName();
+      const container = named ?? uniqueName();
       const inside = (text: string): string => text.replace(directory, "/data");
       // The engine keeps a container's own output to itself; a shell that becomes the node sends it where tests read it.
       const node = `${nodeInside} --disable-warning=ExperimentalWarning "$@" 2>>/data/node.log`;
-      const command = ["sh", "-c", line(node), "sh", executable.program, ...nodeArguments.map(inside)];
+      const rpcPort = nodeArguments[nodeArguments.indexOf("--rpc-port") + 1] ?? "";
+      if (configured)
+        writeFileSync(path.join(directory, "Config.toml"), `[node]\nrpc_bind = "0.0.0.0:${rpcPort}"\n`);
+      const config = configured ? ["--config", "/data/Config.toml"] : [];
+      const nodeWords = [...nodeArguments.map(inside), ...config];
+      const command = ["sh", "-c", line(node), "sh", executable.program, ...nodeWords];
       const place = ["--network", "host", ...mountFlags(executable, directory)];
       engine.run("create", "--name", container, ...place, ...flags, "testbed:1", ...command);
       return {
-        inputs: { "node-manager": "docker", "node-name": container },
+        inputs: named === undefined ? { "node-manager": "docker", "node-name": container } : {},
         env: { ...noEngine, ...engine.env },
         start: () => void engine.run("start", container),
         dispose: () => void engine.run("rm", "--force", container),

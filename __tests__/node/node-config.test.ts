@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "smol-toml";
 import { afterAll, expect, test } from "vitest";
-import { lookForNeighbours, neighboursOf } from "../../src/node/neighbours.ts";
+import { lookForNeighbours, neighboursOf, readNodeNeeds, rpcUrlOf } from "../../src/node/neighbours.ts";
 import { configArgument, nodeConfigOf, readNodeConfig } from "../../src/node/node-config.ts";
 import { privilegeFor } from "../../src/system/privilege.ts";
 import { readStat } from "../../src/system/proc.ts";
@@ -35,6 +35,7 @@ rpc_port = 18332
 
 test("what matters of a configuration, with the network's default ports", () => {
   expect(nodeConfigOf(parse(miner))).toEqual({
+    rpcBind: undefined,
     bitcoinPeer: { host: "bitcoin.example", port: 8333 },
     bitcoinRpc: { host: "bitcoin.example", port: 18332 },
     isMiner: true,
@@ -46,6 +47,7 @@ test("what matters of a configuration, with the network's default ports", () => 
     exitsAtBurnHeight: undefined,
   });
   expect(nodeConfigOf({})).toEqual({
+    rpcBind: undefined,
     bitcoinPeer: undefined,
     bitcoinRpc: undefined,
     isMiner: false,
@@ -56,6 +58,22 @@ test("what matters of a configuration, with the network's default ports", () => 
   expect(
     nodeConfigOf(parse('node = 1\nburnchain = "x"\nevents_observer = [1, {endpoint = 3}]')).observers,
   ).toEqual([]);
+});
+
+test.each([
+  ["0.0.0.0:20443", "http://127.0.0.1:20443"],
+  ["10.0.0.7:30443", "http://10.0.0.7:30443"],
+  ["[::]:20443", "http://[::1]:20443"],
+  ["node.internal:80", "http://node.internal:80"],
+  ["20443", undefined],
+])("its RPC, bound to %s, is asked at %s", (bind, asked) => {
+  expect(rpcUrlOf(nodeConfigOf(parse(`[node]\nrpc_bind = "${bind}"`)))).toBe(asked);
+});
+
+test("the RPC of a process that cannot be seen, or names no configuration, is not known", async () => {
+  const { signal } = new AbortController();
+  const nobody = await readNodeNeeds(directory, privilege, signal);
+  expect(nobody).toMatchObject({ isSeen: false, rpcUrl: undefined });
 });
 
 test("the height at which it ends itself", () => {

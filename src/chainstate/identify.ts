@@ -54,6 +54,11 @@ export async function requireChainstate(path: string): Promise<void> {
   throw new ActionError("CHAINSTATE_NOT_FOUND", `${why}.`, { hint: hintOf(found) });
 }
 
+/** Whatever else is in it. */
+export async function hasChainstate(path: string): Promise<boolean> {
+  return (await findMissing(path)) === undefined;
+}
+
 /** For a restore: true where it holds a chainstate that is to be replaced. TARGET_NO_CHAINSTATE for anything else in it. */
 export async function holdsChainstate(path: string): Promise<boolean> {
   const found = await identifyDirectory(path);

@@ -1,5 +1,5 @@
 /** Inputs that say what to do, on which chainstate, with which storage, and how the node is stopped and started. */
-import type { NodeManager } from "../domain/options.ts";
+import { defaultRpcUrl, type NodeManager } from "../domain/options.ts";
 import { everyCommand, input, oneOf, withArchive, withNode, type CommandName } from "./input-spec.ts";
 import { parseLocation } from "./locations.ts";
 import {
@@ -124,9 +124,10 @@ export const nodeInputs = {
   }),
   "rpc-url": input({
     commands: withNode,
-    default: "http://127.0.0.1:20443",
+    default: defaultRpcUrl,
     parse: rpcUrl,
-    about: "URL of the node's RPC. `none`: the node has no RPC that can be reached from here.",
+    about:
+      "URL of the node's RPC. Not needed where its process has a `--config` that says another address in `rpc_bind`. `none`: the node has no RPC that can be reached from here.",
   }),
   "stop-timeout": input({
     commands: withNode,

@@ -38,13 +38,16 @@ export type StorageLocation =
 /** Of the executable, the unit and the container, where no other name is given. */
 export const defaultNodeName = "stacks-node";
 
+/** Where a node's RPC is that nobody has set to be elsewhere, as seen from its host. */
+export const defaultRpcUrl = "http://127.0.0.1:20443";
+
 export interface NodeOptions {
   readonly manager: NodeManager | "auto";
   /** `defaultNodeName`: none was given, and the node is whatever has the databases open. */
   readonly name: string;
   readonly startCommand?: string;
   readonly stopCommand?: string;
-  /** Undefined: the node has no reachable RPC (`rpc-url: none`). */
+  /** Undefined: the node has no reachable RPC (`rpc-url: none`). `defaultRpcUrl`: none was given, and a running node's configuration goes before it. */
   readonly rpcUrl?: string;
   readonly stopTimeoutMs: number;
   readonly startTimeoutMs: number;

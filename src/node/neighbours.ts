@@ -13,6 +13,10 @@ import { readNodeConfig, type Address, type NodeConfig, type ReadConfig } from "
 /** What a running node says it needs. */
 export interface NodeNeeds {
   readonly read: ReadConfig;
+  /** False: no process has the directory's databases open, or none that can be seen from here. */
+  readonly isSeen: boolean;
+  /** Of its RPC, as it can be asked from here. Undefined: its configuration does not say it, or it has a network of its own. */
+  readonly rpcUrl: string | undefined;
   /** Who of them takes no connection now. */
   look(): Promise<NeighbourLook>;
 }
@@ -32,7 +36,18 @@ export async function readNodeNeeds(
     node === undefined || read.kind === "not-read"
       ? { silent: [], notAsked: undefined }
       : await lookForNeighbours(node, read.config, privilege, signal);
-  return { read, look };
+  const sharesOurs =
+    node !== undefined && read.kind === "read" && (await whyNotOurNetwork(node, privilege)) === undefined;
+  const rpcUrl = sharesOurs ? rpcUrlOf(read.config) : undefined;
+  return { read, isSeen: node !== undefined, rpcUrl, look };
+}
+
+/** From the address that it listens at to one that it can be asked at, on the same host. */
+export function rpcUrlOf({ rpcBind }: Pick<NodeConfig, "rpcBind">): string | undefined {
+  if (rpcBind === undefined) return undefined;
+  const { host, port } = rpcBind;
+  const asked = { "0.0.0.0": "127.0.0.1", "::": "::1" }[host] ?? host;
+  return `http://${asked.includes(":") ? `[${asked}]` : asked}:${port}`;
 }
 
 export interface Neighbour {
@@ -69,17 +84,8 @@ export async function lookForNeighbours(
   privilege: Privilege,
   signal: AbortSignal,
 ): Promise<NeighbourLook> {
-  const [own, its] = [
-    await readLink(process.pid, "ns/net", privilege),
-    await readLink(node.pid, "ns/net", privilege),
-  ];
-  if (own === undefined || own !== its) {
-    const reason =
-      its === undefined
-        ? "its network cannot be seen from here"
-        : "it has a network of its own (a container)";
-    return { silent: [], notAsked: reason };
-  }
+  const notAsked = await whyNotOurNetwork(node, privilege);
+  if (notAsked !== undefined) return { silent: [], notAsked };
   const asked = await Promise.all(
     neighboursOf(config).map(async (neighbour) => ({
       neighbour,
@@ -90,6 +96,16 @@ export async function lookForNeighbours(
     silent: asked.filter((one) => !one.answers).map(({ neighbour }) => neighbour),
     notAsked: undefined,
   };
+}
+
+/** In words; undefined: what it calls by an address is what is called so here. */
+async function whyNotOurNetwork(node: NodeProcess, privilege: Privilege): Promise<string | undefined> {
+  const [own, its] = [
+    await readLink(process.pid, "ns/net", privilege),
+    await readLink(node.pid, "ns/net", privilege),
+  ];
+  if (its === undefined) return "its network cannot be seen from here";
+  return own === its ? undefined : "it has a network of its own (a container)";
 }
 
 export const describeNeighbour = ({ role, address: { host, port } }: Neighbour): string =>

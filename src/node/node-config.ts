@@ -15,6 +15,8 @@ export interface Address {
 }
 
 export interface NodeConfig {
+  /** Where its RPC listens; undefined: it is not set. */
+  readonly rpcBind: Address | undefined;
   /** Its Bitcoin peer. Undefined: not named, and the network has no default port. */
   readonly bitcoinPeer: Address | undefined;
   /** The same host's RPC, which a miner needs as well. */
@@ -86,6 +88,7 @@ export function nodeConfigOf(toml: Table): NodeConfig {
   const exit = burnchain["process_exit_at_block_height"];
   const observers = Array.isArray(toml["events_observer"]) ? toml["events_observer"] : [];
   return {
+    rpcBind: addressOf(tableOf(toml["node"])["rpc_bind"]),
     bitcoinPeer: at("peer_port", ports?.peer),
     bitcoinRpc: at("rpc_port", ports?.rpc),
     isMiner: tableOf(toml["node"])["miner"] === true,

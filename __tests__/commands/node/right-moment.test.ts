@@ -33,7 +33,7 @@ function needs(host: FakeHost, ...looks: readonly (readonly Neighbour[])[]): voi
     at += 1;
     return { silent: looks[Math.min(at, looks.length) - 1] ?? [], notAsked: undefined };
   };
-  host.node.needs = { read: { kind: "read", config: follower }, look };
+  host.node.needs = { ...host.node.needs, read: { kind: "read", config: follower }, look };
 }
 
 test("while its Bitcoin node is down it is not stopped, and the run says so", async () => {

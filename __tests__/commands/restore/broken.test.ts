@@ -158,7 +158,7 @@ function silentFor(host: FakeHost, looks: number): void {
     at += 1;
     return { silent: at <= looks ? [bitcoin] : [], notAsked: undefined };
   };
-  host.node.needs = { read: { kind: "read", config: nodeConfigOf({}) }, look };
+  host.node.needs = { ...host.node.needs, read: { kind: "read", config: nodeConfigOf({}) }, look };
 }
 
 test.each([

@@ -8,8 +8,11 @@ import { waitHealthy } from "../../node/health.ts";
 import type { JournalNode } from "../../recovery/content.ts";
 import { poll } from "../../system/poll.ts";
 import type { RunContext } from "../context.ts";
+import { withFoundRpc } from "./find-rpc.ts";
 
 const lookMs = 200;
+/** How long a node that was started may take to open its databases. */
+const openingMs = 10_000;
 
 /**
  * Waits until the node of a journal is up, if its start was asked for less than `start-timeout` ago, by whomever. What was
@@ -23,13 +26,14 @@ export async function waitStarted(
 ): Promise<void> {
   const { clock, report, signal } = ctx;
   if (node === null || node.startRequestedAt === null || node.recipe.manager === "none") return;
-  const { rpcUrl, startTimeoutMs, syncTimeoutMs } = options;
+  const { startTimeoutMs, syncTimeoutMs } = options;
   const leftMs = Date.parse(node.startRequestedAt) + startTimeoutMs - clock.now();
   if (leftMs <= 0) return;
   const known = { ...options, manager: node.recipe.manager };
   const privilege = ctx.privilege(options.sudo);
   const control = await ctx.chooseNodeControl(known, chainstateDir, privilege, node.recipe);
   await report.phase("start", `Wait until ${control.identity.name} is up again`, async () => {
+    const { rpcUrl } = await withFoundRpc(ctx, options, chainstateDir, Math.min(leftMs, openingMs));
     if (rpcUrl !== undefined) {
       await waitHealthy({
         rpcUrl,

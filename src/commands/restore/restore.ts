@@ -24,6 +24,7 @@ import { reportInspection } from "../report-inspection.ts";
 import { withJournal } from "../run/journal.ts";
 import { inspectNode, type InspectedNode } from "../node/inspect.ts";
 import { NodeDowntime } from "../node/downtime.ts";
+import { withFoundRpc } from "../node/find-rpc.ts";
 import { rememberRestored } from "./remove-after-job.ts";
 import { openDirectoryTarget } from "./target-directory.ts";
 import { openVolumeTarget } from "./target-volume.ts";
@@ -34,17 +35,18 @@ import type { RunContext } from "../context.ts";
 import { requireSeparatePaths } from "../separate-paths.ts";
 import { withScratch } from "../with-scratch.ts";
 
-export async function restore(config: RestoreConfig, ctx: RunContext): Promise<void> {
-  const { chainstateDir, node, storage, cache } = config;
+export async function restore(given: RestoreConfig, ctx: RunContext): Promise<void> {
+  const { chainstateDir, node, storage, cache } = given;
   // Before anything is opened, the cache's directory included.
   await requireSeparatePaths(chainstateDir, {
     storage,
     cache: cache.kind === "directory" ? cache.path : undefined,
   });
-  const replacing = { forceStop: config.forceStop };
+  const replacing = { forceStop: given.forceStop };
   const { sudo } = node;
-  const journaled = { chainstateDir, command: "restore", sudo, node, replacing, dryRun: config.dryRun };
+  const journaled = { chainstateDir, command: "restore", sudo, node, replacing, dryRun: given.dryRun };
   await withJournal(ctx, journaled, async (journal) => {
+    const config = { ...given, node: await withFoundRpc(ctx, node, chainstateDir) };
     const open = config.method === "volume" ? openVolumeTarget : openDirectoryTarget;
     const target = await open(config, ctx);
     try {

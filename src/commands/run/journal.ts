@@ -10,6 +10,7 @@ import { bestEffort } from "../../system/best-effort.ts";
 import type { RunContext } from "../context.ts";
 import { armWatchdog } from "../node/arm-watchdog.ts";
 import type { Replacing } from "../node/stop-to-replace.ts";
+import { withFoundRpc } from "../node/find-rpc.ts";
 import { waitStarted } from "../node/wait-started.ts";
 import { cleanUp, giveUpConfirming, isUnconfirmed, reportPlace } from "./clean-up.ts";
 
@@ -73,7 +74,7 @@ async function finishLeftBehind(ctx: RunContext, journal: Journal, run: Journale
   // As this run is to ask it: an address that was wrong keeps nothing from being confirmed for ever.
   if (confirm !== null && run.node !== undefined) {
     const { rpcUrl: _, ...options } = confirm.options;
-    const { rpcUrl } = run.node;
+    const { rpcUrl } = await withFoundRpc(ctx, run.node, run.chainstateDir);
     await journal.update({
       confirm: { ...confirm, options: rpcUrl === undefined ? options : { ...options, rpcUrl } },
     });

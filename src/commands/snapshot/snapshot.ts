@@ -9,6 +9,7 @@ import type { SnapshotConfig } from "../../config/config.ts";
 import { bestEffort } from "../../system/best-effort.ts";
 import { withJournal } from "../run/journal.ts";
 import { NodeDowntime } from "../node/downtime.ts";
+import { withFoundRpc } from "../node/find-rpc.ts";
 import { openManifestSigner } from "../manifest-trust.ts";
 import { tryApplyRetention } from "../prune.ts";
 import { publishSnapshot } from "../publish-snapshot.ts";
@@ -21,10 +22,11 @@ import { takeLive, takeStopped } from "./quiesce.ts";
 import { manifestOf } from "./result.ts";
 import { verifyTaken } from "./verify-archive.ts";
 
-export async function snapshot(config: SnapshotConfig, ctx: RunContext): Promise<void> {
-  const { chainstateDir, node } = config;
+export async function snapshot(given: SnapshotConfig, ctx: RunContext): Promise<void> {
+  const { chainstateDir, node } = given;
   const journaled = { chainstateDir, command: "snapshot", sudo: node.sudo, node };
   await withJournal(ctx, journaled, async (journal) => {
+    const config = { ...given, node: await withFoundRpc(ctx, node, chainstateDir) };
     await withStore(ctx, config, async (store) => {
       const asked: SnapshotRun = { config, ctx, journal, store };
       const { run, plan } = await ctx.report.phase("preflight", "Preflight checks", async () =>

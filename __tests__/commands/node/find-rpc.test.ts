@@ -1,0 +1,69 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { createChainstate } from "../../../simulator/chainstate.ts";
+import { defaultRpcUrl } from "../../../src/domain/options.ts";
+import { FakeHost, nodeOptions, restoreConfig, snapshotConfig } from "../fake-host.ts";
+
+const hosts: FakeHost[] = [];
+afterAll(() => {
+  for (const host of hosts) host.remove();
+});
+
+function makeHost(): FakeHost {
+  const host = new FakeHost();
+  hosts.push(host);
+  createChainstate(host.chainstateDir, { era: "nakamoto", height: 8 });
+  host.node.needs = { ...host.node.needs, rpcUrl: "http://127.0.0.1:30443" };
+  return host;
+}
+
+test.each([
+  ["as by default", defaultRpcUrl, "at http://127.0.0.1:30443 "],
+  ["another one", "http://127.0.0.1:20444", "at http://127.0.0.1:20444 "],
+] as const)("where `rpc-url` is %s, the node is asked at the right address", async (_, rpcUrl, asked) => {
+  const host = makeHost();
+  const { error } = await host.run(snapshotConfig(host, { node: { ...nodeOptions, rpcUrl } }));
+  // No node listens here.
+  expect(error).toMatchObject({
+    code: "RPC_NOT_ANSWERING",
+    message: expect.stringContaining(asked) as string,
+  });
+});
+
+test("without an RPC nobody looks for one", async () => {
+  const host = makeHost();
+  const looks = countLooks(host);
+  const { error } = await host.run(snapshotConfig(host));
+  expect(error).toBeUndefined();
+  expect(looks()).toBe(0);
+});
+
+test("a directory that holds no chainstate is refused before anybody looks who works in it", async () => {
+  const host = makeHost();
+  const looks = countLooks(host);
+  const chainstateDir = join(host.root, "other");
+  mkdirSync(join(chainstateDir, "some"), { recursive: true });
+  const config = { node: { ...nodeOptions, rpcUrl: defaultRpcUrl }, chainstateDir };
+  expect((await host.run(snapshotConfig(host, config))).error).toMatchObject({
+    code: "CHAINSTATE_NOT_FOUND",
+  });
+  expect((await host.run(snapshotConfig(host))).error).toBeUndefined();
+  expect((await host.run(restoreConfig(host, config))).error).toMatchObject({ code: "TARGET_NO_CHAINSTATE" });
+  expect(looks()).toBe(0);
+  await host.run(snapshotConfig(host, { node: config.node }));
+  expect(looks()).toBe(1);
+}, 60_000);
+
+/** How often the address is read of what is known of the node. */
+function countLooks(host: FakeHost): () => number {
+  let looks = 0;
+  host.node.needs = {
+    ...host.node.needs,
+    get rpcUrl(): undefined {
+      looks += 1;
+      return undefined;
+    },
+  };
+  return () => looks;
+}
