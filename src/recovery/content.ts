@@ -163,6 +163,8 @@ export const journalSchema = v.object({
   ),
   /** Directories of this run that are to be removed. */
   staging: v.array(absolutePath),
+  /** Places of restores, to be removed where nothing is in them: what is in one is for the next restore. */
+  places: v.optional(v.array(absolutePath), []),
   /** What a recovery did, for the report of whoever comes next. */
   recovered: v.array(v.object({ at: utcTime, by: text, did: v.string() })),
 });

@@ -67,6 +67,11 @@ export async function tidyPlaceOf(part: string, files: FileOperations): Promise<
   if ((await files.names(place)).length === 0) await files.removeEmptyDirectory(place);
 }
 
+/** The list with this place on it, once. */
+export function withPlace(places: readonly string[], place: string): string[] {
+  return [...new Set([...places, place])];
+}
+
 /** What stands in a staging directory: which frames, or that it is whole. Without it that is of no use. */
 export function noteOf(stateDir: string, staging: string, kind: "frames" | "whole"): string {
   const name = createHash("sha256").update(staging).digest("hex").slice(0, 16);

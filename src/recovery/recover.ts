@@ -2,7 +2,7 @@
  * Brings back what a dead or failed run left: first the directory, then the node. The one mechanism behind the run's own
  * `finally`, the post step, the restart watchdog, the hook and the next run; safe to repeat, and each call does as much
  * as can be done at that moment. It removes nothing: uploads, frozen views, volumes and old directories are cleaned by the
- * action afterwards, when the node runs; or, old directories, by `tryDropPrevious`.
+ * action afterwards, when the node runs; or, old directories, by `tryPutAway`.
  */
 import { ActionError, describeError } from "../domain/errors.ts";
 import type { StartRecipe } from "../domain/start-recipe.ts";
@@ -22,7 +22,7 @@ import { fileOperations, type FileOperations } from "./file-operations.ts";
 import { noteRecovered, toleratesFullDisk, type Journal } from "./journal.ts";
 import { noteStartRequested, noteStarted } from "./node-account.ts";
 import { tidyPlaceOf } from "./place.ts";
-import { closeCommitted, removeStaged, settle, type NodeJudge } from "./settle.ts";
+import { closeCommitted, removeStaged, settle, tidyPlace, type NodeJudge } from "./settle.ts";
 import { rollBack } from "./swap.ts";
 
 /** What recovery needs of the node layer. */
@@ -106,12 +106,14 @@ export async function recoverFully(
 }
 
 /**
- * For those who have time: the old directory of a restore that is confirmed goes. What cannot be removed stays in the
- * journal, for the next run. Returns what was done, or not, in sentences.
+ * For those who have time: the old directory of a restore that is confirmed goes, and a place that one had no time to put
+ * anything into. What cannot be removed stays in the journal, for the next run. Returns what was done, or not, in sentences.
  */
-export async function tryDropPrevious(journal: Journal, options: RecoverOptions): Promise<readonly string[]> {
-  if (journal.content.swap?.step !== "committed") return [];
+export async function tryPutAway(journal: Journal, options: RecoverOptions): Promise<readonly string[]> {
+  const { swap } = journal.content;
   const files = filesOf(options);
+  if (swap === null) return await tidyPlaces(journal, files);
+  if (swap.step !== "committed") return [];
   const { goes, old, kept } = await closeCommitted(journal, files);
   const said = kept === undefined ? [] : [kept];
   if (goes === undefined) return said;
@@ -123,6 +125,18 @@ export async function tryDropPrevious(journal: Journal, options: RecoverOptions)
   } catch (error) {
     return [...said, `${goes} is not removed; the next run tries again: ${describeError(error)}`];
   }
+}
+
+async function tidyPlaces(journal: Journal, files: FileOperations): Promise<readonly string[]> {
+  const said: string[] = [];
+  for (const place of journal.content.places) {
+    try {
+      await tidyPlace(journal, place, files);
+    } catch (error) {
+      said.push(`${place} is not removed; the next run tries again: ${describeError(error)}`);
+    }
+  }
+  return said;
 }
 
 function isStarting({ content }: Journal, { swap }: Recovery, clock: Clock): boolean {

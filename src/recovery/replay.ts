@@ -9,7 +9,7 @@ import { describeError, hasCode } from "../domain/errors.ts";
 import type { Privilege } from "../system/privilege.ts";
 import { isLocked } from "../system/process-lock.ts";
 import { lockPathOf, takeJournal, type Journal } from "./journal.ts";
-import { recoverFully, tryDropPrevious, type RecoverOptions, type Recovery } from "./recover.ts";
+import { recoverFully, tryPutAway, type RecoverOptions, type Recovery } from "./recover.ts";
 
 export interface ReplayOptions extends Omit<RecoverOptions, "privilege"> {
   readonly stateDirectory: string;
@@ -61,7 +61,7 @@ async function replayOne(journalPath: string, options: ReplayOptions): Promise<R
     const privilege = options.privilege(journal.content.sudo);
     const recovery = await recoverFully(journal, { ...options, privilege });
     // At boot nobody waits for that.
-    const said = options.swapOnly === true ? [] : await tryDropPrevious(journal, { ...options, privilege });
+    const said = options.swapOnly === true ? [] : await tryPutAway(journal, { ...options, privilege });
     return { kind: "recovered", recovery, said };
   } catch (error) {
     return hasCode(error, "RUN_IN_PROGRESS") ? { kind: "alive" } : { kind: "failed", error };

@@ -16,7 +16,7 @@ import type { ConfirmRecord, JournalNode } from "./content.ts";
 import type { FileOperations } from "./file-operations.ts";
 import { noteRecovered, toleratesFullDisk, type Journal } from "./journal.ts";
 import { noteNode, noteOwed, noteStopRequested, noteStopTaken } from "./node-account.ts";
-import { forgetNotes, partOf, removePlace, tidyPlaceOf } from "./place.ts";
+import { forgetNotes, partOf, removePlace, tidyPlaceOf, withPlace } from "./place.ts";
 import { isPlaceName, setToGo, standing } from "./swap.ts";
 
 interface Started {
@@ -205,7 +205,13 @@ async function stopIt(
 async function leaveByHand(journal: Journal, place: string): Promise<Settled> {
   const why = `what the restore had put at ${place} is not there any more: somebody has moved or removed it`;
   const { swap } = journal.content;
-  await journal.update({ swap: null, volumeSwap: null, confirm: null });
+  await journal.update((now) => ({
+    ...now,
+    swap: null,
+    volumeSwap: null,
+    confirm: null,
+    places: swap === null ? now.places : withPlace(now.places, swap.place),
+  }));
   if (swap !== null) await forgetNotes(dirname(journal.path), swap.staging);
   await noteRecovered(journal, `left both directories as they are; ${why}`);
   return { kind: "by-hand", why };
@@ -245,6 +251,12 @@ export async function closeCommitted(journal: Journal, files: FileOperations): P
     staging: [...new Set([...now.staging, place])],
   }));
   return closed;
+}
+
+/** Removes a place that holds nothing any more, or never did, and strikes it. */
+export async function tidyPlace(journal: Journal, place: string, files: FileOperations): Promise<void> {
+  await tidyPlaceOf(partOf(place, "tree"), files);
+  await journal.update((now) => ({ ...now, places: now.places.filter((other) => other !== place) }));
 }
 
 /** Removes a directory that the journal lists as one to be removed, and strikes it. */

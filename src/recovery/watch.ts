@@ -9,7 +9,7 @@ import type { Privilege } from "../system/privilege.ts";
 import type { JournalContent } from "./content.ts";
 import { isLocked } from "../system/process-lock.ts";
 import { lockPathOf, readJournal, takeJournal, type Journal } from "./journal.ts";
-import { needsRecovery, recover, tryDropPrevious, type RecoverOptions } from "./recover.ts";
+import { needsRecovery, recover, tryPutAway, type RecoverOptions } from "./recover.ts";
 
 export interface WatchOptions extends Omit<RecoverOptions, "privilege"> {
   readonly privilege: (mode: SudoMode) => Privilege;
@@ -119,7 +119,7 @@ async function attempt(
       say(`The restored chainstate is not confirmed yet: ${why}.`);
       return "unconfirmed";
     }
-    for (const line of await tryDropPrevious(journal, { ...options, privilege })) say(line);
+    for (const line of await tryPutAway(journal, { ...options, privilege })) say(line);
     say(`Recovered: swap ${swap}, node ${node}${why === undefined ? "" : ` (${why})`}.`);
     return node === "stopping" ? "later" : "done";
   } catch (error) {

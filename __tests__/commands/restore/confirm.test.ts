@@ -302,6 +302,14 @@ test(
   },
 );
 
+test("another restore that ends before it has made anything leaves no place of the one that it gave up", async () => {
+  const { host } = await unconfirmed();
+  const { error } = await host.run(config(host, { snapshot: { kind: "id", id: "20200101T000000Z-1-0000" } }));
+  expect(error).toMatchObject({ code: "SNAPSHOT_NOT_FOUND" });
+  expect(standing(host)).toEqual({ ...open, swap: undefined });
+  expect(leavings(host).filter((name) => name.endsWith("-new"))).toEqual([]);
+});
+
 test("the address that the next run gives is the one that is asked", async () => {
   const { host } = await unconfirmed();
   const { rpcUrl: _, ...node } = config(host).node;

@@ -2,7 +2,7 @@
  * Every call that a restore makes fails once, before it took effect and after, and the run is killed at each: the
  * chainstate in place is the old one or the new one, whole, the node runs, and nothing is left that nobody needs.
  */
-import { cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { RestoreConfig } from "../../../src/config/config.ts";
@@ -93,6 +93,10 @@ function judgeAfterPost(
     olds.length > 0 && !log.includes("The old one is kept at"),
     `an old chainstate is left: ${olds.join()}`,
   );
+  const empty = host
+    .besides()
+    .filter((name) => readdirSync(join(dirname(host.chainstateDir), name)).length === 0);
+  say(empty.length > 0, `an empty directory is left: ${empty.join()}`);
   return wrong;
 }
 

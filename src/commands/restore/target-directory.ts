@@ -2,7 +2,7 @@
 import type { RestoreConfig } from "../../config/config.ts";
 import type { FileOperations } from "../../recovery/file-operations.ts";
 import type { Journal } from "../../recovery/journal.ts";
-import { openPlace, partOf, removePlace, tidyPlaceOf } from "../../recovery/place.ts";
+import { openPlace, partOf, removePlace, tidyPlaceOf, withPlace } from "../../recovery/place.ts";
 import { commitSwap, finishSwap, swapIn, type RecordSwap, type SwapPlan } from "../../recovery/swap.ts";
 import { bestEffort } from "../../system/best-effort.ts";
 import type { HeldDirectory } from "../../system/held-directory.ts";
@@ -23,6 +23,8 @@ export async function openDirectoryTarget(config: RestoreConfig, ctx: RunContext
     preflight: async (swap) => await requireSpace(swap, source.neededBytes),
     stage: async (request) => {
       await removeOtherStaging(request.swap, request.files, ctx);
+      // Whoever comes after a run that died here knows of it; what is in it by then stays for the next restore.
+      await request.journal.update((now) => ({ ...now, places: withPlace(now.places, request.swap.place) }));
       place = await openPlace(request.swap.place, request.files);
       return await stage(source, place, request, config, ctx);
     },

@@ -11,7 +11,8 @@ import type { NodeStanding } from "../../report/port.ts";
 import type { FileOperations } from "../../recovery/file-operations.ts";
 import type { Journal } from "../../recovery/journal.ts";
 import { recoverFully } from "../../recovery/recover.ts";
-import { closeCommitted, removeStaged } from "../../recovery/settle.ts";
+import { withPlace } from "../../recovery/place.ts";
+import { closeCommitted, removeStaged, tidyPlace } from "../../recovery/settle.ts";
 import type { ObjectStore } from "../../store/port.ts";
 import { timeLimit } from "../../system/deadline.ts";
 import type { Privilege } from "../../system/privilege.ts";
@@ -129,7 +130,13 @@ export async function giveUpConfirming(ctx: RunContext, journal: Journal): Promi
     ctx.report.warning(
       `The chainstate at ${swap.target}, restored by an earlier run, was never confirmed healthy. The old one is kept at ${swap.aside}: remove it when you are content.`,
     );
-    await journal.update({ swap: null, confirm: null, inPlace: "new" });
+    await journal.update((now) => ({
+      ...now,
+      swap: null,
+      confirm: null,
+      inPlace: "new",
+      places: withPlace(now.places, swap.place),
+    }));
   }
   if (volumeSwap !== null) {
     const signal = timeLimit(limitMs, "CLEAN_UP_TIMEOUT", "Cleaning up");
@@ -183,7 +190,7 @@ class Leftovers {
 
   /** Volumes and directories, of which one may be in use as long as a swap is open. */
   async removePlaces(): Promise<void> {
-    const { volumes, staging, chainstateDir, sudo } = this.#journal.content;
+    const { volumes, staging, places, chainstateDir, sudo } = this.#journal.content;
     const privilege = this.#ctx.privilege(sudo);
     for (const entry of volumes) {
       await this.#remove("volumes", entry, `volume (${entry.driver})`, async () => {
@@ -196,9 +203,14 @@ class Leftovers {
         await removeStaged(this.#journal, directory, files);
       });
     }
+    for (const place of places) {
+      await this.#remove("places", place, `directory ${place}`, async () => {
+        await tidyPlace(this.#journal, place, files);
+      });
+    }
   }
 
-  async #remove<K extends "uploads" | "opening" | "frozen" | "volumes" | "staging">(
+  async #remove<K extends "uploads" | "opening" | "frozen" | "volumes" | "staging" | "places">(
     list: K,
     entry: JournalContent[K][number],
     what: string,
