@@ -41,8 +41,7 @@ import { judge } from "../../src/node/judge.ts";
 import type { NodeControl } from "../../src/node/port.ts";
 import { parseJournal, type JournalContent } from "../../src/recovery/content.ts";
 import { fileOperations } from "../../src/recovery/file-operations.ts";
-import { takeJournal } from "../../src/recovery/journal.ts";
-import { needsRecovery, recoverFully } from "../../src/recovery/recover.ts";
+import { watch, type WatchEnd } from "../../src/recovery/watch.ts";
 import type { Watchdog } from "../../src/recovery/watchdog.ts";
 import { openReport, type RunReport } from "../../src/report/run-report.ts";
 import type { RunState } from "../../src/report/state.ts";
@@ -143,22 +142,37 @@ export class FakeHost {
     });
   }
 
-  /** What the restart watchdog does where no post step comes; it does not report. */
-  async watch(): Promise<void> {
+  /** The restart watchdog, where no post step comes: `rounds` looks at most at a node that is not confirmed. It does not report. */
+  async watch(rounds = 20): Promise<{ readonly end: WatchEnd | undefined; readonly log: string }> {
     this.faults = new Faults();
-    const name = readdirSync(this.stateDir).find((each) => /^[0-9a-f]{16}\.json$/.test(each));
-    if (name === undefined) return;
+    const lines: string[] = [];
+    const ended = new AbortController();
     const { clock } = this;
-    const { signal } = new AbortController();
-    const journal = await takeJournal(join(this.stateDir, name), { role: "watchdog", signal, clock });
-    try {
-      if (journal === undefined || !needsRecovery(journal.content)) return;
-      const privilege = privilegeFor("never");
-      const volumes = { undo: async () => await this.volumes.undo() };
-      await recoverFully(journal, { privilege, clock, signal, nodes: this.node.starter(), volumes });
-    } finally {
-      journal?.release();
-    }
+    let looks = 0;
+    const end = await watch({
+      nodes: this.node.starter(),
+      volumes: { undo: async () => await this.volumes.undo() },
+      clock: {
+        ...clock,
+        sleep: async (ms, signal) => {
+          // Looks of the judge are shorter.
+          if (ms >= 10_000 && (looks += 1) > rounds) ended.abort(new Error("enough"));
+          await clock.sleep(ms, signal);
+        },
+      },
+      signal: ended.signal,
+      privilege: () => privilegeFor("never"),
+      journalPath: this.state.journalPath ?? "",
+      runId: this.state.runId ?? "",
+      once: false,
+      log: (line) => void lines.push(line),
+    }).catch((error: unknown) => {
+      if (!ended.signal.aborted) throw error;
+      return undefined;
+    });
+    // It ends by itself, and its timer with it.
+    if (end !== undefined) this.watchdogs = 0;
+    return { end, log: lines.join("\n") };
   }
 
   async #step(
@@ -224,6 +238,11 @@ export class FakeHost {
     return existsSync(this.stateDir)
       ? readdirSync(this.stateDir).filter((name) => name.startsWith("clone-"))
       : [];
+  }
+
+  /** What runs have left in the state directory, but for what the next one goes on with and what a watchdog has to tell. */
+  leftInState(): readonly string[] {
+    return readdirSync(this.stateDir).filter((name) => !name.endsWith(".lock"));
   }
 
   async openUploads(): Promise<number> {

@@ -6,8 +6,6 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync }
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { ActionError } from "../../../src/domain/errors.ts";
-import { watch, type WatchEnd } from "../../../src/recovery/watch.ts";
-import { privilegeFor } from "../../../src/system/privilege.ts";
 import { info, startRpcServer, type Answer, type RpcServer } from "../../node/rpc-server.ts";
 import {
   FakeHost,
@@ -87,38 +85,9 @@ const open = { place: "new", olds: 1, running: true, swap: "swapped" };
 const confirmed = { place: "new", olds: 0, running: true, swap: undefined };
 const putBack = { place: "old", olds: 0, running: true, swap: undefined };
 
-/** The watchdog, in the process that the run left; `rounds` looks at most. */
-async function watchdog(host: FakeHost, rounds = 20): Promise<{ end: WatchEnd | undefined; log: string }> {
-  const lines: string[] = [];
-  const ended = new AbortController();
-  let looks = 0;
-  const end = await watch({
-    nodes: host.node.starter(),
-    volumes: { undo: async () => await host.volumes.undo() },
-    clock: {
-      ...host.clock,
-      sleep: async (ms, signal) => {
-        // Looks of the judge are shorter.
-        if (ms >= 10_000 && (looks += 1) > rounds) ended.abort(new Error("enough"));
-        await host.clock.sleep(ms, signal);
-      },
-    },
-    signal: ended.signal,
-    privilege: () => privilegeFor("never"),
-    journalPath: host.state.journalPath ?? "",
-    runId: host.state.runId ?? "",
-    once: false,
-    log: (line) => void lines.push(line),
-  }).catch((error: unknown) => {
-    if (!ended.signal.aborted) throw error;
-    return undefined;
-  });
-  return { end, log: lines.join("\n") };
-}
-
 /** Each returns what it said. */
 const settlers: Readonly<Record<string, (host: FakeHost) => Promise<string>>> = {
-  watchdog: async (host) => (await watchdog(host)).log,
+  watchdog: async (host) => (await host.watch()).log,
   "post step": async (host) => (await host.post()).log,
   "next run": async (host) =>
     (await host.run(snapshotConfig(host, { node: config(host).node, dryRun: true }))).log,
@@ -245,7 +214,7 @@ test("a node that does not end when it is told to is waited for, and nothing is 
   host.node.running = false;
   // What it says now does not matter any more.
   answer = at(25);
-  await watchdog(host);
+  await host.watch();
   expect(standing(host)).toEqual(putBack);
 });
 

@@ -2,121 +2,35 @@
  * Every call that a restore makes fails once, before it took effect and after, and the run is killed at each: the
  * chainstate in place is the old one or the new one, whole, the node runs, and nothing is left that nobody needs.
  */
-import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { RestoreConfig } from "../../../src/config/config.ts";
-import type { RunRecord } from "../../../src/report/record.ts";
+import { FakeHost, nodeOptions, restoreConfig, snapshotConfig, type Ended } from "../fake-host.ts";
+import { faultsOf, Faults, killsOf } from "../faults.ts";
 import {
-  FakeHost,
-  nodeOptions,
-  publishNewer,
-  restoreConfig,
-  snapshotConfig,
-  type Ended,
-} from "../fake-host.ts";
-import { cleansUp, faultsOf, Faults, injectedIn, killsOf } from "../faults.ts";
-import { whatIsUntrue } from "../independent-look.ts";
+  callsOf,
+  digests,
+  hosts,
+  judge,
+  judgeAfterPost,
+  makeHost,
+  model,
+  old,
+  publishModel,
+  removeHosts,
+} from "./restore-cases.ts";
 
-const model = new FakeHost();
-const hosts: FakeHost[] = [model];
-const old = join(model.root, "old", "mainnet");
-const digests = { old: "", new: "" };
-
-beforeAll(async () => {
-  await publishNewer(model, old, { method: "both" });
-  digests.new = model.digest() ?? "";
-  digests.old = model.digest(old) ?? "";
-});
-afterAll(() => {
-  for (const host of hosts) host.remove();
-});
-
-/** A host with an older chainstate, on the store that has a snapshot of the newer one. */
-function makeHost(): FakeHost {
-  const host = FakeHost.like(model, old);
-  hosts.push(host);
-  return host;
-}
-
-function judge(host: FakeHost, ended: Ended): readonly string[] {
-  const { error, report } = ended;
-  const wrong: string[] = [...whatIsUntrue(host, ended)];
-  const { record } = report;
-  const say = (isWrong: boolean, what: string): void => void (isWrong && wrong.push(what));
-  const digest = host.digest();
-  const fault = injectedIn(error);
-  say(error !== undefined && fault === undefined, `another error: ${String(error)}`);
-  say(fault !== undefined && cleansUp.test(fault.call), `clean-up failed the run: ${fault?.message}`);
-  say(
-    digest !== digests.old && digest !== digests.new,
-    "neither the old chainstate nor the new one is in place",
-  );
-  say(error === undefined && digest !== digests.new, "ended well without the new chainstate");
-  say(error !== undefined && digest !== digests.old, "failed, and the new chainstate is in place");
-  say(!host.node.running, "the node is down");
-  say(record.node === "down" || record.node === "left-down", `said that the node is ${record.node}`);
-  say(isUntrue(record.chainstate, digest), `said that the chainstate in place is ${record.chainstate}`);
-  const hasBegun = host.faults.calls.some((call) => call.startsWith("files.move"));
-  say(error !== undefined && hasBegun && record.chainstate === undefined, "did not say which is in place");
-  say(record.node === "not-touched" && host.node.stops > 0, "said that the node was not touched");
-  say(error === undefined && record.outputs.get("node-running") !== "true", "node-running is not true");
-  const scratch = host.leftInTemp();
-  say(scratch.length > 0, `left in the temporary directory: ${scratch.join()}`);
-  return wrong;
-}
-
-function isUntrue(place: RunRecord["chainstate"], digest: string | undefined): boolean {
-  return place !== undefined && digest !== (place === "new" ? digests.new : digests.old);
-}
-
-function judgeAfterPost(
-  host: FakeHost,
-  ended: Ended,
-  { killed = false, done = false } = {},
-): readonly string[] {
-  const { error, log, report } = ended;
-  const wrong: string[] = [...whatIsUntrue(host, ended, { killed })];
-  const say = (isWrong: boolean, what: string): void => void (isWrong && wrong.push(what));
-  const digest = host.digest();
-  say(error !== undefined, `post failed: ${String(error)}`);
-  say(digest !== digests.old && digest !== digests.new, "after post neither chainstate is in place");
-  const { chainstate, node } = report.record;
-  say(killed && node !== "running" && node !== "not-touched", `post said that the node is ${node}`);
-  say(isUntrue(chainstate, digest), `post said that the chainstate in place is ${chainstate}`);
-  say(host.journal() !== undefined, "the journal is left");
-  say(!host.node.running, "after post the node is down");
-  say(host.watchdogs > 0, "the watchdog is armed");
-  say(!done && log.includes("✅"), "the post step said that the run was done");
-  const olds = host.besides().filter((name) => name.endsWith("-old"));
-  say(
-    olds.length > 0 && !log.includes("The old one is kept at"),
-    `an old chainstate is left: ${olds.join()}`,
-  );
-  const empty = host
-    .besides()
-    .filter((name) => readdirSync(join(dirname(host.chainstateDir), name)).length === 0);
-  say(empty.length > 0, `an empty directory is left: ${empty.join()}`);
-  return wrong;
-}
+beforeAll(publishModel);
+afterAll(removeHosts);
 
 describe.each([
   ["an archive", {}],
   ["a volume's snapshot", { method: "volume" }],
 ] as const)("a restore of %s", (_name, given: Partial<RestoreConfig>) => {
-  const callsOf = async (): Promise<readonly string[]> => {
-    const host = makeHost();
-    const ended = await host.run(restoreConfig(host, given));
-    expect(ended.error).toBeUndefined();
-    expect(judge(host, ended)).toEqual([]);
-    expect(host.journal()).toBeUndefined();
-    expect(host.besides()).toEqual([]);
-    return host.faults.calls;
-  };
-
   test("is right whichever call fails", { timeout: 600_000 }, async () => {
     const wrong: string[] = [];
-    for (const fault of faultsOf(await callsOf())) {
+    for (const fault of faultsOf(await callsOf(given))) {
       const host = makeHost();
       host.faults.fault = fault;
       const ended = await host.run(restoreConfig(host, given));
@@ -130,7 +44,7 @@ describe.each([
 
   test("is right wherever it is killed, once the post step has run", { timeout: 600_000 }, async () => {
     const wrong: string[] = [];
-    for (const fault of killsOf(await callsOf())) {
+    for (const fault of killsOf(await callsOf(given))) {
       const host = makeHost();
       host.faults.fault = fault;
       await host.run(restoreConfig(host, given));
