@@ -1,10 +1,12 @@
 /** No room left, wherever the action writes. Needs root, for small file systems of its own. */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { isRoot } from "../freeze/loop-mount.ts";
-import { setUp, until, visibleSnapshots, type Setup } from "./support.ts";
+import { isScratch, setUp, treeOf, until, visibleSnapshots, type Setup } from "./support.ts";
+import { serveDirectory } from "./web.ts";
 
 const open: Setup[] = [];
 const mounts: string[] = [];
@@ -133,4 +135,132 @@ describe.skipIf(!isRoot)("a disk that is full", () => {
       expect(visibleSnapshots(setup.store)).toHaveLength(exitCode === 0 ? 1 : 0);
     },
   );
+});
+
+const MiB = 1024 ** 2;
+const large = "chainstate/blocks";
+
+/** A chainstate that is hardly smaller as an archive: 96 MiB of it are random. */
+const incompressible = {
+  running: false,
+  fill: (chainstate: string): void => {
+    for (let file = 0; file < 16; file += 1) {
+      const directory = join(chainstate, large, `00${file.toString(16)}a`, "0001");
+      mkdirSync(directory, { recursive: true });
+      writeFileSync(join(directory, file.toString(16).padStart(64, "0")), randomBytes(6 * MiB));
+    }
+  },
+} as const;
+
+function freeBytes(path: string): number {
+  const { bavail, bsize } = statfsSync(path);
+  return bavail * bsize;
+}
+
+function bytesOf(tree: Readonly<Record<string, string>>): number {
+  return Object.values(tree).reduce((sum, entry) => sum + Number(/^file \d+ (\d+)/.exec(entry)?.[1] ?? 0), 0);
+}
+
+describe.skipIf(!isRoot)("a disk with room for only what is missing", () => {
+  /** Restores from the web until the server has sent that much and stands still, and kills it; then the post step. */
+  async function killAfter(
+    setup: Setup,
+    web: Awaited<ReturnType<typeof serveDirectory>>,
+    sentBytes: number,
+    inputs: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    web.stallAfterBytes = sentBytes;
+    const job = setup.job(inputs);
+    const main = job.startMain();
+    await until("the server stands still", 120_000, () => web.stalled > 0 && web.idleMs() > 2_000);
+    main.child.kill("SIGKILL");
+    expect((await main.ended).signal).toBe("SIGKILL");
+    const post = await job.post();
+    expect(post.exitCode, post.log).toBe(0);
+    Object.assign(web, { stallAfterBytes: Infinity, archiveBytesSent: 0 });
+  }
+
+  it("holds what a killed restore of a snapshot has staged: another process fetches the rest alone", async () => {
+    const setup = await fresh(incompressible);
+    const taken = await setup.job(setup.snapshotInputs).run();
+    expect(taken.main.exitCode, taken.main.log).toBe(0);
+    const size = Number(taken.main.outputs["size-bytes"]);
+    // On a large disk and at one go.
+    const elsewhere = join(setup.directory, "elsewhere", "mainnet");
+    const restored = { command: "restore", "node-manager": "none", storage: `file://${setup.store}` };
+    const once = await setup.job({ ...restored, "chainstate-dir": elsewhere }).run();
+    expect(once.main.exitCode, once.main.log).toBe(0);
+    const expected = treeOf(elsewhere);
+    const whole = bytesOf(expected);
+    const small = mountSmall(join(setup.directory, "small"), `size=${Math.round(whole * 1.06)}`);
+    const target = join(small, "mainnet");
+    const web = await serveDirectory(setup.store);
+    try {
+      const restore = { ...restored, storage: web.url, "chainstate-dir": target };
+      await killAfter(setup, web, size * 0.6, restore);
+      const [place = ""] = readdirSync(small);
+      const staged = treeOf(join(small, place, "tree"));
+      const digestOf = (entry = ""): string | undefined => entry.split(" ")[3];
+      const kept = Object.entries(staged).filter(
+        ([path, entry]) => path.startsWith(large) && digestOf(entry) === digestOf(expected[path]),
+      );
+      // What is not in whole files, and what is smaller in the archive, is not counted: the rest is no larger than that.
+      const keptBytes = bytesOf(Object.fromEntries(kept));
+      expect(keptBytes).toBeGreaterThan(size / 3);
+      expect(freeBytes(small)).toBeLessThan(whole * 0.7);
+
+      const { main } = await setup.job(restore).run();
+      expect(main.exitCode, main.log).toBe(0);
+      expect(web.archiveBytesSent).toBeGreaterThan(0);
+      expect(web.archiveBytesSent).toBeLessThanOrEqual(1.05 * (size - keptBytes));
+      expect(treeOf(target)).toEqual(expected);
+      expect(readdirSync(small)).toEqual(["mainnet"]);
+    } finally {
+      await web.close();
+    }
+  });
+
+  it("holds what came of an archive made elsewhere: another process fetches the rest alone", async () => {
+    const setup = await fresh(incompressible);
+    const expected = treeOf(setup.chainstate, isScratch);
+    const file = join(setup.directory, "latest.tar.zst");
+    // A name says nothing: it is a plain tar.
+    execFileSync("tar", [
+      "-C",
+      join(setup.directory, "node"),
+      "--sort=name",
+      "--format=pax",
+      "-cf",
+      file,
+      "mainnet",
+    ]);
+    const { size } = statSync(file);
+    // So much that what comes is kept beside what is unpacked of it, for as long as the server sends.
+    const small = mountSmall(join(setup.directory, "small"), `size=${2 * size}`);
+    const target = join(small, "mainnet");
+    const web = await serveDirectory(setup.directory);
+    try {
+      const snapshot = `${web.url}/latest.tar.zst`;
+      const restore = { command: "restore", snapshot, "node-manager": "none", "chainstate-dir": target };
+      await killAfter(setup, web, size * 0.6, restore);
+      const [place = ""] = readdirSync(small);
+      expect(readdirSync(join(small, place))).toEqual(["fetched"]);
+      const kept = statSync(join(small, place, "fetched")).size;
+      expect(kept).toBeGreaterThan(size / 3);
+      // Nothing unpacked stays of a stream, so all of that is missing; both, to the end, are more than the disk holds.
+      const others = freeBytes(small) - Math.round(bytesOf(expected) * 1.04);
+      writeFileSync(join(small, "others"), Buffer.alloc(others));
+
+      const { main } = await setup.job(restore).run();
+      expect(main.exitCode, main.log).toBe(0);
+      expect(main.log).toContain("which an interrupted run left in");
+      expect(main.log).toContain("not kept any more");
+      expect(web.archiveBytesSent).toBeGreaterThan(0);
+      expect(web.archiveBytesSent).toBeLessThanOrEqual(1.05 * (size - kept));
+      expect(treeOf(target, isScratch)).toEqual(expected);
+      expect(readdirSync(small).sort()).toEqual(["mainnet", "others"]);
+    } finally {
+      await web.close();
+    }
+  });
 });
