@@ -192,3 +192,33 @@ test.skipIf(process.geteuid?.() !== 0)(
     }
   },
 );
+
+test.skipIf(process.geteuid?.() !== 0)(
+  "with room for only what is missing what is read of it is given back, and the rest alone is fetched",
+  async () => {
+    const mount = place();
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${Math.round(archive.length * 1.06)}`, "none", mount]);
+    try {
+      const directory = place(mount);
+      const said: string[] = [];
+      const wire = { endsAt: Infinity, fetched: 0 };
+      const kept = 80 * MiB;
+      writeFileSync(join(directory, "kept"), archive.subarray(0, kept));
+      await unpack(directory, sourceOver(wire), said);
+      expect(wire.fetched).toBeLessThanOrEqual(1.05 * (archive.length - kept));
+      expect(treeOf(join(directory, "unpacked/mainnet"))).toEqual(expected);
+      expect(existsSync(join(directory, "kept"))).toBe(false);
+
+      // One that is lost in the middle of that leaves nothing that another would take for the archive's beginning.
+      rmSync(join(directory, "unpacked"), { recursive: true });
+      writeFileSync(join(directory, "kept"), archive.subarray(0, kept));
+      Object.assign(wire, { endsAt: kept + 8 * MiB, fetched: 0 });
+      await expect(unpack(directory, sourceOver(wire), said)).rejects.toMatchObject({
+        code: "STORE_STALLED",
+      });
+      expect(existsSync(join(directory, "kept"))).toBe(false);
+    } finally {
+      execFileSync("umount", [mount]);
+    }
+  },
+);

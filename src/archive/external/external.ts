@@ -67,7 +67,7 @@ export async function unpackExternal(options: ExternalOptions): Promise<Unpacked
   // Without ranges there is no rest that could be fetched.
   const keep = source.whole === undefined ? options.keep : undefined;
   const unpackedBytes = (): number => tree.contentSize;
-  const kept = keep && (await KeptBytes.open({ ...keep, size: source.size, unpackedBytes }));
+  const kept = keep && (await KeptBytes.open({ ...keep, size: source.size, unpackedBytes, signal }));
   const makeRoom = async (): Promise<boolean> => (await kept?.makeRoom()) ?? false;
   let isOfUse = false;
   const tree = new ExternalTree({

@@ -1,17 +1,20 @@
 /**
  * What has come of an archive that can only be read in order, kept in a file as it comes: the next run reads it from there
- * and fetches the rest. It never takes space that unpacking needs: then it goes, and what is unpacked stays.
+ * and fetches the rest. It never takes space that unpacking needs: then it goes, what has been read of it first, and what is
+ * unpacked stays.
  */
 import { constants } from "node:fs";
 import { open, rm, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
-import { describeError, hasCode } from "../../domain/errors.ts";
+import { describeError, hasCode, throwIfAborted } from "../../domain/errors.ts";
+import { runOk } from "../../system/exec.ts";
 import { nameOf } from "../../system/held-directory.ts";
 import { formatBytes, spaceAt } from "../../system/space.ts";
 import { writeFully } from "../../system/write-fully.ts";
 
 const chunkBytes = 4 * 1024 ** 2;
 const lookEveryBytes = 64 * 1024 ** 2;
+const releaseTimeoutMs = 60_000;
 const needed = "the space is needed for what is unpacked";
 
 export interface KeptOptions {
@@ -23,6 +26,7 @@ export interface KeptOptions {
   readonly unpackedBytes: () => number;
   /** A sentence for people. */
   readonly onInfo: (sentence: string) => void;
+  readonly signal: AbortSignal;
 }
 
 export class KeptBytes {
@@ -30,6 +34,9 @@ export class KeptBytes {
   #handle: FileHandle | undefined;
   #length: number;
   #sinceLook = Infinity;
+  /** So much of what there was at first has been read, and so much given back. */
+  #readBytes = 0;
+  #releasedBytes = 0;
   /** Nothing is kept any more. */
   #isGone: boolean;
 
@@ -62,7 +69,7 @@ export class KeptBytes {
   /** What there was when it was opened, from the archive's first byte on; less of it where it has to go meanwhile. */
   async *read(): AsyncGenerator<Uint8Array, void, undefined> {
     const end = this.#length;
-    for (let at = 0; at < end;) {
+    for (let at = 0; at < end; this.#readBytes = at) {
       const handle = this.#handle;
       if (handle === undefined) return;
       const buffer = Buffer.allocUnsafe(Math.min(chunkBytes, end - at));
@@ -76,6 +83,7 @@ export class KeptBytes {
         return;
       }
     }
+    if (this.#releasedBytes > 0) await this.#drop(needed);
   }
 
   /** The next bytes of the archive. */
@@ -102,8 +110,9 @@ export class KeptBytes {
     }
   }
 
-  /** True: it took space and takes none any more. */
+  /** True: it took space and takes less now, or none any more. */
   async makeRoom(): Promise<boolean> {
+    if (await this.#release()) return true;
     const isSomething = !this.#isGone && this.#length > 0;
     await this.#drop(needed);
     return isSomething;
@@ -116,7 +125,7 @@ export class KeptBytes {
     const { file, onInfo } = this.#options;
     this.#handle = undefined;
     await handle.close();
-    if (isOfUse && this.#length > 0) {
+    if (isOfUse && this.#length > 0 && this.#releasedBytes === 0) {
       onInfo(
         `${formatBytes(this.#length)} of the archive stay in ${nameOf(file)}: run the same restore again and it goes on from there. Remove the file if you will not.`,
       );
@@ -129,6 +138,26 @@ export class KeptBytes {
     const growth = this.#length === 0 ? 1 : Math.max(1, unpackedBytes() / this.#length);
     const reserve = Math.min(1024 ** 3, totalBytes / 100);
     return freeBytes - reserve < (size - this.#length) * growth + lookEveryBytes;
+  }
+
+  /** Gives back what has been read; what is still to be read would have to be fetched again. False: that is nothing, or cannot be done here. */
+  async #release(): Promise<boolean> {
+    const handle = this.#handle;
+    const [from, to] = [this.#releasedBytes, this.#readBytes];
+    if (handle === undefined || to === from || to === this.#length) return false;
+    const { file, signal } = this.#options;
+    const range = ["--offset", String(from), "--length", String(to - from)];
+    try {
+      // Nobody may find it any more and take the hole for the archive's beginning.
+      await rm(file, { force: true });
+      this.#releasedBytes = to;
+      const path = `/proc/${process.pid}/fd/${handle.fd}`;
+      await runOk(["fallocate", "--punch-hole", ...range, path], { signal, timeoutMs: releaseTimeoutMs });
+      return true;
+    } catch {
+      throwIfAborted(signal);
+      return false;
+    }
   }
 
   async #drop(why: string): Promise<void> {

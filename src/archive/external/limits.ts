@@ -30,7 +30,7 @@ export class ExternalBudget {
   readonly #makeRoom: () => Promise<boolean>;
   #entries = 0;
 
-  /** `makeRoom`: gives space back that is needed more urgently here; false where there is none. */
+  /** `makeRoom`: gives space back that is needed more urgently here; false where there is no more of it. */
   constructor(
     directory: string,
     archiveBytes: number,
@@ -48,11 +48,12 @@ export class ExternalBudget {
   /** Counts an entry that takes `sizeBytes`. Throws TOO_MANY_ENTRIES or SPACE_MISSING. */
   async claim(path: string, sizeBytes: number): Promise<void> {
     this.count();
-    try {
-      await this.#space.claim(path, sizeBytes);
-    } catch (error) {
-      if (!hasCode(error, "SPACE_MISSING") || !(await this.#makeRoom())) throw error;
-      await this.#space.claim(path, sizeBytes);
+    for (;;) {
+      try {
+        return await this.#space.claim(path, sizeBytes);
+      } catch (error) {
+        if (!hasCode(error, "SPACE_MISSING") || !(await this.#makeRoom())) throw error;
+      }
     }
   }
 
