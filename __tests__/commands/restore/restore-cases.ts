@@ -1,5 +1,5 @@
 /** Restores over a chainstate that is older, for matrices of what can happen to them; and what has to be so afterwards. */
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect } from "vitest";
 import type { RestoreConfig } from "../../../src/config/config.ts";
@@ -24,9 +24,11 @@ export function removeHosts(): void {
 }
 
 /** A host with an older chainstate, on the store that has a snapshot of the newer one. */
-export function makeHost(): FakeHost {
+export function makeHost(exchanges = false): FakeHost {
   const host = FakeHost.like(model, old);
   hosts.push(host);
+  // Volumes are exchanged; else one is made a directory of.
+  if (exchanges) host.volumes.exchanges = host.chainstateDir;
   return host;
 }
 
@@ -48,7 +50,7 @@ export function judge(host: FakeHost, ended: Ended): readonly string[] {
   say(!host.node.running, "the node is down");
   say(record.node === "down" || record.node === "left-down", `said that the node is ${record.node}`);
   wrong.push(...saysUntrue(host, ended));
-  const hasBegun = host.faults.calls.some((call) => call.startsWith("files.move"));
+  const hasBegun = host.faults.calls.some((call) => /^(?:files\.move|exchange\.swap)/.test(call));
   say(error !== undefined && hasBegun && record.chainstate === undefined, "did not say which is in place");
   say(record.node === "not-touched" && host.node.stops > 0, "said that the node was not touched");
   say(error === undefined && record.outputs.get("node-running") !== "true", "node-running is not true");
@@ -94,15 +96,17 @@ export function whatIsLeft(host: FakeHost, { log }: Pick<Ended, "log">): readonl
   const isNamed = olds.length === 0 || log.includes("The old one is kept at");
   const beside = dirname(host.chainstateDir);
   const empty = host.besides().filter((name) => readdirSync(join(beside, name)).length === 0);
+  const isKept = existsSync(host.volumes.kept) && !log.includes("The old one");
   return [
+    ...(isKept ? ["the old volume is left"] : []),
     ...(isNamed ? [] : [`an old chainstate is left: ${olds.join()}`]),
     ...(empty.length === 0 ? [] : [`an empty directory is left: ${empty.join()}`]),
   ];
 }
 
 /** What a restore calls that goes well. */
-export async function callsOf(given: Partial<RestoreConfig>): Promise<readonly string[]> {
-  const host = makeHost();
+export async function callsOf(given: Partial<RestoreConfig>, exchanges = false): Promise<readonly string[]> {
+  const host = makeHost(exchanges);
   const ended = await host.run(restoreConfig(host, given));
   expect(ended.error).toBeUndefined();
   expect(judge(host, ended)).toEqual([]);

@@ -25,13 +25,14 @@ beforeAll(publishModel);
 afterAll(removeHosts);
 
 describe.each([
-  ["an archive", {}],
-  ["a volume's snapshot", { method: "volume" }],
-] as const)("a restore of %s", (_name, given: Partial<RestoreConfig>) => {
+  ["an archive", {}, false],
+  ["a volume's snapshot", { method: "volume" }, false],
+  ["a volume that is exchanged", { method: "volume" }, true],
+] as const)("a restore of %s", (_name, given: Partial<RestoreConfig>, exchanges) => {
   test("is right whichever call fails", { timeout: 600_000 }, async () => {
     const wrong: string[] = [];
-    for (const fault of faultsOf(await callsOf(given))) {
-      const host = makeHost();
+    for (const fault of faultsOf(await callsOf(given, exchanges))) {
+      const host = makeHost(exchanges);
       host.faults.fault = fault;
       const ended = await host.run(restoreConfig(host, given));
       const done = ended.error === undefined;
@@ -44,8 +45,8 @@ describe.each([
 
   test("is right wherever it is killed, once the post step has run", { timeout: 600_000 }, async () => {
     const wrong: string[] = [];
-    for (const fault of killsOf(await callsOf(given))) {
-      const host = makeHost();
+    for (const fault of killsOf(await callsOf(given, exchanges))) {
+      const host = makeHost(exchanges);
       host.faults.fault = fault;
       await host.run(restoreConfig(host, given));
       const found = judgeAfterPost(host, await host.post(), { killed: true });
