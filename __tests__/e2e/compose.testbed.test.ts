@@ -85,5 +85,17 @@ describe.skipIf(kind === undefined)(
       await until("the container runs", 10_000, () => setup.pids().length === 1);
       expect(await setup.height()).toBeGreaterThanOrEqual(Number(main.outputs["stacks-height"]));
     });
+
+    it("is found by its name where it is down, and asked where its configuration says once it runs", async () => {
+      engines.docker?.run("stop", name);
+      await until("the container is down", 30_000, () => setup.pids().length === 0);
+      const [id = ""] = visibleSnapshots(setup.store);
+      const restore = { ...given(), command: "restore", snapshot: id, "node-name": name };
+      const { main, post } = await setup.job({ ...restore, "start-timeout": "30s" }).run();
+      expect(main.exitCode, main.log).toBe(0);
+      expect(post.exitCode, post.log).toBe(0);
+      expect(main.outputs["node-running"]).toBe("true");
+      expect(setup.pids()).toHaveLength(1);
+    });
   },
 );

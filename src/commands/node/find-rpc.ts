@@ -1,6 +1,6 @@
 /**
- * Where the node's RPC is, where nobody has said it: its process names its configuration, and that says it. A node that is down, one
- * without a configuration that can be read and one in a network of its own is asked at the default address.
+ * Where the node's RPC is, where nobody has said it: its process names its configuration, and that says it. A node without
+ * a configuration that can be read, one in a network of its own and one that is down is asked at the default address.
  */
 import { hasChainstate } from "../../chainstate/identify.ts";
 import { defaultRpcUrl, type NodeOptions } from "../../domain/options.ts";

@@ -7,6 +7,7 @@ import type { Evidence, NodeState } from "../../node/port.ts";
 import { verifyStillStopped, verifyStopped } from "../../node/shutdown-proof.ts";
 import { verifyWorksIn } from "../../node/works-in.ts";
 import type { RunContext } from "../context.ts";
+import { withFoundRpc } from "./find-rpc.ts";
 import type { InspectedNode } from "./inspect.ts";
 
 /** How long a node whose RPC answers may take to open its databases. */
@@ -15,10 +16,13 @@ const openingMs = 30_000;
 /** One that cannot be asked is watched for so long after its start. */
 const watchMs = 10_000;
 
+/** How long its address is looked for after a start; its databases are open before its RPC is. */
+const foundWithinMs = 10_000;
+
 export class NodeLooks {
   readonly #ctx: RunContext;
   readonly #node: InspectedNode;
-  readonly #options: NodeOptions;
+  #options: NodeOptions;
   readonly #chainstateDir: string;
 
   constructor(ctx: RunContext, node: InspectedNode, options: NodeOptions, chainstateDir: string) {
@@ -87,6 +91,7 @@ export class NodeLooks {
   /** Returns when the RPC answered first; at once where there is none. */
   async answers(expected: ExpectedChain, syncBlocks: number): Promise<Date> {
     const { clock, signal, report } = this.#ctx;
+    await this.#findRpc();
     const { rpcUrl, startTimeoutMs, syncTimeoutMs } = this.#options;
     if (rpcUrl === undefined) return new Date(clock.now());
     const health = await waitHealthy({
@@ -101,6 +106,12 @@ export class NodeLooks {
       onProgress: (line) => report.info(line),
     });
     return health.firstAnswerAt;
+  }
+
+  /** One that was down has had no process to find it by. */
+  async #findRpc(): Promise<void> {
+    if (this.#node.before.running) return;
+    this.#options = await withFoundRpc(this.#ctx, this.#options, this.#chainstateDir, foundWithinMs);
   }
 
   /** Whatever chain it was on before, it has to be the same after. */
