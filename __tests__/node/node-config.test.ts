@@ -76,6 +76,13 @@ test("the RPC of a process that cannot be seen, or names no configuration, is no
   expect(nobody).toMatchObject({ isSeen: false, rpcUrl: undefined });
 });
 
+test("an observer whose events are given up after one attempt keeps no node from ending", () => {
+  const of = (line: string): readonly unknown[] =>
+    nodeConfigOf(parse(`[[events_observer]]\nendpoint = "127.0.0.1:3700"\n${line}`)).observers;
+  expect(of("disable_retries = true")).toEqual([]);
+  expect(of("disable_retries = false")).toHaveLength(1);
+});
+
 test("the height at which it ends itself", () => {
   const of = (text: string): number | undefined => nodeConfigOf(parse(text)).exitsAtBurnHeight;
   expect(of("[burnchain]\nprocess_exit_at_block_height = 0")).toBe(0);

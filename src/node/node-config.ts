@@ -24,6 +24,7 @@ export interface NodeConfig {
   readonly isMiner: boolean;
   /** A restarted miner goes on with the tenures that it has committed to (`activated_vrf_key_path` is set). */
   readonly keepsVrfKey: boolean;
+  /** Those whose events are sent until they are taken. With `disable_retries` they are given up, and keep no node from ending. */
   readonly observers: readonly Address[];
   /** The Bitcoin height at which it ends itself at once, with exit code 0 and in the middle of whatever it writes. */
   readonly exitsAtBurnHeight: number | undefined;
@@ -93,7 +94,10 @@ export function nodeConfigOf(toml: Table): NodeConfig {
     bitcoinRpc: at("rpc_port", ports?.rpc),
     isMiner: tableOf(toml["node"])["miner"] === true,
     keepsVrfKey: typeof tableOf(toml["miner"])["activated_vrf_key_path"] === "string",
-    observers: observers.flatMap((each) => addressOf(tableOf(each)["endpoint"]) ?? []),
+    observers: observers
+      .map(tableOf)
+      .filter((each) => each["disable_retries"] !== true)
+      .flatMap((each) => addressOf(each["endpoint"]) ?? []),
     exitsAtBurnHeight: typeof exit === "number" ? exit : undefined,
   };
 }

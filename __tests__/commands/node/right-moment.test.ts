@@ -57,11 +57,25 @@ test("the run waits until it is back, and takes the snapshot then", async () => 
   expect({ stops: host.node.stops, published: host.published().length }).toEqual({ stops: 1, published: 1 });
 });
 
-test("with Bitcoin blocks left to evaluate it is not stopped", async () => {
-  const host = makeHost();
+function leaveBitcoinBlocks(host: FakeHost): void {
   const burnchain = new DatabaseSync(join(host.chainstateDir, "burnchain/burnchain.sqlite"));
   burnchain.exec("UPDATE burnchain_db_block_headers SET block_height = block_height + 2");
   burnchain.close();
+}
+
+function leaveEvent(host: FakeHost): void {
+  const observers = new DatabaseSync(join(host.chainstateDir, "..", "event_observers.sqlite"));
+  observers.exec("ALTER TABLE pending_payloads ADD COLUMN timestamp INTEGER");
+  const seconds = Math.floor(host.clock.now() / 1000);
+  observers.exec(
+    `INSERT INTO pending_payloads (url, payload, timeout, timestamp) VALUES ('u', 'p', 1, ${seconds})`,
+  );
+  observers.close();
+}
+
+test("with Bitcoin blocks left to evaluate it is not stopped", async () => {
+  const host = makeHost();
+  leaveBitcoinBlocks(host);
   const { error, log } = await host.run(snapshotConfig(host, { cut: "frozen" }));
   expect(error).toMatchObject({ code: "NODE_CATCHING_UP" });
   expect(log).toContain("2 Bitcoin blocks still to evaluate");
@@ -70,16 +84,24 @@ test("with Bitcoin blocks left to evaluate it is not stopped", async () => {
 
 test("an observer that takes no events keeps it from being stopped", async () => {
   const host = makeHost();
-  const observers = new DatabaseSync(join(host.chainstateDir, "..", "event_observers.sqlite"));
-  observers.exec("ALTER TABLE pending_payloads ADD COLUMN timestamp INTEGER");
-  const seconds = Math.floor(host.clock.now() / 1000);
-  observers.exec(
-    `INSERT INTO pending_payloads (url, payload, timeout, timestamp) VALUES ('u', 'p', 1, ${seconds})`,
-  );
-  observers.close();
-  const { error } = await host.run(snapshotConfig(host, { cut: "frozen" }));
+  leaveEvent(host);
+  const { error, log } = await host.run(snapshotConfig(host, { cut: "frozen" }));
   expect(error).toMatchObject({ code: "NODE_OBSERVER_BEHIND" });
   expect(host.node.stops).toBe(0);
+  expect(log.match(/Waiting to stop the node/g), "what grows older is no news").toHaveLength(1);
+});
+
+test("a node that an observer holds up evaluates no Bitcoin blocks either: the code is that of the observer", async () => {
+  const host = makeHost();
+  leaveBitcoinBlocks(host);
+  leaveEvent(host);
+  needs(host, []);
+  const stuck = await host.run(snapshotConfig(host, { cut: "frozen" }));
+  expect(stuck.error).toMatchObject({ code: "NODE_OBSERVER_BEHIND" });
+  expect(stuck.log).toContain("2 Bitcoin blocks still to evaluate");
+  needs(host, [{ role: "event observer", address: { host: "127.0.0.1", port: 3700 } }]);
+  const down = await host.run(snapshotConfig(host, { cut: "frozen" }));
+  expect(down.error).toMatchObject({ code: "NODE_NEIGHBOUR_SILENT" });
 });
 
 test("a dry run says what it would have to wait for, and does not wait", async () => {

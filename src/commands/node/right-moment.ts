@@ -45,9 +45,10 @@ export async function readMoment(
   const needs = await ctx.readNodeNeeds(chainstateDir, ctx.privilege(options.sudo));
   const { read } = needs;
   if (read.kind === "not-read") notLookedAt(`Bitcoin node, event observers, miner; ${read.reason}`);
+  // Causes first: the first one gives the code, and a node that waits for an observer evaluates no Bitcoin blocks either.
   const look = async (): Promise<readonly Hindrance[]> => [
-    ...(await backlogOf(ctx, options, chainstateDir, notLookedAt)),
     ...(await silentNeighbours(needs, notLookedAt)),
+    ...(await backlogOf(ctx, options, chainstateDir, notLookedAt)),
   ];
   const config = read.kind === "read" ? read.config : undefined;
   const exit = config?.exitsAtBurnHeight;
@@ -70,7 +71,7 @@ function costForMiner({ keepsVrfKey }: NodeConfig): string {
 
 /**
  * Waits until nothing speaks against a stop. After `limitMs` throws the first hindrance by its code; what speaks against
- * it is said when it changes.
+ * it is said when it changes, so a sentence must not hold what changes with each look.
  */
 export async function waitForRightMoment(
   ctx: RunContext,
@@ -110,22 +111,22 @@ async function backlogOf(
     elevate: (argv) => privilege.elevate(argv),
   });
   const hindrances: Hindrance[] = [];
+  if (oldestEventMs === undefined)
+    notLookedAt(
+      "events that no observer has taken; event_observers.sqlite could not be read, or has no times",
+    );
+  const oldestMs = typeof oldestEventMs === "number" ? oldestEventMs : Number.POSITIVE_INFINITY;
+  if (ctx.clock.now() - oldestMs > eventAgeMs) {
+    hindrances.push({
+      code: "NODE_OBSERVER_BEHIND",
+      sentence: `an event observer has not taken an event of ${new Date(oldestMs).toISOString()}`,
+    });
+  }
   if (burnBlocks === undefined) {
     notLookedAt("Bitcoin blocks that it has still to evaluate; its databases could not be read");
   } else if (burnBlocks > 0) {
     const count = burnBlocks === 1 ? "1 Bitcoin block" : `${burnBlocks} Bitcoin blocks`;
     hindrances.push({ code: "NODE_CATCHING_UP", sentence: `it has ${count} still to evaluate` });
-  }
-  if (oldestEventMs === undefined)
-    notLookedAt(
-      "events that no observer has taken; event_observers.sqlite could not be read, or has no times",
-    );
-  const ageMs = typeof oldestEventMs === "number" ? ctx.clock.now() - oldestEventMs : 0;
-  if (ageMs > eventAgeMs) {
-    hindrances.push({
-      code: "NODE_OBSERVER_BEHIND",
-      sentence: `an event observer has not taken an event of ${Math.round(ageMs / 1000)} s ago`,
-    });
   }
   return hindrances;
 }
