@@ -40,6 +40,20 @@ test("Bitcoin blocks that are known and not evaluated, and events that nobody to
   node.close(true);
 });
 
+test("headers are known before their blocks are fetched, a reward cycle at a time", async () => {
+  const dir = scratch.path();
+  createChainstate(dir, { era: "nakamoto", height: 12 });
+  const headers = new DatabaseSync(join(dir, "headers.sqlite"));
+  headers.exec(
+    "INSERT INTO headers SELECT version, prev_blockhash, merkle_root, time, bits, nonce, height + 7, hash || 'a' FROM headers ORDER BY height DESC LIMIT 1",
+  );
+  const look = async (): Promise<unknown> => await readBacklog({ dir, signal: new AbortController().signal });
+  expect(await look()).toMatchObject({ burnBlocks: 7 });
+  headers.exec("DROP TABLE headers");
+  headers.close();
+  expect(await look(), "without headers the blocks count alone").toMatchObject({ burnBlocks: 0 });
+});
+
 test(
   "what cannot be read is unknown, and no error; what is not there is none",
   { timeout: 60_000 },

@@ -35,7 +35,7 @@ export async function readBacklog({ dir, ...open }: BacklogOptions): Promise<Bac
   const { signal } = open;
   try {
     return {
-      burnBlocks: await unlessUnreadable(signal, async () => await burnBlocks(reader)),
+      burnBlocks: await unlessUnreadable(signal, async () => await burnBlocks(reader, signal)),
       oldestEventMs: (await isAbsent(join(dir, observersDatabase)))
         ? "none"
         : await unlessUnreadable(signal, async () => await oldestEvent(reader)),
@@ -55,12 +55,22 @@ async function isAbsent(path: string): Promise<boolean> {
   }
 }
 
-async function burnBlocks(reader: DatabaseReader): Promise<number | undefined> {
-  const highest = async (database: string, table: string): Promise<number | undefined> =>
-    await number(reader, database, `SELECT MAX(block_height) AS n FROM ${table}`);
-  const known = await highest(databases.burnchain, "burnchain_db_block_headers");
-  const evaluated = await highest(databases.sortition, "snapshots WHERE pox_valid = 1");
-  return known === undefined || evaluated === undefined ? undefined : Math.max(0, known - evaluated);
+/**
+ * A node fetches all headers first, and then the blocks of one reward cycle at a time: between two of them all that it
+ * has fetched is evaluated, and it is still catching up.
+ */
+async function burnBlocks(reader: DatabaseReader, signal: AbortSignal): Promise<number | undefined> {
+  const highest = async (database: string, column: string, table: string): Promise<number | undefined> =>
+    await number(reader, database, `SELECT MAX(${column}) AS n FROM ${table}`);
+  const fetched = await highest(databases.burnchain, "block_height", "burnchain_db_block_headers");
+  const evaluated = await highest(databases.sortition, "block_height", "snapshots WHERE pox_valid = 1");
+  if (fetched === undefined || evaluated === undefined) return undefined;
+  // Made anew when it is not there.
+  const announced = await unlessUnreadable(
+    signal,
+    async () => await highest(databases.headers, "height", "headers"),
+  );
+  return Math.max(0, fetched - evaluated, (announced ?? 0) - evaluated);
 }
 
 async function oldestEvent(reader: DatabaseReader): Promise<number | "none" | undefined> {
