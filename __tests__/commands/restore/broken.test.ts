@@ -1,6 +1,7 @@
 /** A restore of a node that is ill: what would keep a snapshot from being taken is said, and the restore goes on. */
 import { cpSync, existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ActionError } from "../../../src/domain/errors.ts";
 import { nodeConfigOf } from "../../../src/node/node-config.ts";
@@ -181,6 +182,19 @@ test.each([
   expect(log).toContain("Bitcoin node at 127.0.0.1:8333 takes no connection");
   expect(host.node.stops).toBe(stops);
   expect(host.besides()).toHaveLength(code === undefined ? 0 : 1);
+});
+
+test("a node that catches up with Bitcoin is not waited for: what a stop makes of its chainstate is replaced", async () => {
+  const host = makeHost(false);
+  const burnchain = new DatabaseSync(join(host.chainstateDir, "burnchain/burnchain.sqlite"));
+  burnchain.exec("UPDATE burnchain_db_block_headers SET block_height = block_height + 2");
+  burnchain.close();
+  silentFor(host, 3);
+  const { error, log } = await host.run(config(host));
+  expect(error).toBeUndefined();
+  expect(log).toContain("notice: Before the stop: it has 2 Bitcoin blocks still to evaluate.");
+  expect(log).not.toMatch(/Waiting to stop the node: .*Bitcoin blocks/);
+  expect(log, "for its Bitcoin node it is").toContain("Waiting to stop the node: Bitcoin node at");
 });
 
 test("an archive made elsewhere that was unpacked whole is not fetched again", async () => {

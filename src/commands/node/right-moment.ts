@@ -71,7 +71,7 @@ function costForMiner({ keepsVrfKey }: NodeConfig): string {
 
 /**
  * Waits until nothing speaks against a stop. After `limitMs` throws the first hindrance by its code; what speaks against
- * it is said when it changes, so a sentence must not hold what changes with each look.
+ * it is said when it changes, so a sentence must not hold how long it has been so.
  */
 export async function waitForRightMoment(
   ctx: RunContext,

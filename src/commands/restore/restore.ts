@@ -154,7 +154,8 @@ class Restore {
 
   /**
    * A node that answers is stopped in a moment in which it can be, as for a snapshot: it might not end, or not come up
-   * again. One that is silent may be so for that very reason, so it is only said; and `force-stop` waits for nothing.
+   * again. One that is silent may be so for that very reason, so it is only said; and `force-stop` waits for nothing. Nobody
+   * waits until it has caught up with Bitcoin: that it cannot may be the reason, and what an abort leaves is replaced.
    */
   async #lookAtMoment({ before, control, isSilent }: InspectedNode): Promise<Moment | undefined> {
     const { report } = this.#ctx;
@@ -165,9 +166,15 @@ class Restore {
     const moment = await readMoment(this.#ctx, options, chainstateDir);
     if (moment.costForMiner !== undefined) report.notice(moment.costForMiner);
     const waits = !isSilent && !forceStop;
-    for (const { sentence } of await moment.look())
-      report.notice(waits ? `The stop will have to wait: ${sentence}.` : `Before the stop: ${sentence}.`);
-    return waits ? moment : undefined;
+    for (const { code, sentence } of await moment.look()) {
+      const isWaitedFor = waits && code !== "NODE_CATCHING_UP";
+      report.notice(
+        isWaitedFor ? `The stop will have to wait: ${sentence}.` : `Before the stop: ${sentence}.`,
+      );
+    }
+    const look = async (): ReturnType<Moment["look"]> =>
+      (await moment.look()).filter(({ code }) => code !== "NODE_CATCHING_UP");
+    return waits ? { ...moment, look } : undefined;
   }
 
   /** Returns what the unpacked chainstate is. Whatever does not pass is removed. */
