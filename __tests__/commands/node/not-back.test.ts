@@ -63,6 +63,16 @@ test("a restored node that cannot be started, nor on the old chainstate: all of 
   expect(log).toContain("The old chainstate is in place");
 });
 
+test("a node that lives and is silent is not said to be back, and its snapshot is published", async () => {
+  const host = makeHost(model.chainstateDir, 25);
+  const node = { ...nodeOptions, rpcUrl: rpc.url, startTimeoutMs: 2_000 };
+  const { error, log } = await host.run(snapshotConfig(host, { node }));
+  expect(error).toMatchObject({ code: "NODE_ANSWERS_ERRORS" });
+  expect(host.published()).toHaveLength(2);
+  expect(log).not.toContain("is back, after");
+  expect(log).toMatch(/^notice: stacks-node runs and has not answered, [\d.]+ s after the stop\.$/m);
+});
+
 test("a restored chainstate whose node lives and is silent stays in place, and the old one beside it", async () => {
   const host = makeHost(old, 20);
   const digest = host.digest(model.chainstateDir);

@@ -195,8 +195,7 @@ export class NodeDowntime {
   }
 
   /**
-   * Runs `work`; if it fails, brings the node back before the error goes on. The error that came first is the one that is
-   * thrown; where the node could not be brought back either, NODE_LEFT_DOWN with both.
+   * Runs `work`; if it fails, brings the node back before that error goes on. NODE_NOT_BROUGHT_BACK with both, if not.
    */
   async guard<T>(work: () => Promise<T>): Promise<T> {
     try {
@@ -377,7 +376,7 @@ export class NodeDowntime {
       this.#ctx.report.downtime(this.#requestedAt, at);
       this.#ctx.report.output("downtime-seconds", String(this.downtimeSeconds));
       if (this.#standing === "running" && !this.#neverEnded())
-        this.#ctx.report.notice(`${this.#name} is back, after ${this.downtimeSeconds} s.`);
+        this.#ctx.report.notice(`${this.#name} ${this.#looks.describeReturn(this.downtimeSeconds)}`);
     }
     // A swap that is not committed yet may still leave the node down: the switch stays armed for it.
     if (!this.#swapping && !this.#isUnconfirmed) await this.#disarm();

@@ -24,6 +24,7 @@ export class NodeLooks {
   readonly #node: InspectedNode;
   #options: NodeOptions;
   readonly #chainstateDir: string;
+  #hasAnswered = false;
 
   constructor(ctx: RunContext, node: InspectedNode, options: NodeOptions, chainstateDir: string) {
     this.#ctx = ctx;
@@ -88,12 +89,21 @@ export class NodeLooks {
     throw new ActionError("NODE_GONE_AGAIN", `The node was started and has ended again: ${ended.detail}.`);
   }
 
+  /** The predicate of a sentence: one that has not answered is not said to be back. */
+  describeReturn(seconds: number | undefined): string {
+    if (this.#hasAnswered) return `is back, after ${seconds} s.`;
+    return `runs and has not answered, ${seconds} s after the stop.`;
+  }
+
   /** Returns when the RPC answered first; at once where there is none. */
   async answers(expected: ExpectedChain, syncBlocks: number): Promise<Date> {
     const { clock, signal, report } = this.#ctx;
     await this.#findRpc();
     const { rpcUrl, startTimeoutMs, syncTimeoutMs } = this.#options;
-    if (rpcUrl === undefined) return new Date(clock.now());
+    if (rpcUrl === undefined) {
+      this.#hasAnswered = true;
+      return new Date(clock.now());
+    }
     const health = await waitHealthy({
       rpcUrl,
       startTimeoutMs,
@@ -105,6 +115,7 @@ export class NodeLooks {
       signal,
       onProgress: (line) => report.info(line),
     });
+    this.#hasAnswered = true;
     return health.firstAnswerAt;
   }
 
