@@ -62,9 +62,13 @@ test("what matters of a configuration, with the network's default ports", () => 
 
 test.each([
   ["0.0.0.0:20443", "http://127.0.0.1:20443"],
-  ["10.0.0.7:30443", "http://10.0.0.7:30443"],
+  ["127.0.0.2:30443", "http://127.0.0.2:30443"],
+  ["localhost:30443", "http://127.0.0.1:30443"],
   ["[::]:20443", "http://[::1]:20443"],
-  ["node.internal:80", "http://node.internal:80"],
+  // What this host does not have: nothing can listen there.
+  ["192.0.2.7:30443", undefined],
+  ["169.254.169.254:80", undefined],
+  ["node.internal:80", undefined],
   ["20443", undefined],
 ])("its RPC, bound to %s, is asked at %s", (bind, asked) => {
   expect(rpcUrlOf(nodeConfigOf(parse(`[node]\nrpc_bind = "${bind}"`)))).toBe(asked);

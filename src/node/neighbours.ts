@@ -2,6 +2,7 @@
  * Whether the programs that a node needs are there: without its Bitcoin node a started node does not open its RPC, and with
  * an event observer down it does not end when it is told to stop (stacks-core#7459).
  */
+import { networkInterfaces } from "node:os";
 import { connect } from "node:net";
 import type { NodeProcess } from "../domain/start-recipe.ts";
 import { deadline } from "../system/deadline.ts";
@@ -42,11 +43,17 @@ export async function readNodeNeeds(
   return { read, isSeen: node !== undefined, rpcUrl, look };
 }
 
-/** From the address that it listens at to one that it can be asked at, on the same host. */
+/**
+ * From the address that it listens at to one that it can be asked at, on the same host. Undefined for one that this host does
+ * not have: nothing can listen there, and whoever writes the configuration may not send the run elsewhere.
+ */
 export function rpcUrlOf({ rpcBind }: Pick<NodeConfig, "rpcBind">): string | undefined {
   if (rpcBind === undefined) return undefined;
   const { host, port } = rpcBind;
-  const asked = { "0.0.0.0": "127.0.0.1", "::": "::1" }[host] ?? host;
+  const asked = { "0.0.0.0": "127.0.0.1", "::": "::1", localhost: "127.0.0.1" }[host] ?? host;
+  const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  if (!own.some(({ address }) => address === asked) && !/^(?:::1|127(?:\.\d+){3})$/.test(asked))
+    return undefined;
   return `http://${asked.includes(":") ? `[${asked}]` : asked}:${port}`;
 }
 
