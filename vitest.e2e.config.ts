@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./__tests__/longest-first.ts";
 
 // The committed `dist`, run as the runner runs it: Node 24.19.0, inputs in the environment, `main` then `post`.
 export default defineConfig({
@@ -6,6 +7,7 @@ export default defineConfig({
     include: ["__tests__/e2e/**/*.test.ts"],
     exclude: ["__tests__/**/*.testbed.test.ts"],
     pool: "forks",
+    sequence: { sequencer: LongestFirst },
     // Most of them wait: for a node that stops, a store that stalls, a switch.
     maxWorkers: 3,
     testTimeout: 300_000,

@@ -1,4 +1,5 @@
 import { configDefaults, defineConfig } from "vitest/config";
+import { LongestFirst } from "./__tests__/longest-first.ts";
 
 /** Minutes each: nights, ends that come late, kills at every moment. Their short cousins stay. */
 const long = [
@@ -18,6 +19,7 @@ export default defineConfig({
       ...(process.env["TESTBED"] === "short" ? long.map((each) => `__tests__/${each}.testbed.test.ts`) : []),
     ],
     pool: "forks",
+    sequence: { sequencer: LongestFirst },
     // Most of them wait for something: a supervisor, a store that stalls, a switch.
     maxWorkers: 4,
     maxConcurrency: 8,
