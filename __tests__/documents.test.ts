@@ -167,3 +167,20 @@ test("native bindings that npm may leave out are named, in the version of what t
   for (const tool of ["rolldown", "oxlint"])
     expect(named[`@${tool}/binding-linux-x64-gnu`]).toBe(packages[`node_modules/${tool}`]?.version);
 });
+
+test("words that nobody in the field uses stand nowhere", () => {
+  const banned = /\b(?:rooms?|furnish|revive[dr]?|outage)\b/i;
+  const below = (directory: string): readonly string[] =>
+    readdirSync(join(root, directory), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name));
+  const files = [...below("src"), ...below("docs"), readmePath, actionPath].filter((path) =>
+    /\.(?:ts|md|yml)$/.test(path),
+  );
+  const found = files.flatMap((path) =>
+    readFileSync(path, "utf8")
+      .split("\n")
+      .flatMap((line, index) => (banned.test(line) ? [`${path}:${index + 1}`] : [])),
+  );
+  expect(found).toEqual([]);
+});

@@ -69,7 +69,7 @@ describe("the plan of a snapshot", () => {
     );
     expect(figure(dry, "Time")).toMatch(/^about a minute or less, .*at 100 MiB a second/);
     expect(figure(dry, "Downtime")).toMatch(/^until it is frozen; \d+(\.\d+)? s the last time$/);
-    expect(figure(dry, "Room")).toMatch(new RegExp(`${aSize} free .*; ${aSize} free in the storage`));
+    expect(figure(dry, "Space")).toMatch(new RegExp(`${aSize} free .*; ${aSize} free in the storage`));
     expect(figure(dry, "Retention would remove")).toMatch(new RegExp(`^${ids[0]} \\(${aSize}\\)$`));
     // A command line has no summary.
     for (const label of ["Downtime", "To read", "To send", "Retention would remove"])
@@ -103,7 +103,7 @@ describe("the plan of a restore", () => {
     expect(figure(dry, "Replaces")).toContain(setup.chainstate);
     expect(figure(dry, "Height")).toMatch(/^\d+ → \d+, the node goes back \d+ blocks?$/);
     expect(figure(dry, "To fetch")).toMatch(new RegExp(`^at most ${aSize}`));
-    expect(figure(dry, "Room")).toMatch(new RegExp(`^${aSize} needed, ${aSize} free`));
+    expect(figure(dry, "Space")).toMatch(new RegExp(`^${aSize} needed, ${aSize} free`));
     expect(figure(dry, "Downtime")).toMatch(/^from the stop until the node answers/);
     expect(figure(dry, "Old chainstate")).toMatch(/^removed when the node is healthy/);
   });

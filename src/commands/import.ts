@@ -93,7 +93,7 @@ class Import {
       ["Archive", source.url],
       ["Its SHA-256", sha256 ?? "is not published"],
       ["To fetch", formatBytes(source.size)],
-      ["Room", `more than that is needed to unpack it, ${formatBytes(freeBytes)} free in ${host.tempDir}`],
+      ["Space", `more than that is needed to unpack it, ${formatBytes(freeBytes)} free in ${host.tempDir}`],
       ["Time", `${describeEstimate(source.size)}, and as long again to publish it`],
       ["Published to", this.#store.url],
     ];

@@ -9,7 +9,7 @@ import type { Fetched, RestoreSource, SourceFacts } from "./sources/source.ts";
 
 export interface RestoreTarget {
   readonly source: SourceFacts;
-  /** Undefined for a volume: what is fetched and where there has to be room is its driver's. */
+  /** Undefined for a volume: what is fetched and where there has to be space is its driver's. */
   readonly sizes?: Pick<RestoreSource, "archiveBytes" | "neededBytes">;
   /** Looks whether there is space for it. Changes nothing. */
   readonly preflight: (swap: SwapPlan) => Promise<void>;

@@ -46,7 +46,7 @@ export async function reportPlan(run: SnapshotRun, plan: Plan): Promise<void> {
     );
   }
   rows.push(
-    ["Room", describeRoom(freeBytes, storageFreeBytes)],
+    ["Space", describeSpace(freeBytes, storageFreeBytes)],
     ["Retention would remove", describeGoing(retention)],
     [archive === undefined ? "Manifest to" : "Archive to", store.url],
   );
@@ -116,7 +116,7 @@ async function freeInStorage({ storage }: SnapshotConfig): Promise<number | unde
   return (await spaceAt(await nearestExisting(storage.directory))).freeBytes;
 }
 
-function describeRoom(freeBytes: number, storageFreeBytes: number | undefined): string {
+function describeSpace(freeBytes: number, storageFreeBytes: number | undefined): string {
   const storage =
     storageFreeBytes === undefined ? "" : `; ${formatBytes(storageFreeBytes)} free in the storage`;
   return `${formatBytes(freeBytes)} free beside the chainstate, for what the node writes meanwhile${storage}`;
