@@ -38,7 +38,10 @@ export async function reportPlan(
     rows.push(
       ["To fetch", `at most ${formatBytes(archiveBytes)}; what is here already is not fetched`],
       ["Time", `${describeEstimate(neededBytes)}; then the node's own stop and start`],
-      ["Space", `${formatBytes(neededBytes)} needed, ${formatBytes(freeBytes)} free, beside ${chainstateDir}`],
+      [
+        "Space",
+        `${formatBytes(neededBytes)} needed, ${formatBytes(freeBytes)} free, beside ${chainstateDir}`,
+      ],
     );
   }
   rows.push(["Downtime", downtime ?? "none: the node is not running"]);
