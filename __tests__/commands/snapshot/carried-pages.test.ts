@@ -49,6 +49,16 @@ function addRows(from: number, count: number): void {
   database.close();
 }
 
+/** Other values of the same length: as many pages as before, so that nothing but what they hold tells. */
+function changeRows(text: string): void {
+  const database = new DatabaseSync(join(host.chainstateDir, clarity));
+  const value = createHash("sha256").update(text).digest("hex").repeat(2);
+  // Those of the one night are on other pages than those of the other.
+  const from = text === "one" ? 1_000 : 20_000;
+  database.prepare("UPDATE more SET value = ? WHERE rowid BETWEEN ? AND ?").run(value, from, from + 30);
+  database.close();
+}
+
 async function night(given: Partial<SnapshotConfig> = {}): Promise<Ended & { readonly manifest: Manifest }> {
   const ended = await host.run(snapshotConfig(host, { cut: "cold", rebaseAbove: 0.2, ...given }));
   if (ended.error !== undefined) throw ended.error;
@@ -168,7 +178,7 @@ test("a night that is killed at any step of publishing leaves the next one right
   const start = join(host.root, "start");
   const state = ["node", "state", "store"].map((name) => join(host.root, name));
   for (const path of state) cpSync(path, join(start, basename(path)), { recursive: true });
-  addRows(30_000, 30);
+  changeRows("one");
   host.faults = new Faults();
   await night({ check: "none" });
   const steps = killsOf(host.faults.calls).filter(({ name }) => /^(?:upload|store)\./.test(name));
@@ -179,13 +189,13 @@ test("a night that is killed at any step of publishing leaves the next one right
       rmSync(path, { recursive: true });
       cpSync(join(start, basename(path)), path, { recursive: true });
     }
-    addRows(30_000, 30);
+    changeRows("one");
     host.faults = new Faults();
     host.faults.fault = fault;
     await host.run(snapshotConfig(host, { cut: "cold", rebaseAbove: 0.2, check: "none" }));
     expect(host.faults.isDead, fault.name).toBe(true);
     await host.post();
-    addRows(30_030, 30);
+    changeRows("two");
     // Read back page by page.
     const { manifest } = await night({ check: "tips" });
     expect({ at: fault.name, verified: manifest.verified }).toEqual({ at: fault.name, verified: "database" });
