@@ -6,11 +6,11 @@ import type { StartRecipe } from "../../src/domain/start-recipe.ts";
 import { openJournal, readJournal } from "../../src/recovery/journal.ts";
 import { noteNode, noteStopRequested, noteStopTaken } from "../../src/recovery/node-account.ts";
 import { watch } from "../../src/recovery/watch.ts";
-import type { Clock } from "../../src/system/clock.ts";
 import { privilegeFor } from "../../src/system/privilege.ts";
 import { volumeRecovery } from "../../src/volume/recovery.ts";
 import { memoryDirectory } from "../tools.ts";
 import { recipeFor } from "./doomed-run.ts";
+import { fakeClock } from "../system/fake-clock.ts";
 import { unasked } from "./unasked.ts";
 
 const { signal } = new AbortController();
@@ -32,14 +32,7 @@ const cases = Object.keys(recipes).flatMap((supervisor) =>
 );
 
 test.each(cases)("%s, %d s after `stop-timeout`", { timeout: 240_000 }, async (supervisor, after) => {
-  let now = Date.parse("2026-01-01T00:00:00Z");
-  const clock: Clock = {
-    now: () => now,
-    async sleep(ms) {
-      now += ms;
-      await Promise.resolve();
-    },
-  };
+  const clock = fakeClock(Date.parse("2026-01-01T00:00:00Z"));
   const { journal } = await openJournal({
     stateDirectory: join(base, "state"),
     chainstateDir: join(base, "mainnet"),
@@ -52,16 +45,16 @@ test.each(cases)("%s, %d s after `stop-timeout`", { timeout: 240_000 }, async (s
   await noteStopTaken(journal, clock);
   const { path } = journal;
   journal.release();
-  const endsAt = now + 60_000 + after * 1000;
+  const endsAt = clock.now() + 60_000 + after * 1000;
   const startedAt: number[] = [];
   const end = await watch({
     nodes: {
       ...unasked,
-      isInUse: async () => await Promise.resolve(now < endsAt || startedAt.length > 0),
+      isInUse: async () => await Promise.resolve(clock.now() < endsAt || startedAt.length > 0),
       start: async () => {
-        if (now < endsAt) return await Promise.resolve("stopping");
+        if (clock.now() < endsAt) return await Promise.resolve("stopping");
         if (startedAt.length > 0) return "already-running";
-        startedAt.push(now);
+        startedAt.push(clock.now());
         return "started";
       },
     },

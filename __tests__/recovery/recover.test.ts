@@ -10,11 +10,11 @@ import {
   noteStopTaken,
 } from "../../src/recovery/node-account.ts";
 import { recoverFully } from "../../src/recovery/recover.ts";
-import type { Clock } from "../../src/system/clock.ts";
 import { readStat } from "../../src/system/proc.ts";
 import { privilegeFor } from "../../src/system/privilege.ts";
 import { volumeRecovery } from "../../src/volume/recovery.ts";
 import { recipeFor } from "./doomed-run.ts";
+import { fakeClock } from "../system/fake-clock.ts";
 import { unasked } from "./unasked.ts";
 
 const { signal } = new AbortController();
@@ -29,14 +29,7 @@ afterEach(() => {
 
 /** Recovers after a run that died `agoMs` after it had asked for a start; the node's files are open from `openAtMs` on. */
 async function recovered(agoMs: number, openAtMs: number): Promise<{ startedAtMs: number; inUse: boolean }> {
-  let now = Date.now();
-  const clock: Clock = {
-    now: () => now,
-    async sleep(ms) {
-      now += ms;
-      await Promise.resolve();
-    },
-  };
+  const clock = fakeClock(Date.now());
   const { journal } = await openJournal({
     stateDirectory: join(base, "state"),
     chainstateDir: join(base, "mainnet"),
@@ -47,9 +40,9 @@ async function recovered(agoMs: number, openAtMs: number): Promise<{ startedAtMs
   await noteNode(journal, { wasRunning: true, recipe, process: undefined, stopTimeoutMs: 60_000 });
   await noteStopRequested(journal, clock);
   await noteStartRequested(journal, clock);
-  now += agoMs;
-  const begin = now;
-  const inUse = (): boolean => now - begin >= openAtMs;
+  await clock.sleep(agoMs);
+  const begin = clock.now();
+  const inUse = (): boolean => clock.now() - begin >= openAtMs;
   let seen = { startedAtMs: Number.NaN, inUse: false };
   await recoverFully(journal, {
     privilege: privilegeFor("never"),
@@ -60,7 +53,7 @@ async function recovered(agoMs: number, openAtMs: number): Promise<{ startedAtMs
       ...unasked,
       isInUse: async () => await Promise.resolve(inUse()),
       async start() {
-        seen = { startedAtMs: now - begin, inUse: inUse() };
+        seen = { startedAtMs: clock.now() - begin, inUse: inUse() };
         return await Promise.resolve(seen.inUse ? "already-running" : "started");
       },
     },
@@ -83,15 +76,8 @@ test("one that does not come is started after a few seconds, and one launched lo
 
 /** Recovers after a run that died when it had got as far as `step`; the node that was to be stopped lives on. */
 async function afterDeath(step: "found" | "asking" | "asked") {
-  let now = Date.now();
-  const begin = now;
-  const clock: Clock = {
-    now: () => now,
-    async sleep(ms) {
-      now += ms;
-      await Promise.resolve();
-    },
-  };
+  const clock = fakeClock(Date.now());
+  const begin = clock.now();
   const { journal } = await openJournal({
     stateDirectory: join(base, "state"),
     chainstateDir: join(base, "mainnet"),
@@ -125,7 +111,7 @@ async function afterDeath(step: "found" | "asking" | "asked") {
   const { node } = await recoverFully(journal, options, 30 * 60_000);
   const left = journal.content.node?.mustStart;
   await journal.remove();
-  return { node, waitedMs: now - begin, mustStart, left };
+  return { node, waitedMs: clock.now() - begin, mustStart, left };
 }
 
 test("a node that was never asked to stop is not waited for, and one that may have been only for a moment", async () => {

@@ -130,7 +130,7 @@ export const restoreInputs = {
     default: "",
     parse: lines(snapshotIdOf),
     about:
-      "Ids of snapshots to remove whatever retention says, one a line. One that is pinned has to be named in `unpin` too; one that a restore is reading stays. Where one cannot be removed nothing is.",
+      "Ids of snapshots to remove whatever retention says, one a line. One that is pinned has to be named in `unpin` too; one that a restore is reading stays. All are looked at before anything is removed: where one may not be, nothing is.",
   }),
   unpin: input({
     commands: ["prune"],
