@@ -98,9 +98,11 @@ function changed(whole: unknown, { at, how, value, name }: Change): unknown {
   };
   if (typeof whole === "object" && whole !== null) collect(whole as Holder);
   const place = places[at % (places.length + 1)];
-  if (place === undefined) return value;
+  // The next change may be one of it: it must not become part of itself, nor of other cases.
+  const own = structuredClone(value);
+  if (place === undefined) return own;
   const [holder, key] = place;
-  if (how === "replace") holder[key] = value;
+  if (how === "replace") holder[key] = own;
   else if (how === "remove") delete holder[key];
   else if (how === "rename" && !Array.isArray(holder))
     Object.defineProperty(holder, name, {

@@ -1,7 +1,7 @@
 /**
- * npm run fuzz -- --minutes N [--seed S] [--target T]: each target in a process of its own, one after the other, in rounds of
- * a seed each, for N minutes in all. A failure prints the seed and the smallest case, and what to run to see it again. A round
- * that takes more than three minutes is a hang (20 cases); more than 500 MB resident is a failure.
+ * npm run fuzz -- --minutes N [--seed S] [--target T]: each target in a process of its own, one after the other and again, for the
+ * same time each, in rounds of a seed each, for N minutes in all. A failure prints the seed and the smallest case, and what to run
+ * to see it again. A round that takes more than three minutes is a hang (20 cases); more than 500 MB resident is a failure.
  */
 import { check } from "fast-check";
 import { spawn } from "node:child_process";
@@ -10,6 +10,8 @@ import { parseArgs } from "node:util";
 import { targets } from "./targets.ts";
 
 const runsARound = 20;
+/** So that a run that is ended early has given each target its share. */
+const longestTurnMs = 60_000;
 const longestRoundMs = 180_000;
 const mostResidentKb = 500 * 1000;
 
@@ -58,8 +60,15 @@ async function fuzzOne(name: string, endsAt: number): Promise<boolean> {
   }
 }
 
-/** In a process that can be ended however it hangs. Resolves to whether all was well. */
-async function inChild(name: string, ms: number): Promise<boolean> {
+interface Turn {
+  readonly isWell: boolean;
+  readonly cases: number;
+  readonly ms: number;
+  readonly megabytes: number;
+}
+
+/** In a process that can be ended however it hangs. */
+async function inChild(name: string, ms: number): Promise<Turn> {
   const args = [
     import.meta.filename,
     "--child",
@@ -72,10 +81,10 @@ async function inChild(name: string, ms: number): Promise<boolean> {
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ...args], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  const begunAt = Date.now();
   let last = "";
-  let hasHung = false;
   const hang = (): void => {
-    hasHung = true;
+    say(`HUNG ${name}: no round has ended for ${longestRoundMs / 1000} s`);
     child.kill("SIGKILL");
   };
   let timer = setTimeout(hang, longestRoundMs);
@@ -89,14 +98,33 @@ async function inChild(name: string, ms: number): Promise<boolean> {
   const code = await new Promise((resolve) => child.once("close", resolve));
   clearTimeout(timer);
   const [, , cases = "0", kb = "0"] = last.split(" ");
-  const words = hasHung ? "HUNG" : code === 0 ? "ok" : "FAILED";
-  say(`${name}: ${words}, ${cases} cases, at most ${Math.round(Number(kb) / 1000)} MB`);
-  return code === 0;
+  const spent = { ms: Date.now() - begunAt, megabytes: Math.round(Number(kb) / 1000) };
+  return { isWell: code === 0, cases: Number(cases), ...spent };
+}
+
+/** Turns of all targets until the time is over; one each where a seed was given. What there was of each so far is said after each round. */
+async function inTurns(names: readonly string[], ms: number): Promise<boolean> {
+  const endsAt = Date.now() + ms;
+  const turnMs = Math.min(longestTurnMs, ms / names.length);
+  const turns = new Map<string, Turn[]>(names.map((name) => [name, []]));
+  do {
+    for (const [name, had] of turns) had.push(await inChild(name, turnMs));
+    for (const [name, had] of turns) {
+      const sum = (of: (turn: Turn) => number): number => had.reduce((all, turn) => all + of(turn), 0);
+      const failures = had.filter(({ isWell }) => !isWell).length;
+      const words = failures === 0 ? "ok" : `${failures} FAILED`;
+      const minutes = (sum((turn) => turn.ms) / 60_000).toFixed(1);
+      const megabytes = Math.max(...had.map((turn) => turn.megabytes));
+      say(
+        `${name}: ${words}, ${sum(({ cases }) => cases)} cases in ${minutes} minutes, at most ${megabytes} MB`,
+      );
+    }
+  } while (values.seed === undefined && Date.now() + turnMs < endsAt);
+  return [...turns.values()].flat().every(({ isWell }) => isWell);
 }
 
 const names = values.target === undefined ? Object.keys(targets) : [values.target];
-const ms = (Number(values.minutes) * 60_000) / names.length;
-let isWell = true;
-for (const name of names)
-  isWell = (values.child ? await fuzzOne(name, Date.now() + ms) : await inChild(name, ms)) && isWell;
+const ms = Number(values.minutes) * 60_000;
+const [name = ""] = names;
+const isWell = values.child ? await fuzzOne(name, Date.now() + ms) : await inTurns(names, ms);
 process.exitCode = isWell ? 0 : 1;
