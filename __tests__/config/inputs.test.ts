@@ -279,6 +279,21 @@ describe("a refusal names the input, the value and what is allowed", () => {
     }
   });
 
+  test("for a pin that is taken away without a signature where only signed things are believed", () => {
+    const id = "mainnet-1-20261122T020014Z";
+    const signers = "a@b ssh-ed25519 AAAA";
+    const given = { command: "prune", storage: "file:///b", unpin: id, "trusted-signers": signers } as const;
+    expect(refusal(given)).toMatchObject({
+      input: "unpin",
+      message: expect.stringContaining("sign-key") as string,
+    });
+    expect(createInputs({ ...given, "sign-key": "agent" })).toMatchObject({
+      unpin: [id],
+      signKey: { kind: "agent" },
+    });
+    expect(createInputs({ ...given, delete: id })).toMatchObject({ unpin: [id] });
+  });
+
   test("for a command manager without its commands", () => {
     expect(refusal({ "node-manager": "command" }).input).toBe("node-start-command");
   });

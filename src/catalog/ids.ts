@@ -29,13 +29,18 @@ export function manifestKey(id: string): string {
 
 /** The SSH signature of the manifest's bytes. */
 export function signatureKey(id: string): string {
-  return `${manifestKey(id)}.sig`;
+  return signatureOf(manifestKey(id));
 }
 
-/** The snapshot whose manifest stands at this key; undefined for any other key. */
-export function idOfManifest(key: string): string | undefined {
+/** Where the SSH signature of the bytes at `key` stands. */
+export function signatureOf(key: string): string {
+  return `${key}.sig`;
+}
+
+/** The snapshot of which what stands at this key speaks, where that is believed only with its signature; undefined for any other key. */
+export function idOfSigned(key: string): string | undefined {
   const id = key.split("/")[1] ?? "";
-  return key === manifestKey(id) ? id : undefined;
+  return [manifestKey, unpinnedKey, tombstoneKey].some((keyOf) => key === keyOf(id)) ? id : undefined;
 }
 
 /** Holds an id for the run that is filling its folder. */
@@ -43,7 +48,7 @@ export function claimKey(id: string): string {
   return `${snapshotFolder(id)}/claim.json`;
 }
 
-/** Says that a snapshot is being removed, and what of it stands outside the store. Goes last. */
+/** Says that a snapshot is being removed, so that nobody begins to read it. Goes last. */
 export function tombstoneKey(id: string): string {
   return `${snapshotFolder(id)}/deleted.json`;
 }

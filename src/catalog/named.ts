@@ -4,9 +4,9 @@
  */
 import { ActionError } from "../domain/errors.ts";
 import type { ObjectStore } from "../store/port.ts";
-import type { Clock } from "../system/clock.ts";
 import type { CatalogEntry } from "./catalog.ts";
-import { tombstoneKey, unpinnedKey } from "./ids.ts";
+import { tombstoneKey } from "./ids.ts";
+import { putMark, type Marking } from "./marks.ts";
 import { changeCatalog } from "./publish.ts";
 import { noSuchSnapshot, type Rebuilt } from "./read.ts";
 
@@ -19,12 +19,12 @@ interface Names {
 /** SNAPSHOT_NOT_FOUND, or what is wrong with the manifest. One whose removal has begun is finished like any other's. */
 export async function findNamed(
   store: ObjectStore,
-  { entries, refused }: Rebuilt,
+  { entries, going, refused }: Rebuilt,
   names: Names,
 ): Promise<void> {
   const deletes = new Set(names.delete);
   for (const id of new Set([...deletes, ...(names.unpin ?? [])])) {
-    if (entries.some((entry) => entry.id === id)) continue;
+    if ([...entries, ...going].some((entry) => entry.id === id)) continue;
     const error = refused.find((each) => each.id === id)?.error;
     if (error !== undefined) throw error;
     if (deletes.has(id) && (await store.head(tombstoneKey(id), names.signal)) !== undefined) continue;
@@ -61,17 +61,14 @@ export function inUse(id: string): ActionError {
   return new ActionError("SNAPSHOT_IN_USE", `${id} is being read by another run and is not removed.`);
 }
 
-/** A mark beside the manifest, then the catalogue, which can be made again from the two. */
+/** A mark beside the manifest, then the catalogue, which can be made again from the two. SIGNING_FAILED. */
 export async function unpin(
   store: ObjectStore,
   pinned: readonly CatalogEntry[],
-  clock: Clock,
-  signal: AbortSignal,
+  marking: Marking,
 ): Promise<void> {
   if (pinned.length === 0) return;
-  const mark = Buffer.from(`${JSON.stringify({ at: new Date(clock.now()).toISOString() })}\n`);
-  for (const { id } of pinned)
-    await store.put(unpinnedKey(id), mark, { contentType: "application/json", signal });
+  for (const { id } of pinned) await putMark(store, "unpinned", id, marking);
   const entries = pinned.map((entry) => ({ ...entry, pinned: false }));
-  await changeCatalog(store, entries, [], clock, signal);
+  await changeCatalog(store, entries, [], marking.clock, marking.signal);
 }

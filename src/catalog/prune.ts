@@ -1,50 +1,43 @@
 /**
  * Removes what retention lets go, and what a person names. The order makes every crash harmless: a tombstone, so that nobody lists the snapshot
- * again; out of the catalogue; the manifest, so that it is no snapshot any more; what it has outside the store; its
- * objects; the tombstone. Whoever prunes next finishes what has a tombstone, and clears what dead runs left unfinished.
+ * again; out of the catalogue; what it has outside the store, which its manifest alone says; the manifest, so that it is no snapshot
+ * any more; its objects; the tombstone. Whoever prunes next finishes what has a tombstone, and clears what dead runs left unfinished.
  */
-import type { Retention } from "../domain/options.ts";
-import * as v from "valibot";
 import { ActionError, describeError, hasCode } from "../domain/errors.ts";
 import type { ObjectInfo, ObjectStore } from "../store/port.ts";
 import { systemClock, type Clock } from "../system/clock.ts";
-import { clocksDifferMs, describeAfterNow, type CatalogEntry } from "./catalog.ts";
+import { byNewest, clocksDifferMs, describeAfterNow, type CatalogEntry } from "./catalog.ts";
 import {
   claimKey,
   manifestKey,
   readersPrefix,
+  signatureOf,
   snapshotFolder,
   snapshotsPrefix,
   tombstoneKey,
 } from "./ids.ts";
-import { volumeSchema, type VolumeRecord } from "../domain/manifest.ts";
-import { findNamed, inUse, neededBy, requireDeletable, unpin } from "./named.ts";
+import type { VolumeRecord } from "../domain/manifest.ts";
+import { decide, type Asked } from "./decide-removals.ts";
+import { putMark } from "./marks.ts";
+import { findNamed, inUse, neededBy, unpin } from "./named.ts";
 import { changeCatalog, moveLatestFrom, reconcile } from "./publish.ts";
 import { isBeingRead } from "./readers.ts";
-import { loadManifest, rebuildEntries } from "./read.ts";
-import { decideRetention, type Candidate, type Decision } from "./retention.ts";
-import { parseJson, smallBytes } from "./small-objects.ts";
+import { loadManifest, rebuildEntries, type Refused } from "./read.ts";
+import type { Decision } from "./retention.ts";
+import type { ManifestSigner } from "./signing/signer.ts";
 
-export interface PruneOptions {
-  readonly retention: Retention;
+export interface PruneOptions extends Asked {
   /** Decides and changes nothing. */
   readonly dryRun: boolean;
-  readonly signal: AbortSignal;
   readonly clock?: Clock;
-  /** What the run has just published. */
-  readonly published?: string | undefined;
-  /** One that is yet to come, of which a dry run asks what it would push out. It is no part of the decisions. */
-  readonly expected?: Candidate | undefined;
-  /** Ids to remove whatever retention says, and ids that are no longer pinned; see `named.ts`. */
-  readonly delete?: readonly string[];
+  /** Ids that are no longer pinned; see `named.ts`. */
   readonly unpin?: readonly string[];
-  /** Without it, snapshots that have volumes stay. */
   readonly volumes?: VolumeRemover;
+  /** Signs what is marked: without it those with `trusted-signers` believe no mark. */
+  readonly signer?: ManifestSigner | undefined;
 }
 
-export interface VolumeRemover {
-  /** Undefined, or why volumes of this driver, snapshotted on that host, cannot be removed from here. */
-  reasonNotRemovable(driver: string, host: string): string | undefined;
+export interface VolumeRemover extends NonNullable<Asked["volumes"]> {
   /** Removing what is gone is no error. */
   remove(volume: VolumeRecord): Promise<void>;
 }
@@ -62,10 +55,10 @@ export interface Pruned {
   /** Uploads and folders that dead runs left, by key; with `dryRun` those that would be removed. */
   readonly leftovers: readonly string[];
   /**
-   * Manifests that cannot be believed, which are left alone for a person to look at; snapshots whose volumes could not
+   * Manifests and marks that cannot be believed, which are left alone for a person to look at; snapshots whose volumes could not
    * be removed, which the next prune tries again; and what `delete` names and a restore began to read at the last moment.
    */
-  readonly refused: readonly { readonly id: string; readonly error: ActionError }[];
+  readonly refused: readonly Refused[];
 }
 
 /** An upload or a folder without a manifest may belong to a run that is still writing until it is this old. */
@@ -80,23 +73,25 @@ export async function prune(store: ObjectStore, options: PruneOptions): Promise<
   const now = clock.now();
   const notices: string[] = [];
   const rebuilt = dryRun ? await rebuildEntries(store, signal) : await reconcile(store, clock, signal);
-  const { refused } = rebuilt;
   await findNamed(store, rebuilt, options);
-  const unpinned = rebuilt.entries.filter(({ id, pinned }) => pinned && options.unpin?.includes(id) === true);
-  const entries = rebuilt.entries.map((entry) =>
-    unpinned.includes(entry) ? { ...entry, pinned: false } : entry,
-  );
-  const decisions = await decide(store, entries, options, clock);
-  if (!dryRun) await unpin(store, unpinned, clock, signal);
+  const all = [...rebuilt.entries, ...rebuilt.going].toSorted(byNewest);
+  const unpinned = all.filter(({ id, pinned }) => pinned && options.unpin?.includes(id) === true);
+  const entries = all.map((entry) => (unpinned.includes(entry) ? { ...entry, pinned: false } : entry));
+  const begun = new Set(rebuilt.going.map(({ id }) => id));
+  const found = { entries, begun, doubted: rebuilt.doubted };
+  const { decisions, unfinished } = await decide(store, found, options, clock);
+  const marking = { clock, signal, signer: options.signer };
+  if (!dryRun) await unpin(store, unpinned, marking);
   const afterNow = describeAfterNow(entries, now);
   if (afterNow !== undefined) notices.push(afterNow);
   if (ownClock.now() > now + clocksDifferMs)
     notices.push(`The clock of this host is ahead of the one of ${store.url}; the latter is gone by.`);
   const going = dryRun ? [] : decisions.filter(({ keep }) => !keep).map(({ id }) => id);
-  const { removed, failed } = await removeAll(store, going, entries, options, clock);
-  const tried = new Set(failed.map(({ id }) => id));
-  const buried = await clearFolders(store, clock, options, tried);
-  const leftovers = [...buried.cleared, ...(await clearUploads(store, now, options))];
+  const { removed, failed } = await removeAll(store, going, found, options, clock);
+  const leftovers = [
+    ...(await clearFolders(store, clock, options)),
+    ...(await clearUploads(store, now, options)),
+  ];
   return {
     decisions,
     entries,
@@ -104,25 +99,20 @@ export async function prune(store: ObjectStore, options: PruneOptions): Promise<
     unpinned: unpinned.map(({ id }) => id),
     notices,
     leftovers,
-    refused: [...refused, ...failed, ...buried.failed],
+    refused: [...rebuilt.refused, ...unfinished, ...failed],
   };
-}
-
-interface Failed {
-  readonly id: string;
-  readonly error: ActionError;
 }
 
 /** Newest first, so that what is based on a snapshot goes before it, or keeps it here. */
 async function removeAll(
   store: ObjectStore,
   going: readonly string[],
-  entries: readonly CatalogEntry[],
+  { entries, begun }: { readonly entries: readonly CatalogEntry[]; readonly begun: ReadonlySet<string> },
   options: PruneOptions,
   clock: Clock,
-): Promise<{ readonly removed: readonly string[]; readonly failed: readonly Failed[] }> {
+): Promise<{ readonly removed: readonly string[]; readonly failed: readonly Refused[] }> {
   const removed: string[] = [];
-  const failed: Failed[] = [];
+  const failed: Refused[] = [];
   const needed = new Map<string, string>();
   for (const id of going) {
     const by = needed.get(id);
@@ -132,13 +122,15 @@ async function removeAll(
       continue;
     }
     try {
-      if (await remove(store, id, options, clock)) {
+      if (await remove(store, id, begun.has(id), options, clock)) {
         removed.push(id);
         continue;
       }
       if (isNamed) failed.push({ id, error: inUse(id) });
       for (const base of basesOf(entries, id)) needed.set(base, id);
     } catch (error) {
+      // Another prune has removed it meanwhile.
+      if (hasCode(error, "SNAPSHOT_NOT_FOUND")) continue;
       if (!hasCode(error, volumeStays)) throw error;
       failed.push({ id, error: error as ActionError });
     }
@@ -146,107 +138,46 @@ async function removeAll(
   return { removed, failed };
 }
 
-async function decide(
-  store: ObjectStore,
-  entries: readonly CatalogEntry[],
-  options: PruneOptions,
-  clock: Clock,
-): Promise<readonly Decision[]> {
-  const { expected } = options;
-  const facts = { now: clock.now(), published: options.published ?? expected?.id };
-  const named = entries.filter(({ id }) => options.delete?.includes(id) === true);
-  // As if they were gone already: the next newest stays in the newest one's place.
-  const others = entries.filter((entry) => !named.includes(entry));
-  const competing = expected === undefined ? others : [expected, ...others];
-  const going = decideRetention(competing, options.retention, facts).filter(({ keep }) => !keep);
-  const announced = new Set<string>();
-  for (const { id } of going) {
-    if (await isBeingRead(store, id, clock, options.signal)) announced.add(id);
-  }
-  const byId = new Map(entries.map((entry) => [entry.id, entry]));
-  const decided = decideRetention(competing, options.retention, { ...facts, announced });
-  const decisions = decided
-    .filter(({ id }) => byId.has(id))
-    .map((decision) => {
-      const entry = byId.get(decision.id);
-      if (decision.keep || entry === undefined) return decision;
-      const reason = hindrance(entry.volumes, entry.host, options);
-      return reason === undefined ? decision : { ...decision, keep: true, reasons: [reason] };
-    });
-  const staying = new Set(decisions.filter(({ keep }) => keep).map(({ id }) => id));
-  for (const entry of named) {
-    requireDeletable(
-      entry,
-      others.filter(({ id }) => staying.has(id)),
-      hindrance(entry.volumes, entry.host, options),
-    );
-    if (await isBeingRead(store, entry.id, clock, options.signal)) throw inUse(entry.id);
-  }
-  const asked = named.map(({ id }) => ({ id, keep: false, reasons: ["named by `delete`"] }));
-  const order = entries.map(({ id }) => id);
-  return [...decisions, ...asked].toSorted((a, b) => order.indexOf(a.id) - order.indexOf(b.id));
-}
-
 function basesOf(entries: readonly CatalogEntry[], id: string): readonly string[] {
   const found = entries.find((entry) => entry.id === id);
   return (found?.volumes ?? []).flatMap(({ requires = [] }) => requires);
 }
 
-/** Why a snapshot with these volumes cannot be removed from here; undefined where it can. */
-function hindrance(
-  volumes: readonly { readonly driver: string }[],
-  host: string,
-  options: PruneOptions,
-): string | undefined {
-  if (volumes.length === 0) return undefined;
-  if (options.volumes === undefined) return "its volume snapshot cannot be removed from here";
-  for (const { driver } of volumes) {
-    const reason = options.volumes.reasonNotRemovable(driver, host);
-    if (reason !== undefined) return reason;
-  }
-  return undefined;
-}
-
-const tombstoneSchema = v.looseObject({ host: v.optional(v.string(), ""), volumes: v.array(volumeSchema) });
 const volumeStays = "VOLUME_STAYS";
 
-/** False when a restore announced itself at the last moment: then nothing was touched. */
-async function remove(store: ObjectStore, id: string, options: PruneOptions, clock: Clock): Promise<boolean> {
-  const { signal } = options;
-  const { volumes, host } = await loadManifest(store, id, signal);
-  const tombstone = Buffer.from(`${JSON.stringify({ host, volumes })}\n`);
-  await store.put(tombstoneKey(id), tombstone, { contentType: "application/json", signal });
+/**
+ * False when a restore announced itself at the last moment: then nothing was touched. VOLUME_STAYS where a volume could not be removed:
+ * the manifest stays too, for the next prune. Safe to repeat.
+ */
+async function remove(
+  store: ObjectStore,
+  id: string,
+  isBegun: boolean,
+  options: PruneOptions,
+  clock: Clock,
+): Promise<boolean> {
+  const { signal, signer } = options;
+  const { volumes } = await loadManifest(store, id, signal);
+  await putMark(store, "deleted", id, { clock, signal, signer });
   if (await isBeingRead(store, id, clock, signal)) {
-    await store.delete(tombstoneKey(id), signal);
+    // One that another run has put may be what that one goes by.
+    if (!isBegun) {
+      await store.delete(tombstoneKey(id), signal);
+      await store.delete(signatureOf(tombstoneKey(id)), signal);
+    }
     return false;
   }
-  await takeFromCatalog(store, id, clock, signal);
-  await finishRemoval(store, id, options);
+  await changeCatalog(store, [], [id], clock, signal);
+  await moveLatestFrom(store, id, clock, signal);
+  for (const volume of volumes) await removeVolume(id, volume, options);
+  await removeFolder(store, id, signal);
   return true;
 }
 
-async function takeFromCatalog(
-  store: ObjectStore,
-  id: string,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<void> {
-  await changeCatalog(store, [], [id], clock, signal);
-  await moveLatestFrom(store, id, clock, signal);
-}
-
-/** From the tombstone on; safe to repeat. VOLUME_STAYS where a volume could not be removed: the tombstone stays too. */
-async function finishRemoval(store: ObjectStore, id: string, options: PruneOptions): Promise<void> {
-  const { signal } = options;
-  const { bytes } = await store.get(tombstoneKey(id), { signal, atMostBytes: smallBytes });
+async function removeFolder(store: ObjectStore, id: string, signal: AbortSignal): Promise<void> {
   await store.delete(manifestKey(id), signal);
-  const { volumes, host } = v.parse(tombstoneSchema, parseJson(bytes));
-  const stays = hindrance(volumes, host, options) !== undefined;
-  if (!stays) for (const volume of volumes) await removeVolume(id, volume, options);
   const keys = await keysBelow(store, `${snapshotFolder(id)}/`, signal);
   for (const key of keys.filter((key) => key !== tombstoneKey(id))) await store.delete(key, signal);
-  // Volumes that cannot be removed from here are remembered by the tombstone for somebody who can.
-  if (stays) return;
   await store.delete(tombstoneKey(id), signal);
 }
 
@@ -267,16 +198,13 @@ async function removeVolume(
   }
 }
 
-/** Folders with a tombstone are finished at once, folders without a manifest when nothing in them is young. */
+/** Folders without a manifest: those with a tombstone at once, others when nothing in them is young. */
 async function clearFolders(
   store: ObjectStore,
   clock: Clock,
-  options: PruneOptions,
-  tried: ReadonlySet<string>,
-): Promise<{ readonly cleared: string[]; readonly failed: { id: string; error: ActionError }[] }> {
-  const { signal, dryRun } = options;
+  { signal, dryRun }: PruneOptions,
+): Promise<readonly string[]> {
   const now = clock.now();
-  const failed: { id: string; error: ActionError }[] = [];
   const folders = new Map<string, ObjectInfo[]>();
   for await (const object of store.list(snapshotsPrefix, signal)) {
     const id = object.key.split("/")[1] ?? "";
@@ -285,39 +213,17 @@ async function clearFolders(
   const cleared: string[] = [];
   for (const [id, objects] of folders) {
     const has = (key: string): boolean => objects.some((object) => object.key === key);
-    if (has(tombstoneKey(id))) {
-      if (tried.has(id)) continue;
-      try {
-        if (!dryRun) await buryAgain(store, id, has(manifestKey(id)), options, clock);
-        cleared.push(`${snapshotFolder(id)}/`);
-      } catch (error) {
-        if (!hasCode(error, volumeStays)) throw error;
-        failed.push({ id, error: error as ActionError });
-      }
-    } else if (!has(manifestKey(id)) && objects.every((object) => isOld(object.modifiedAt, now))) {
-      if (!dryRun) for (const { key } of objects) await store.delete(key, signal);
-      cleared.push(`${snapshotFolder(id)}/`);
-    } else if (has(manifestKey(id)) && !dryRun) {
+    if (has(manifestKey(id))) {
       const litter = objects.filter(({ key }) => key === claimKey(id) || key.startsWith(readersPrefix(id)));
       for (const { key, modifiedAt } of litter) {
-        if (isOld(modifiedAt, now - deadAfterMs)) await store.delete(key, signal);
+        if (!dryRun && isOld(modifiedAt, now - deadAfterMs)) await store.delete(key, signal);
       }
+    } else if (has(tombstoneKey(id)) || objects.every((object) => isOld(object.modifiedAt, now))) {
+      if (!dryRun) await removeFolder(store, id, signal);
+      cleared.push(`${snapshotFolder(id)}/`);
     }
   }
-  return { cleared, failed };
-}
-
-/** A removal that died. One that had not come further than the tombstone gives way to a restore. */
-async function buryAgain(
-  store: ObjectStore,
-  id: string,
-  isWhole: boolean,
-  options: PruneOptions,
-  clock: Clock,
-): Promise<void> {
-  if (isWhole && (await isBeingRead(store, id, clock, options.signal))) return;
-  await takeFromCatalog(store, id, clock, options.signal);
-  await finishRemoval(store, id, options);
+  return cleared;
 }
 
 async function clearUploads(

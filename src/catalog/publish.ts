@@ -144,7 +144,7 @@ export async function reconcile(
   if (wrong.length > 0 || gone.length > 0) await changeCatalog(store, wrong, gone, clock, signal);
   const [newest] = entries.toSorted(byLatest(clock.now()));
   if (newest !== undefined) await advanceLatest(store, newest, clock, signal);
-  return { entries, refused: rebuilt.refused, repaired: [...wrong.map(({ id }) => id), ...gone] };
+  return { ...rebuilt, entries, repaired: [...wrong.map(({ id }) => id), ...gone] };
 }
 
 /** Adds and removes entries in one change. A damaged catalogue is made again from the manifests first. */

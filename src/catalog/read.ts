@@ -11,6 +11,7 @@ import { byLatest, byNewest, entryOf, readCatalog, type CatalogEntry } from "./c
 import { catalogKey, latestKey, manifestKey, snapshotsPrefix, tombstoneKey, unpinnedKey } from "./ids.ts";
 import { snapshotIdSchema, type Manifest } from "../domain/manifest.ts";
 import { readManifest } from "./manifest-text.ts";
+import { readMark, type Mark } from "./marks.ts";
 import { catalogBytes, parseJson, readIfPresent, readUnlessDamaged } from "./small-objects.ts";
 
 /**
@@ -78,37 +79,62 @@ export async function loadCatalog(
 
 export interface Rebuilt {
   readonly entries: readonly CatalogEntry[];
+  /** Those that hold a mark of a removal, whosever it is; they are in no catalogue. */
+  readonly going: readonly CatalogEntry[];
   /** Manifests that cannot be believed; they are in no catalogue. */
-  readonly refused: readonly { readonly id: string; readonly error: ActionError }[];
+  readonly refused: readonly Refused[];
+  /** Marks that cannot be believed: of a removal that was not begun by any that is trusted, of a pin that stays. */
+  readonly doubted: readonly Refused[];
 }
 
-/** The catalogue as the manifests alone give it. Snapshots that are being removed are not in it. */
+export interface Refused {
+  readonly id: string;
+  readonly error: ActionError;
+}
+
+/** The catalogue as the manifests alone give it. */
 export async function rebuildEntries(
   store: ObjectStore,
   signal: AbortSignal,
   known: ReadonlyMap<string, CatalogEntry> = new Map(),
 ): Promise<Rebuilt> {
   const entries: CatalogEntry[] = [];
-  const refused: { id: string; error: ActionError }[] = [];
-  const { ids, unpinned } = await listFolders(store, signal);
+  const going: CatalogEntry[] = [];
+  const refused: Refused[] = [];
+  const doubted: Refused[] = [];
+  const folders = await listFolders(store, signal);
   const reads = new Limiter({ count: 8, signal });
-  const read = async (id: string): Promise<void> => {
+  const believe = async <T>(
+    id: string,
+    unlike: Refused[],
+    read: () => Promise<T>,
+  ): Promise<T | undefined> => {
     try {
-      const entry = known.get(id) ?? entryOf(await loadManifest(store, id, signal));
-      entries.push(unpinned.has(id) ? { ...entry, pinned: false } : entry);
+      return await read();
     } catch (error) {
       if (!(error instanceof ActionError) || !aboutOneManifest.has(error.code)) throw error;
       // Removed since it was listed: that is no refusal.
-      if (error.code !== "SNAPSHOT_NOT_FOUND") refused.push({ id, error });
+      if (error.code !== "SNAPSHOT_NOT_FOUND") unlike.push({ id, error });
+      return undefined;
     }
   };
+  const read = async (id: string): Promise<void> => {
+    const load = async (): Promise<CatalogEntry> => entryOf(await loadManifest(store, id, signal));
+    const entry = known.get(id) ?? (await believe(id, refused, load));
+    if (entry === undefined) return;
+    const isMarked = async (mark: Mark): Promise<boolean> =>
+      (await believe(id, doubted, async () => await readMark(store, mark, id, signal))) === true;
+    const isUnpinned = entry.pinned && folders.unpinned.has(id) && (await isMarked("unpinned"));
+    if (folders.going.has(id)) await isMarked("deleted");
+    (folders.going.has(id) ? going : entries).push(isUnpinned ? { ...entry, pinned: false } : entry);
+  };
   try {
-    for (const id of ids) await reads.add(async () => await read(id));
+    for (const id of folders.ids) await reads.add(async () => await read(id));
     await reads.drain();
   } finally {
     await reads.idle();
   }
-  return { entries: entries.sort(byNewest), refused };
+  return { entries: entries.sort(byNewest), going: going.sort(byNewest), refused, doubted };
 }
 
 /** Codes of errors that speak of one manifest and say nothing of the store. */
@@ -122,9 +148,11 @@ export const aboutOneManifest: ReadonlySet<string> = new Set([
 ]);
 
 interface Folders {
-  /** Of those that hold a manifest and no tombstone. */
-  readonly ids: readonly string[];
-  /** Whose pin was taken away. */
+  /** Of those that hold a manifest. */
+  readonly ids: ReadonlySet<string>;
+  /** That hold a tombstone. */
+  readonly going: ReadonlySet<string>;
+  /** That hold what takes a pin away. */
   readonly unpinned: ReadonlySet<string>;
 }
 
@@ -138,7 +166,7 @@ async function listFolders(store: ObjectStore, signal: AbortSignal): Promise<Fol
     if (key === tombstoneKey(id)) going.add(id);
     if (key === unpinnedKey(id)) unpinned.add(id);
   }
-  return { ids: [...ids].filter((id) => !going.has(id)), unpinned };
+  return { ids, going, unpinned };
 }
 
 const latestSchema = v.looseObject({ id: snapshotIdSchema, manifest: v.string() });

@@ -82,7 +82,7 @@ class Import {
       return await this.#reportPlan();
     }
     const published = await this.#publish(directory, signer);
-    await tryApplyRetention(this.#ctx, this.#store, retention, { sudo, published });
+    await tryApplyRetention(this.#ctx, this.#store, retention, { sudo, published, signer });
   }
 
   async #reportPlan(): Promise<void> {

@@ -2,11 +2,13 @@
 import { describeError, throwIfAborted } from "../domain/errors.ts";
 import type { Retention, SudoMode } from "../domain/options.ts";
 import { prune as pruneStore, type Pruned, type PruneOptions, type VolumeRemover } from "../catalog/prune.ts";
+import type { ManifestSigner } from "../catalog/signing/signer.ts";
 import type { PruneConfig } from "../config/config.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { formatCount } from "../report/words.ts";
 import { formatBytes } from "../system/space.ts";
 import type { RunContext } from "./context.ts";
+import { openManifestSigner } from "./manifest-trust.ts";
 import { reportPlanned, type PlanRow } from "./report-plan.ts";
 import { tryWritePage } from "./publish-snapshot.ts";
 import { withStore } from "./with-store.ts";
@@ -15,7 +17,8 @@ export async function prune(config: PruneConfig, ctx: RunContext): Promise<void>
   const { dryRun, sudo, retention } = config;
   const names = { delete: config.delete, unpin: config.unpin };
   await withStore(ctx, config, async (store) => {
-    const removed = await applyRetention(ctx, store, retention, { sudo, dryRun, ...names });
+    const signer = await openManifestSigner(ctx, config.signKey);
+    const removed = await applyRetention(ctx, store, retention, { sudo, dryRun, signer, ...names });
     const many = removed !== 1;
     const verb = dryRun ? "would be" : many ? "were" : "was";
     ctx.report.headline(
@@ -32,6 +35,7 @@ interface RetentionOptions {
   /** Ids, by people. */
   readonly delete?: readonly string[];
   readonly unpin?: readonly string[];
+  readonly signer?: ManifestSigner | undefined;
 }
 
 /** After a snapshot is published: that stands, whatever becomes of the older ones. What could not be removed is said. */
@@ -60,7 +64,7 @@ async function applyRetention(
   ctx: RunContext,
   store: ObjectStore,
   retention: Retention,
-  { sudo, dryRun = false, published, delete: deletes = [], unpin = [] }: RetentionOptions,
+  { sudo, dryRun = false, published, delete: deletes = [], unpin = [], signer }: RetentionOptions,
 ): Promise<number> {
   const { report, signal, clock } = ctx;
   return await report.phase(
@@ -68,7 +72,7 @@ async function applyRetention(
     dryRun ? "Decide what stays" : "Keep what retention says",
     async () => {
       const volumes = volumeRemover(ctx, store, sudo);
-      const asked = { delete: deletes, unpin, published };
+      const asked = { delete: deletes, unpin, published, signer };
       const pruned = await pruneStore(store, { retention, dryRun, signal, clock, volumes, ...asked });
       for (const id of unpin) report.fact(id, describeUnpinned(pruned.unpinned.includes(id), dryRun));
       const failed = pruned.refused.find(({ id }) => deletes.includes(id));

@@ -142,6 +142,7 @@ export interface PruneConfig extends CommonConfig {
   readonly delete: readonly string[];
   /** Ids that are no longer pinned; goes before the removal. */
   readonly unpin: readonly string[];
+  readonly signKey?: SignKey;
   readonly dryRun: boolean;
   /** For volume snapshots that are opened or removed. */
   readonly sudo: SudoMode;

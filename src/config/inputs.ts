@@ -140,6 +140,7 @@ function readPrune(given: GivenInputs, common: Common, s3: S3Options): PruneConf
     retention: readRetention(given),
     delete: given.read("delete") ?? [],
     unpin: given.read("unpin") ?? [],
+    ...optional("signKey", given.read("sign-key")),
     sudo: given.read("sudo"),
     dryRun: given.read("dry-run"),
   };

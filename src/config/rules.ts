@@ -151,6 +151,18 @@ const saidByManifests: Rule = function* (given) {
     yield given.conflict("max-age", "snapshot", "an archive made elsewhere does not say when it was made");
 };
 
+/** What nobody signs is believed by nobody then, the next prune included; what is removed by this one needs no belief. */
+const signedMarks: Rule = function* (given) {
+  if (!given.isSet("trusted-signers") || given.isSet("sign-key")) return;
+  const deleted = new Set(given.read("delete"));
+  if ((given.read("unpin") ?? []).every((id) => deleted.has(id))) return;
+  yield new InputError(
+    "unpin",
+    "'unpin' with 'trusted-signers' needs 'sign-key': what is not signed takes no pin away.",
+    "Set 'sign-key' to a key that 'trusted-signers' has, or name the snapshot in 'delete' too.",
+  );
+};
+
 /** `verify-scope: databases` where there is no less to fetch, or nothing at all. */
 const verifiedScope: Rule = function* (given) {
   if (given.read("verify-scope") !== "databases") return;
@@ -207,6 +219,6 @@ const rules: Readonly<Record<CommandName, readonly Rule[]>> = {
     saidByManifests,
   ],
   list: [needs("storage")],
-  prune: [needs("storage"), writable],
+  prune: [needs("storage"), writable, signedMarks],
   import: [needs("storage"), needs("from"), writable],
 };

@@ -29,12 +29,12 @@ const digest: Parser<string> = (text, at) => {
 
 export const trustInputs = {
   "sign-key": input({
-    commands: making,
+    commands: [...making, "prune"],
     default: "",
     parse: signKey,
     isSecret: true,
     about:
-      "SSH key to sign the snapshot's manifest with: the absolute path of a private key (or of a `.pub` file whose key an ssh-agent holds), `agent` for the only key that an ssh-agent holds, or an Ed25519 private key itself, from a secret.",
+      "SSH key to sign the snapshot's manifest with, and what says later that it is being removed or no longer pinned: the absolute path of a private key (or of a `.pub` file whose key an ssh-agent holds), `agent` for the only key that an ssh-agent holds, or an Ed25519 private key itself, from a secret.",
     defaultWords: "not signed",
   }),
   "trusted-signers": input({

@@ -1,11 +1,11 @@
 /**
- * A store whose manifests are signed: no byte of one is given to any reader before its signature has been checked. As a store,
- * so that whoever reads a manifest, now or in a later version, cannot forget it.
+ * A store whose manifests are signed, and the marks beside them: no byte of one is given to any reader before its signature has been
+ * checked. As a store, so that whoever reads a manifest, now or in a later version, cannot forget it.
  */
 import { ActionError, hasCode } from "../../domain/errors.ts";
 import type { GetOptions, ObjectStore } from "../../store/port.ts";
 import type { Clock } from "../../system/clock.ts";
-import { idOfManifest, signatureKey } from "../ids.ts";
+import { idOfSigned, manifestKey, signatureOf } from "../ids.ts";
 import { trusts, type AllowedSigners, type SignedBy } from "./allowed-signers.ts";
 import { readSignature } from "./sshsig.ts";
 
@@ -23,10 +23,11 @@ export function checkSignatures(store: ObjectStore, signers: AllowedSigners, clo
   const signedBy = new Map<string, SignedBy>();
   const get: ObjectStore["get"] = async (key, options) => {
     const found = await store.get(key, options);
-    const id = idOfManifest(key);
+    const id = idOfSigned(key);
     if (id === undefined) return found;
-    const signature = await getSignature(store, id, options);
-    signedBy.set(id, check(found.bytes, signature, { where: store.urlOf(key), signers, now: clock.now() }));
+    const signature = await getSignature(store, key, options);
+    const by = check(found.bytes, signature, { where: store.urlOf(key), signers, now: clock.now() });
+    if (key === manifestKey(id)) signedBy.set(id, by);
     return found;
   };
   const checked = new Proxy(store, {
@@ -39,8 +40,8 @@ export function checkSignatures(store: ObjectStore, signers: AllowedSigners, clo
   return { store: checked, signerOf: (id) => signedBy.get(id) };
 }
 
-async function getSignature(store: ObjectStore, id: string, { signal }: GetOptions): Promise<string> {
-  const key = signatureKey(id);
+async function getSignature(store: ObjectStore, signed: string, { signal }: GetOptions): Promise<string> {
+  const key = signatureOf(signed);
   try {
     const { bytes } = await store.get(key, { signal, atMostBytes: signatureBytes });
     return Buffer.from(bytes).toString("latin1");
@@ -50,10 +51,8 @@ async function getSignature(store: ObjectStore, id: string, { signal }: GetOptio
     if (!hasCode(error, "OBJECT_NOT_FOUND")) throw error;
     throw new ActionError(
       "SIGNATURE_MISSING",
-      `Snapshot ${id} is not signed: there is no ${store.urlOf(key)}.`,
-      {
-        cause: error,
-      },
+      `${store.urlOf(signed)} is not signed: there is no ${store.urlOf(key)}.`,
+      { cause: error },
     );
   }
 }

@@ -44,7 +44,7 @@ export async function snapshot(given: SnapshotConfig, ctx: RunContext): Promise<
 }
 
 async function take(run: SnapshotRun, plan: Plan): Promise<void> {
-  const { config, ctx, journal, store } = run;
+  const { config, ctx, journal, store, signer } = run;
   const downtime = new NodeDowntime(ctx, plan.node, config.node, journal, config.chainstateDir);
   const { published, ...chain } = await downtime.guard(async () => {
     const taken = config.cut === "live" ? await takeLive(run, plan) : await takeStopped(run, plan, downtime);
@@ -58,7 +58,7 @@ async function take(run: SnapshotRun, plan: Plan): Promise<void> {
   await downtime.sync(chain);
   // Nothing is read from it any more, and retention must not take this run for a reader.
   await plan.archive?.base?.withdraw();
-  await tryApplyRetention(ctx, store, config.retention, { sudo: config.node.sudo, published });
+  await tryApplyRetention(ctx, store, config.retention, { sudo: config.node.sudo, published, signer });
 }
 
 /** Returns the id. */
