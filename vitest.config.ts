@@ -1,6 +1,13 @@
 import { defineConfig } from "vitest/config";
 import { LongestFirst } from "./__tests__/longest-first.ts";
 
+if (process.platform !== "linux") {
+  process.stderr.write(
+    `Tests of what looks into /proc, stops nodes or freezes files fail on ${process.platform}. All of them, in a container: ` +
+      "docker run --rm -v \"$PWD\":/checkout -v /checkout/node_modules -w /checkout node:24 sh -c 'npm ci && npm test'\n",
+  );
+}
+
 // Unit, property and conformance tests that need nothing but Node and this checkout.
 export default defineConfig({
   test: {

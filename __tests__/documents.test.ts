@@ -159,15 +159,6 @@ describe("the recipes for stores", () => {
   });
 });
 
-test("native bindings that npm may leave out are named, in the version of what they belong to", () => {
-  const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
-    packages: Record<string, { version?: string; optionalDependencies?: Record<string, string> }>;
-  };
-  const named = packages[""]?.optionalDependencies ?? {};
-  for (const tool of ["rolldown", "oxlint"])
-    expect(named[`@${tool}/binding-linux-x64-gnu`]).toBe(packages[`node_modules/${tool}`]?.version);
-});
-
 test("words that nobody in the field uses stand nowhere", () => {
   const banned = /\b(?:rooms?|furnish|revive[dr]?|outage)\b/i;
   const below = (directory: string): readonly string[] =>

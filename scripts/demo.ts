@@ -17,6 +17,14 @@ import {
 } from "../simulator/launch.ts";
 import { Job, type StepResult } from "../simulator/runner.ts";
 
+if (process.platform !== "linux") {
+  console.error(
+    `The demo needs Linux, as the action does; this is ${process.platform}. In a container: ` +
+      "docker run --rm -v \"$PWD\":/checkout -v /checkout/node_modules -w /checkout node:24 sh -c 'npm ci && npm run demo'",
+  );
+  process.exit(1);
+}
+
 const directory = mkdtempSync(join(tmpdir(), "chainstate-demo-"));
 const executable = makeNodeExecutable(join(directory, "install"));
 const env = { CHAINSTATE_SNAPSHOT_STATE_DIR: join(directory, "state"), HOME: directory };
