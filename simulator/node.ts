@@ -24,6 +24,7 @@ const { values: flags, positionals } = parseArgs({
     /** Taken and not read, as the one place where others find out what the node is set to. */
     config: { type: "string" },
     "rpc-port": { type: "string", default: "20443" },
+    "rpc-host": { type: "string", default: "127.0.0.1" },
     "no-rpc": { type: "boolean", default: false },
     "blocks-per-second": { type: "string", default: "2" },
     /** From the request to stop to the exit. */
@@ -191,7 +192,7 @@ function serve(chain: ChainWriter): Server {
     response.writeHead(status, { "content-type": "application/json" });
     response.end(JSON.stringify(body));
   });
-  server.listen(Number(flags["rpc-port"]), "127.0.0.1", () =>
+  server.listen(Number(flags["rpc-port"]), flags["rpc-host"], () =>
     log("INFO", `RPC listening on port ${flags["rpc-port"]}`),
   );
   server.on("error", (error) => panic(error.message));

@@ -434,7 +434,7 @@ export class FakeNode {
   needs: NodeNeeds = {
     read: { kind: "not-read", reason: "a fake has none" },
     isSeen: true,
-    rpcUrl: undefined,
+    rpc: undefined,
     look: () => Promise.resolve({ silent: [], notAsked: undefined }),
   };
 

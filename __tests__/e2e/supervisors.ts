@@ -187,6 +187,8 @@ export interface ContainerSetup {
   readonly named?: string;
   /** The node has a configuration, as a real one, that says where its RPC is. */
   readonly configured?: boolean;
+  /** In a network of its own, as compose makes one, which publishes the RPC's port on this host's loopback; default: this host's. */
+  readonly published?: boolean;
 }
 
 /** `flags`: of `create`. Undefined where the engine is not up. */
@@ -195,7 +197,7 @@ export function byContainer(
   flags: readonly string[] = [],
   /** What the container runs, given the node's command line; default: a shell that becomes the node. */
   line: (node: string) => string = (node) => `exec ${node}`,
-  { named, configured = false }: ContainerSetup = {},
+  { named, configured = false, published = false }: ContainerSetup = {},
 ): SupervisorKind | undefined {
   const engine = engines[cli];
   if (engine === undefined) return undefined;
@@ -211,15 +213,22 @@ export function byContainer(
       if (configured)
         writeFileSync(path.join(directory, "Config.toml"), `[node]\nrpc_bind = "0.0.0.0:${rpcPort}"\n`);
       const config = configured ? ["--config", "/data/Config.toml"] : [];
-      const nodeWords = [...nodeArguments.map(inside), ...config];
+      const host = published ? ["--rpc-host", "0.0.0.0"] : [];
+      const nodeWords = [...nodeArguments.map(inside), ...host, ...config];
       const command = ["sh", "-c", line(node), "sh", executable.program, ...nodeWords];
-      const place = ["--network", "host", ...mountFlags(executable, directory)];
+      const network = published ? `of-${container}` : "host";
+      if (published) engine.run("network", "create", network);
+      const ports = published ? ["--publish", `127.0.0.1:${rpcPort}:${rpcPort}`] : [];
+      const place = ["--network", network, ...ports, ...mountFlags(executable, directory)];
       engine.run("create", "--name", container, ...place, ...flags, "testbed:1", ...command);
       return {
         inputs: named === undefined ? { "node-manager": "docker", "node-name": container } : {},
         env: { ...noEngine, ...engine.env },
         start: () => void engine.run("start", container),
-        dispose: () => void engine.run("rm", "--force", container),
+        dispose: () => {
+          engine.run("rm", "--force", container);
+          if (published) engine.run("network", "rm", network);
+        },
       };
     },
   };

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "smol-toml";
 import { afterAll, expect, test } from "vitest";
-import { lookForNeighbours, neighboursOf, readNodeNeeds, rpcUrlOf } from "../../src/node/neighbours.ts";
+import { lookForNeighbours, neighboursOf, readNodeNeeds, urlHere } from "../../src/node/neighbours.ts";
 import { configArgument, nodeConfigOf, readNodeConfig } from "../../src/node/node-config.ts";
 import { privilegeFor } from "../../src/system/privilege.ts";
 import { readStat } from "../../src/system/proc.ts";
@@ -71,13 +71,14 @@ test.each([
   ["node.internal:80", undefined],
   ["20443", undefined],
 ])("its RPC, bound to %s, is asked at %s", (bind, asked) => {
-  expect(rpcUrlOf(nodeConfigOf(parse(`[node]\nrpc_bind = "${bind}"`)))).toBe(asked);
+  const { rpcBind } = nodeConfigOf(parse(`[node]\nrpc_bind = "${bind}"`));
+  expect(rpcBind === undefined ? undefined : urlHere(rpcBind)).toBe(asked);
 });
 
 test("the RPC of a process that cannot be seen, or names no configuration, is not known", async () => {
   const { signal } = new AbortController();
-  const nobody = await readNodeNeeds(directory, privilege, signal);
-  expect(nobody).toMatchObject({ isSeen: false, rpcUrl: undefined });
+  const nobody = await readNodeNeeds(directory, privilege, async () => await Promise.resolve([]), signal);
+  expect(nobody).toMatchObject({ isSeen: false, rpc: undefined });
 });
 
 test("an observer whose events are given up after one attempt keeps no node from ending", () => {

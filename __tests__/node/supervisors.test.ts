@@ -1,5 +1,6 @@
 /** What is read of systemd's and Docker's own words, without either. */
 import { describe, expect, it } from "vitest";
+import { publishedAt } from "../../src/node/docker/container-facts.ts";
 import { parseContainer } from "../../src/node/docker/engine.ts";
 import { launchScript, shellAsUser } from "../../src/node/process/launch.ts";
 import { ServiceManager } from "../../src/node/systemd/service-manager.ts";
@@ -96,6 +97,35 @@ describe("an engine's words", () => {
     expect(parseContainer(inspected({}, { StopSignal: 15 })).Config.StopSignal).toBe(15);
     expect(() => parseContainer("[]")).toThrow("not understood");
   });
+
+  const published = (settings: unknown, port = 20443) => {
+    const [container] = JSON.parse(inspected({})) as [object];
+    return publishedAt(parseContainer(JSON.stringify([{ ...container, NetworkSettings: settings }])), port);
+  };
+
+  it("say where a port of a container's own network can be reached", () => {
+    const at = (HostIp: string, HostPort: string) => ({ HostIp, HostPort });
+    const docker = {
+      Ports: {
+        "20443/tcp": [at("0.0.0.0", "30443"), at("::", "30443")],
+        "20443/udp": [at("0.0.0.0", "1")],
+        "20444/tcp": null,
+      },
+    };
+    expect(published(docker)).toEqual([
+      { host: "0.0.0.0", port: 30443 },
+      { host: "::", port: 30443 },
+    ]);
+    expect(published(docker, 20444)).toEqual([]);
+    expect(published(docker, 9153)).toEqual([]);
+    const podman = { Ports: { "20443/tcp": [at("", "30443")] } };
+    expect(published(podman)).toEqual([{ host: "0.0.0.0", port: 30443 }]);
+  });
+
+  it.each([[undefined], [{}], [{ Ports: null }], [{ Ports: [] }], [{ Ports: { "20443/tcp": ["?"] } }]])(
+    "that say nothing of ports, or nothing that is understood (%j), publish none and fail nothing",
+    (settings) => expect(published(settings)).toEqual([]),
+  );
 });
 
 describe("launch script", () => {

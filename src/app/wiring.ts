@@ -11,7 +11,7 @@ import type { ViewOf } from "../freeze/port.ts";
 import { chooseFreezer, freezersInOrder } from "../freeze/registry.ts";
 import { forceStop } from "../node/force-stop.ts";
 import { readNodeNeeds } from "../node/neighbours.ts";
-import { chooseNodeControl } from "../node/registry.ts";
+import { chooseNodeControl, publishedAddresses } from "../node/registry.ts";
 import { nodeStarter } from "../node/starter.ts";
 import { fileOperations } from "../recovery/file-operations.ts";
 import { defaultStateDirectory } from "../recovery/state-directory.ts";
@@ -80,7 +80,13 @@ export async function createContext({
     watchdog: { arm, disarm },
     files: fileOperations,
     forceStop,
-    readNodeNeeds: async (chainstateDir, privilege) => await readNodeNeeds(chainstateDir, privilege, signal),
+    readNodeNeeds: async (chainstateDir, privilege) =>
+      await readNodeNeeds(
+        chainstateDir,
+        privilege,
+        async (node, port) => await publishedAddresses(node, port, { privilege, environment }),
+        signal,
+      ),
     viewOf,
     openStore: async (location) => await openStore(location, { environment }),
     chooseNodeControl: async (options, chainstateDir, privilege, recipe) =>

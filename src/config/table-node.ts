@@ -127,7 +127,7 @@ export const nodeInputs = {
     default: defaultRpcUrl,
     parse: rpcUrl,
     about:
-      "URL of the node's RPC. Not needed where its process has a `--config` that says another address in `rpc_bind`. `none`: the node has no RPC that can be reached from here.",
+      "URL of the node's RPC. Not needed where its process has a `--config` that says another address in `rpc_bind`, nor where its container publishes the port. `none`: the node has no RPC that can be reached from here.",
   }),
   "stop-timeout": input({
     commands: withNode,

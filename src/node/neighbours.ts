@@ -16,16 +16,20 @@ export interface NodeNeeds {
   readonly read: ReadConfig;
   /** False: no process has the directory's databases open, or none that can be seen from here. */
   readonly isSeen: boolean;
-  /** Of its RPC, as it can be asked from here. Undefined: its configuration does not say it, or it has a network of its own. */
-  readonly rpcUrl: string | undefined;
+  /** Its RPC as it can be asked from here, and who says so. Undefined: neither its configuration nor the container it is in. */
+  readonly rpc: { readonly url: string; readonly by: string } | undefined;
   /** Who of them takes no connection now. */
   look(): Promise<NeighbourLook>;
 }
+
+/** Addresses of this host at which a port of a node with a network of its own can be reached. */
+export type FindPublished = (node: NodeProcess, port: number) => Promise<readonly Address[]>;
 
 /** Of the node that works in a directory. */
 export async function readNodeNeeds(
   chainstateDir: string,
   privilege: Privilege,
+  findPublished: FindPublished,
   signal: AbortSignal,
 ): Promise<NodeNeeds> {
   const [node] = rootHolders((await scanHolders(chainstateDir, privilege, signal)).holders);
@@ -37,19 +41,34 @@ export async function readNodeNeeds(
     node === undefined || read.kind === "not-read"
       ? { silent: [], notAsked: undefined }
       : await lookForNeighbours(node, read.config, privilege, signal);
-  const sharesOurs =
-    node !== undefined && read.kind === "read" && (await whyNotOurNetwork(node, privilege)) === undefined;
-  const rpcUrl = sharesOurs ? rpcUrlOf(read.config) : undefined;
-  return { read, isSeen: node !== undefined, rpcUrl, look };
+  const rpc = node === undefined ? undefined : await findRpc(node, read, privilege, findPublished);
+  return { read, isSeen: node !== undefined, rpc, look };
 }
 
+async function findRpc(
+  node: NodeProcess,
+  read: ReadConfig,
+  privilege: Privilege,
+  findPublished: FindPublished,
+): Promise<NodeNeeds["rpc"]> {
+  const bind = read.kind === "read" ? read.config.rpcBind : undefined;
+  if ((await whyNotOurNetwork(node, privilege)) === undefined) {
+    const url = bind === undefined ? undefined : urlHere(bind);
+    return url === undefined ? undefined : { url, by: "by the node's configuration" };
+  }
+  const published = await findPublished(node, bind?.port ?? nodesOwnRpcPort);
+  const url = published.map(urlHere).find((each) => each !== undefined);
+  return url === undefined ? undefined : { url, by: "published by the node's container" };
+}
+
+/** Where a node listens that is not told otherwise. */
+const nodesOwnRpcPort = 20443;
+
 /**
- * From the address that it listens at to one that it can be asked at, on the same host. Undefined for one that this host does
- * not have: nothing can listen there, and whoever writes the configuration may not send the run elsewhere.
+ * From the address that something listens at to one that it can be asked at, on the same host. Undefined for one that this host
+ * does not have: nothing can listen there, and whoever writes the configuration may not send the run elsewhere.
  */
-export function rpcUrlOf({ rpcBind }: Pick<NodeConfig, "rpcBind">): string | undefined {
-  if (rpcBind === undefined) return undefined;
-  const { host, port } = rpcBind;
+export function urlHere({ host, port }: Address): string | undefined {
   const asked = { "0.0.0.0": "127.0.0.1", "::": "::1", localhost: "127.0.0.1" }[host] ?? host;
   const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   if (!own.some(({ address }) => address === asked) && !/^(?:::1|127(?:\.\d+){3})$/.test(asked))

@@ -9,15 +9,16 @@ import type { Clock } from "../system/clock.ts";
 import type { Privilege } from "../system/privilege.ts";
 import { CommandNode, startByCommand } from "./command/command.ts";
 import { finishStopMs, type NodeContext } from "./context.ts";
-import { nameOf, readContainerFacts, serviceOf } from "./docker/container-facts.ts";
+import { nameOf, publishedAt, readContainerFacts, serviceOf } from "./docker/container-facts.ts";
 import { DockerNode, startContainer } from "./docker/docker.ts";
 import { Engine, findContainer, requireContainer } from "./docker/engine.ts";
 import { findNode, foundNode, type Finding } from "./find-node.ts";
-import { mainOf, supervisorOf, unknownSupervisorHint, type Supervisor } from "./identity.ts";
+import { mainOf, readPlace, supervisorOf, unknownSupervisorHint, type Supervisor } from "./identity.ts";
+import type { Address } from "./node-config.ts";
 import { noNode } from "./none.ts";
 import type { NodeControl } from "./port.ts";
 import { ProcessNode, startProcess } from "./process/process.ts";
-import type { StartRecipe } from "../domain/start-recipe.ts";
+import type { NodeProcess, StartRecipe } from "../domain/start-recipe.ts";
 import { ServiceManager } from "./systemd/service-manager.ts";
 import { startUnit } from "./systemd/start-unit.ts";
 import { SystemdNode } from "./systemd/systemd.ts";
@@ -98,6 +99,18 @@ async function containerControl(
   requireAsGiven(context, finding, "systemd", [service.unit]);
   const facts = await readContainerFacts(engine, container, finding.process, clock, signal);
   return new SystemdNode({ ...service, found, container: facts, foundBy }, context);
+}
+
+/** Where this host publishes a port of the container that the node is in. Empty: in none, or in one that no engine here knows. */
+export async function publishedAddresses(
+  node: NodeProcess,
+  port: number,
+  { privilege, environment }: Pick<NodeContext, "privilege" | "environment">,
+): Promise<readonly Address[]> {
+  const place = readPlace(node)?.place;
+  if (place?.kind !== "container") return [];
+  const lookup = await findContainer(place.id, privilege, environment);
+  return lookup.found ? publishedAt(lookup.container, port) : [];
 }
 
 function unitOf(

@@ -14,7 +14,7 @@ function makeHost(): FakeHost {
   const host = new FakeHost();
   hosts.push(host);
   createChainstate(host.chainstateDir, { era: "nakamoto", height: 8 });
-  host.node.needs = { ...host.node.needs, rpcUrl: "http://127.0.0.1:30443" };
+  host.node.needs = { ...host.node.needs, rpc: { url: "http://127.0.0.1:30443", by: "as it says" } };
   return host;
 }
 
@@ -60,7 +60,7 @@ function countLooks(host: FakeHost): () => number {
   let looks = 0;
   host.node.needs = {
     ...host.node.needs,
-    get rpcUrl(): undefined {
+    get rpc(): undefined {
       looks += 1;
       return undefined;
     },

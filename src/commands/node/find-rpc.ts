@@ -1,6 +1,6 @@
 /**
- * Where the node's RPC is, where nobody has said it: its process names its configuration, and that says it. A node without
- * a configuration that can be read, one in a network of its own and one that is down is asked at the default address.
+ * Where the node's RPC is, where nobody has said it: its process names its configuration, and that says it; of one in a network
+ * of its own, the container that publishes the port. Where neither is known, and while it is down, it is asked at the default address.
  */
 import { hasChainstate } from "../../chainstate/identify.ts";
 import { defaultRpcUrl, type NodeOptions } from "../../domain/options.ts";
@@ -22,10 +22,10 @@ export async function withFoundRpc(
     const found = await ctx.readNodeNeeds(chainstateDir, ctx.privilege(options.sudo));
     return found.isSeen ? found : undefined;
   });
-  const rpcUrl = needs?.rpcUrl ?? defaultRpcUrl;
-  if (rpcUrl === defaultRpcUrl) return options;
-  report.info(`RPC: ${rpcUrl}, by the node's configuration.`);
-  return { ...options, rpcUrl };
+  const rpc = needs?.rpc;
+  if (rpc === undefined || rpc.url === defaultRpcUrl) return options;
+  report.info(`RPC: ${rpc.url}, ${rpc.by}.`);
+  return { ...options, rpcUrl: rpc.url };
 }
 
 const lookMs = 500;

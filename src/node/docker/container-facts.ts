@@ -11,6 +11,7 @@ import {
 import { placeOf } from "../cgroup.ts";
 import { handlesSignal, isInitProgram } from "../context.ts";
 import { executableName } from "../identity.ts";
+import type { Address } from "../node-config.ts";
 import { gracefulSignals, type ContainerFacts } from "../stop-plan.ts";
 import type { Container, Engine } from "./engine.ts";
 
@@ -45,6 +46,14 @@ export async function readContainerFacts(
 
 export function nameOf({ Name, Id }: Container): string {
   return Name.replace(/^\//, "") || Id.slice(0, 12);
+}
+
+/** Where this host passes connections on to a port of the container's own network: on all addresses, or on one. */
+export function publishedAt({ NetworkSettings }: Container, port: number): readonly Address[] {
+  return (NetworkSettings.Ports?.[`${port}/tcp`] ?? []).map(({ HostIp, HostPort }) => ({
+    host: HostIp === "" ? "0.0.0.0" : HostIp,
+    port: Number(HostPort),
+  }));
 }
 
 function whereInside(pid: number, first: number): ContainerFacts["node"] {

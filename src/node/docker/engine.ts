@@ -33,6 +33,15 @@ const containerSchema = v.object({
     AutoRemove: v.optional(v.boolean(), false),
     RestartPolicy: v.optional(v.object({ Name: v.optional(v.string(), "") })),
   }),
+  /** Of ports such as "20443/tcp"; one that is not published has null. Told in another way it is not known, and nothing fails. */
+  NetworkSettings: v.fallback(
+    v.object({
+      Ports: v.nullish(
+        v.record(v.string(), v.nullable(v.array(v.object({ HostIp: v.string(), HostPort: v.string() })))),
+      ),
+    }),
+    {},
+  ),
 });
 
 export type Container = v.InferOutput<typeof containerSchema>;
