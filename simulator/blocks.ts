@@ -12,6 +12,8 @@ export interface NewBlock {
   readonly label: string;
   /** Of the contract that is its only transaction. */
   readonly content: Buffer;
+  /** Signs the header's bytes; default: bytes that are nobody's signature. `shadow`: the block carries none. */
+  readonly sign?: "shadow" | ((signed: Buffer) => readonly Buffer[]) | undefined;
 }
 
 export interface EncodedBlock {
@@ -47,14 +49,15 @@ export function nakamotoBlock(block: NewBlock): EncodedBlock {
   const tx = transaction(block);
   const merkle = merkleRoot(tx);
   const minerSignature = Buffer.concat([Buffer.of(0), sha(`${block.label} r`), sha(`${block.label} s`)]);
-  const signature = Buffer.concat([
+  const nobodys = Buffer.concat([
     Buffer.of(1),
     sha(`${block.label} signer r`),
     sha(`${block.label} signer s`),
   ]);
+  const version = block.sign === "shadow" ? 0x80 : 0;
   const bitvec = Buffer.concat([Buffer.of(0, 8), u32(1), Buffer.of(255)]);
-  const signed = Buffer.concat([
-    Buffer.of(0),
+  const head = Buffer.concat([
+    Buffer.of(version),
     u64(block.height),
     u64(1000),
     Buffer.from(block.consensusHash, "hex"),
@@ -64,19 +67,21 @@ export function nakamotoBlock(block: NewBlock): EncodedBlock {
     u64(block.timestamp),
     minerSignature,
   ]);
-  const blockHash = sha(signed, bitvec).toString("hex");
+  const signed = Buffer.concat([head, bitvec]);
+  const signatures = block.sign === "shadow" ? [] : (block.sign?.(signed) ?? [nobodys]);
+  const blockHash = sha(signed).toString("hex");
   return {
-    bytes: Buffer.concat([signed, u32(1), signature, bitvec, u32(1), tx]),
+    bytes: Buffer.concat([head, u32(signatures.length), ...signatures, bitvec, u32(1), tx]),
     blockHash,
     id: idOf(blockHash, block.consensusHash),
     columns: {
-      version: 0,
+      version,
       chain_length: block.height,
       burn_spent: 1000,
       tx_merkle_root: merkle.toString("hex"),
       timestamp: block.timestamp,
       miner_signature: minerSignature.toString("hex"),
-      signer_signature: JSON.stringify([signature.toString("hex")]),
+      signer_signature: JSON.stringify(signatures.map((each) => each.toString("hex"))),
       signer_bitvec: bitvec.toString("hex"),
       problematic_txs: "[]",
     },

@@ -13,6 +13,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlit
 import { type BurnBlock, canonicalBurnBlocks, canonicalTip } from "./canonical-tip.ts";
 import { type EncodedBlock, epoch2Block, idOf, nakamotoBlock } from "./blocks.ts";
 import { MarfWriter, type NewTrie, padded, sha } from "./marf-writer.ts";
+import { type SignerOptions, SimulatedSigners } from "./signers.ts";
 import { type DatabaseKey, databasePaths, ddlOf, type Generation, type NetworkIdentity } from "./schema.ts";
 
 export interface ChainstateOptions {
@@ -32,6 +33,8 @@ export interface ChainstateOptions {
   readonly extraBytes?: number;
   /** For large states: how many values a block sets, and under which keys; default a few under keys that come again. */
   readonly values?: { count(height: number): number; key(height: number, i: number): number };
+  /** Who signs Nakamoto blocks; default: nobody does, and the state knows no signers. */
+  readonly signers?: SignerOptions;
 }
 
 export interface Tip {
@@ -96,6 +99,7 @@ export class ChainWriter {
   readonly #blobs = new Map<"clarity" | "index", { fd: number; length: number }>();
   readonly #tries = new Map<MarfKey, MarfWriter>();
   readonly #options: ChainstateOptions;
+  readonly #signers: SimulatedSigners | undefined;
   readonly #durable: boolean;
   #tip: Tip | undefined;
   #tipTable: string | undefined;
@@ -106,6 +110,7 @@ export class ChainWriter {
   private constructor(dir: string, options: ChainstateOptions, durable: boolean) {
     this.dir = dir;
     this.#options = options;
+    this.#signers = options.signers && new SimulatedSigners(options.signers, firstBurnHeight);
     this.#durable = durable;
   }
 
@@ -123,7 +128,7 @@ export class ChainWriter {
    */
   static open(
     dir: string,
-    options: Pick<ChainstateOptions, "seed" | "blocksPerTenure" | "extraBytes"> = {},
+    options: Pick<ChainstateOptions, "seed" | "blocksPerTenure" | "extraBytes" | "signers"> = {},
   ): ChainWriter {
     const writer = new ChainWriter(
       dir,
@@ -213,6 +218,14 @@ export class ChainWriter {
     const state = this.#writer("clarity");
     state.begin(parent.indexBlockHash);
     values.forEach((value, i) => state.put(`vm::simulated::${key(i)}`, hashOfValue(value)));
+    const sets = this.#signers?.computedIn(
+      tenure.burnHeight,
+      parent.height === 0 ? undefined : parent.burnHeight,
+    );
+    for (const [name, value] of this.#signersState(sets, parent)) {
+      state.put(name, hashOfValue(value));
+      values.push(value);
+    }
     const stateTrie = state.seal();
     const encoded = (era === "nakamoto" ? nakamotoBlock : epoch2Block)({
       height,
@@ -223,6 +236,7 @@ export class ChainWriter {
       timestamp: 1_700_000_000 + height * 10,
       label: hash("block"),
       content,
+      sign: this.#signers?.signer(height, tenure.burnHeight),
     });
     const block: Tip = {
       height,
@@ -249,6 +263,13 @@ export class ChainWriter {
       this.#appendTrie("index", block.indexBlockHash, indexTrie);
       this.#insertHeader(block, parent, roots, opensTenure, encoded);
       this.#insertValue("index", block.indexBlockHash);
+      for (const cycle of sets ?? []) {
+        const row = {
+          index_block_hash: block.indexBlockHash,
+          reward_set: this.#signers?.rewardSet(cycle) ?? "",
+        };
+        this.insert("index", "nakamoto_reward_sets", row, "INSERT OR REPLACE");
+      }
     });
     if (until === "index") return block;
     if (era === "nakamoto") {
@@ -264,6 +285,13 @@ export class ChainWriter {
     this.#commit("sortition", () => this.#recordTip(block));
     this.#tip = block;
     return block;
+  }
+
+  *#signersState(cycles: readonly number[] = [], parent: Tip): Generator<readonly [string, string]> {
+    const signers = this.#signers;
+    if (signers === undefined) return;
+    if (parent.height === 0) yield* signers.settings();
+    for (const cycle of cycles) yield [signers.stateKey(cycle), signers.stateValue(cycle)];
   }
 
   /**

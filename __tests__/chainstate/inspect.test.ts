@@ -12,6 +12,7 @@ import {
 import type { Inspection, InspectOptions } from "../../src/chainstate/inspect.ts";
 import { hasCode } from "../../src/domain/errors.ts";
 import { ChainWriter, createChainstate, type Tip } from "../../simulator/chainstate.ts";
+import type { SimulatedSigner } from "../../simulator/signers.ts";
 import * as damage from "../../simulator/damage.ts";
 import { databasePaths } from "../../simulator/schema.ts";
 import { digestTree, hasFixture, Scratch } from "./scratch.ts";
@@ -22,7 +23,9 @@ const base = scratch.path();
 let tip: Tip;
 
 beforeAll(() => {
-  tip = createChainstate(base, { era: "nakamoto", height: 57, blocksInWal: 29 });
+  const set = (): readonly SimulatedSigner[] => [{ name: "signer", weight: 1 }];
+  const signers = { cycleLength: 10, prepareLength: 3, set };
+  tip = createChainstate(base, { era: "nakamoto", height: 57, blocksInWal: 29, signers });
 });
 
 afterAll(() => scratch.remove());
@@ -52,7 +55,9 @@ describe("a sound chainstate", () => {
   it("is accepted at every depth, and its tip is the one of its databases", async () => {
     const inspection = await inspect(base, "full");
     expect(inspection.checks.map((check) => `${check.id} ${check.result}`)).toEqual(
-      ["files", "A", "B", "C", "D", "E", "F", "G", "H", "integrity", "proof"].map((id) => `${id} passed`),
+      ["files", "A", "B", "C", "D", "E", "F", "G", "H", "integrity", "proof", "signers"].map(
+        (id) => `${id} passed`,
+      ),
     );
     expect(inspection.facts).toEqual({
       network: "mainnet",
@@ -76,6 +81,7 @@ describe("a sound chainstate", () => {
     const inspection = await inspect(dir, "full");
     expect(inspection.checks.filter((check) => check.result !== "passed").map((check) => check.id)).toEqual([
       "D",
+      "signers",
     ]);
     expect(result(inspection, "D")).toBe("not-made");
     expect(inspection.facts).toMatchObject({ network: "xenon", stacksHeight: 12, epochEra: "epoch2" });
@@ -92,7 +98,7 @@ describe("a sound chainstate", () => {
     const inspection = await inspect(dir, "full");
     expect(() => assertConsistent(inspection)).not.toThrow();
     expect(inspection.checks.filter((check) => check.result === "not-made").map((check) => check.id)).toEqual(
-      ["D", "F"],
+      ["D", "F", "signers"],
     );
     expect(inspection.facts).toMatchObject({
       mainnet: true,

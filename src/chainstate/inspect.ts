@@ -13,7 +13,8 @@ import { databases, essentialDatabases } from "./layout.ts";
 import { type Ask, openReader } from "./read-only-database.ts";
 import { type BlobFiles, blobsOf } from "./source.ts";
 import type { ProofRange } from "./proof/plan.ts";
-import { proofVersion, prove, type ProofResult } from "./proof/proof.ts";
+import { type ProofOptions, proofVersion, prove, type ProofResult } from "./proof/proof.ts";
+import type { SignersReport } from "./proof/signers-job.ts";
 import { Tips } from "./tips.ts";
 
 export { compareWithRpc } from "./compare-rpc.ts";
@@ -45,7 +46,11 @@ export interface InspectOptions {
   readonly proven?: ProofRecord | undefined;
   /** False: the directory holds the databases of a snapshot, not its epoch-2 block files. */
   readonly hasBlockFiles?: boolean;
+  /** What is asked of the signers of the last blocks of such a chain, with depths that prove. */
+  readonly signers?: AskSigners;
 }
+
+export type AskSigners = (facts: ChainFacts) => Promise<NonNullable<ProofOptions["signers"]>>;
 
 export interface Inspection {
   readonly dir: string;
@@ -57,6 +62,8 @@ export interface Inspection {
   readonly blamed: readonly string[];
   /** All up to there is proven, by this look and those before it. */
   readonly proof?: ProofRecord;
+  /** Who signed the last blocks, with depths that prove; absent where nobody did, or it is not known. */
+  readonly signers?: SignersReport;
 }
 
 /** CHAINSTATE_NOT_FOUND where there is no directory; everything that is wrong inside it is in the result. */
@@ -90,25 +97,22 @@ export async function inspectChainstate(options: InspectOptions): Promise<Inspec
       };
       findings.push({ id: "integrity", ...(await checkPages(pages)) });
     }
+    const ownFacts = await factsOf(tips, dir, found.hasPruningManifest);
+    const facts = options.network === undefined ? ownFacts : { ...ownFacts, network: options.network };
     // Records and blocks are told apart by tables that the checks before have found in order.
-    const isSound = (): boolean => findings.every((finding) => finding.result !== "failed");
-    let proof: ProofRecord | undefined;
-    if (depth !== "none" && depth !== "tips" && isSound()) {
-      const { upTo, ...outcome } = await proveChainstate(tips, options, ownBlobs);
-      findings.push({ id: "proof", ...outcome });
-      if (upTo !== undefined && depth !== "quick") proof = { upTo, version: proofVersion };
-      // What cannot be proven (a pruned chainstate) can still be read to its end.
-      if (depth === "full" && outcome.result === "not-made")
-        findings.push({ id: "blobs", ...(await checkBlobRecords(tips, signal, options.onProgress)) });
-    }
-    const facts = await factsOf(tips, dir, found.hasPruningManifest);
+    const isSound = findings.every(({ result }) => result !== "failed");
+    const isProven = depth !== "none" && depth !== "tips" && isSound;
+    const { findings: more, ...proven } = isProven
+      ? await findProof(tips, options, ownBlobs, facts)
+      : { findings: [] };
+    findings.push(...more);
     return {
       dir,
-      facts: options.network === undefined ? facts : { ...facts, network: options.network },
+      facts,
       checks: findings.map(({ id, result, detail }) => ({ id, result, detail })),
       databases: found.databases,
       blamed: [...new Set(findings.flatMap((finding) => finding.databases))],
-      ...(proof === undefined ? {} : { proof }),
+      ...proven,
     };
   } catch (error) {
     throwIfAborted(signal);
@@ -122,10 +126,35 @@ export async function inspectChainstate(options: InspectOptions): Promise<Inspec
 /** Blocks that `quick` proves. */
 const lastBlocks = 100;
 
+/** What the proof adds to an inspection. */
+async function findProof(
+  tips: Tips,
+  options: InspectOptions,
+  ownBlobs: ReturnType<typeof blobsOf>,
+  facts: ChainFacts,
+): Promise<Pick<Inspection, "proof" | "signers"> & { readonly findings: readonly Finding[] }> {
+  const { depth, signal, onProgress } = options;
+  const { upTo, signers, ...outcome } = await proveChainstate(tips, options, ownBlobs, facts);
+  const findings: Finding[] = [{ id: "proof", ...outcome }];
+  if (signers !== undefined) {
+    const { result, detail, databases } = signers;
+    findings.push({ id: "signers", result, detail, databases });
+  }
+  // What cannot be proven (a pruned chainstate) can still be read to its end.
+  if (depth === "full" && outcome.result === "not-made")
+    findings.push({ id: "blobs", ...(await checkBlobRecords(tips, signal, onProgress)) });
+  return {
+    findings,
+    ...(upTo !== undefined && depth !== "quick" ? { proof: { upTo, version: proofVersion } } : {}),
+    ...(signers?.report === undefined ? {} : { signers: signers.report }),
+  };
+}
+
 async function proveChainstate(
   tips: Tips,
   options: InspectOptions,
   ownBlobs: ReturnType<typeof blobsOf>,
+  facts: ChainFacts,
 ): Promise<ProofResult> {
   const { dir, depth, signal, elsewhere, proven, hasBlockFiles = true } = options;
   // Contents that are read through a snapshot's index have no path that another process could open.
@@ -140,6 +169,7 @@ async function proveChainstate(
     placeOf: isHere ? (path) => elsewhere?.get(path) ?? `${dir}/${path}` : undefined,
     blobs: ownBlobs,
     hasBlockFiles,
+    ...(options.signers === undefined ? {} : { signers: await options.signers(facts) }),
     ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
   });
 }

@@ -52,6 +52,12 @@ export const proofRecordSchema = v.strictObject({
   version: byteCount,
 });
 
+/**
+ * The signers of a reward cycle. The digest is the hash by which the state keeps their list (SHA-512/256 of the value's hex
+ * text, as `/v2/map_entry/…/signers/cycle-signer-set` of a node gives it).
+ */
+export const signerSetSchema = v.strictObject({ cycle: byteCount, digest: sha256Hex });
+
 /** Below the mode directory, with no component that is empty, "." or "..". */
 const plainPath = v.pipe(
   v.string(),
@@ -159,6 +165,7 @@ export type DatabaseRecord = v.InferOutput<typeof databaseRecordSchema>;
 export type VolumeRecord = v.InferOutput<typeof volumeSchema>;
 export type ChainFacts = v.InferOutput<typeof chainFactsSchema>;
 export type ProofRecord = v.InferOutput<typeof proofRecordSchema>;
+export type SignerSetName = v.InferOutput<typeof signerSetSchema>;
 export type CheckResult = v.InferOutput<typeof checkResultSchema>;
 
 /** Bytes of the WALs that hold what changed in databases since an earlier snapshot. */

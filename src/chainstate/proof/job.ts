@@ -1,16 +1,16 @@
 /**
- * What one process proves: a range of the tries of a MARF with the values that they add, or a range of blocks. Jobs are
- * independent, each compares with the stored bytes of what is older, so any number can run at once in any order.
+ * What one process proves: a range of the tries of a MARF with the values that they add, a range of blocks, or who has
+ * signed the last ones. Jobs are independent, each compares with the stored bytes of what is older, so any number can run at once in any order.
  */
-import type { DatabaseSync } from "node:sqlite";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { databases } from "../layout.ts";
 import { noParent } from "../tries.ts";
 import { BlockProof, headerTables } from "./block-proof.ts";
 import { ContractSources } from "./contract-sources.ts";
 import { CorruptError, genesisId } from "./format.ts";
+import { type JobAccess, Slices } from "./job-access.ts";
 import { Lineage } from "./lineage.ts";
 import { Marf, type Trie } from "./marf.ts";
+import { checkSigners, type SignersJob, type SignersReport } from "./signers-job.ts";
 import { TrieProof } from "./trie-proof.ts";
 import { type RowTable, ValueRows } from "./value-rows.ts";
 
@@ -50,7 +50,7 @@ export interface HeadersJob {
   readonly after: string | null;
 }
 
-export type ProofJob = TriesJob | FirstRowJob | BlocksJob | HeadersJob;
+export type ProofJob = TriesJob | FirstRowJob | BlocksJob | HeadersJob | SignersJob;
 
 export interface ProofCounts {
   blocks: number;
@@ -70,25 +70,12 @@ export interface JobReport {
   readonly failureCount: number;
   /** The first of them, in words. */
   readonly failures: readonly string[];
-  /** Of a job of that kind. */
+  /** Of jobs of these kinds. */
   readonly firstRow?: number;
-}
-
-export interface JobAccess {
-  /** The mode directory. */
-  readonly dir: string;
-  /** A database by its path below it; the connection stays open. */
-  readonly database: (path: string) => DatabaseSync;
-  /** A file that is open for reading; it stays open. */
-  readonly file: (path: string) => number;
-  readonly onProgress: (doneBytes: number) => void;
-  /** Each failure, also those that the report leaves out. */
-  readonly onFailure?: (what: string) => void;
+  readonly signers?: SignersReport;
 }
 
 const keptFailures = 10;
-const sliceMs = 100;
-const progressMs = 1000;
 /** Tries that are looked at for the first row of a value. */
 const firstTries = 64;
 
@@ -115,6 +102,15 @@ export async function runProofJob(job: ProofJob, access: JobAccess): Promise<Job
   if (job.kind === "first-row") {
     return { ...failures.report(counts), firstRow: firstRowOf(job, access) };
   }
+  if (job.kind === "signers") {
+    const signers = await checkSigners(
+      job,
+      access,
+      (what) => failures.add(what),
+      new Slices(access.onProgress),
+    );
+    return { ...failures.report(counts), signers };
+  }
   if (job.kind === "tries") await proveTries(job, access, counts, failures);
   else if (job.kind === "blocks") await proveBlocks(job, access, counts, failures);
   else findOrphans(job, access, failures);
@@ -138,28 +134,6 @@ class Failures {
 
   report(counts: ProofCounts): JobReport {
     return { counts, failureCount: this.#count, failures: this.#first };
-  }
-}
-
-/** Lets the process hear that it is to end, and says how far it is. */
-class Slices {
-  readonly #onProgress: JobAccess["onProgress"];
-  #sliceEnd = performance.now() + sliceMs;
-  #reportAt = performance.now() + progressMs;
-
-  constructor(onProgress: JobAccess["onProgress"]) {
-    this.#onProgress = onProgress;
-  }
-
-  async pause(doneBytes: number): Promise<void> {
-    const now = performance.now();
-    if (now < this.#sliceEnd) return;
-    if (now >= this.#reportAt) {
-      this.#onProgress(doneBytes);
-      this.#reportAt = now + progressMs;
-    }
-    await nextTurn();
-    this.#sliceEnd = performance.now() + sliceMs;
   }
 }
 

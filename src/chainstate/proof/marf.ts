@@ -227,6 +227,11 @@ export class Marf {
 
   /** What the state of a trie has under a key, 40 bytes; undefined: nothing. */
   get(id: number, keyText: string): Buffer | undefined {
+    return this.find(id, keyText)?.value;
+  }
+
+  /** The same with the trie that holds it: the one asked, or one that it points back to. */
+  find(id: number, keyText: string): { readonly value: Buffer; readonly block: number } | undefined {
     const key = hashBuffer(keyText);
     const node = this.#patch;
     let block = id;
@@ -235,7 +240,8 @@ export class Marf {
       this.load(block, at, node);
       for (let i = 0; i < node.pathLength; i += 1, depth += 1)
         if (node.path[i] !== key[depth]) return undefined;
-      if (node.type === nodeTypes.leaf) return depth === keyBytes ? Buffer.from(node.value) : undefined;
+      if (node.type === nodeTypes.leaf)
+        return depth === keyBytes ? { value: Buffer.from(node.value), block } : undefined;
       const slot = depth < keyBytes ? node.find(key[depth] ?? 0, 0) : -1;
       if (slot < 0) return undefined;
       depth += 1;

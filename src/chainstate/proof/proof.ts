@@ -14,6 +14,8 @@ import type { Tips } from "../tips.ts";
 import { emptyCounts, type JobReport, type ProofCounts, type ProofJob } from "./job.ts";
 import { type BlockName, type MarfPlan, planProof, type ProofPlan, type ProofRange } from "./plan.ts";
 import { type Prover, startProver } from "./prover.ts";
+import { describeSigners } from "./describe-signers.ts";
+import type { SignersJob, SignersReport } from "./signers-job.ts";
 
 /** Changes whenever the proof sees more than before, or sees it otherwise: a proof of another version is not believed. */
 export const proofVersion = 1;
@@ -28,6 +30,8 @@ export interface ProofOptions {
   readonly blobs: BlobFiles | undefined;
   /** False: only the databases of a snapshot were unpacked, not its epoch-2 block files. */
   readonly hasBlockFiles: boolean;
+  /** What is asked of the signers of the last blocks. */
+  readonly signers?: Pick<SignersJob, "trusted" | "isTraced">;
   readonly onProgress?: OnProgress;
   readonly cores?: number;
 }
@@ -35,6 +39,13 @@ export interface ProofOptions {
 export interface ProofResult extends Outcome {
   /** All up to this block is proven, if all before the range was. Absent unless it passed. */
   readonly upTo?: BlockName;
+  /** Who signed the last blocks. Absent unless the proof passed. */
+  readonly signers?: SignersResult;
+}
+
+export interface SignersResult extends Outcome {
+  /** Absent where nobody signs blocks, or they could not be looked at. */
+  readonly report?: SignersReport;
 }
 
 /** Processes at most, and what their caches take together: at mainnet's size they stay below 400 MiB. */
@@ -44,6 +55,8 @@ const cacheBytes = 96 * 1024 ** 2;
 const jobsPerProver = 4;
 const shortestJob = 500;
 const failuresSaid = 5;
+/** From the tip down: blocks whose signatures are looked at. */
+const signedBlocks = 100;
 
 export async function prove(options: ProofOptions): Promise<ProofResult> {
   const plan = await planProof(options.tips, options.range);
@@ -56,7 +69,8 @@ export async function prove(options: ProofOptions): Promise<ProofResult> {
   const run = new ProofRun(plan, options);
   try {
     await run.run();
-    return run.result();
+    const result = run.result();
+    return result.result === "passed" ? { ...result, signers: await run.signers() } : result;
   } finally {
     await run.end();
   }
@@ -154,6 +168,29 @@ class ProofRun {
     return undefined;
   }
 
+  /** Of the last blocks. */
+  async signers(): Promise<SignersResult> {
+    const { tips, placeOf, signers } = this.#options;
+    if ((await tips.tip())?.table !== "nakamoto_block_headers")
+      return notMade("the tip is of epoch 2, whose blocks nobody signs");
+    const blobs = this.#plan.marfs.find(({ name }) => name === "clarity")?.blobs;
+    const job: SignersJob = {
+      kind: "signers",
+      tip: this.#plan.upTo.id,
+      blobs: blobs === undefined ? null : (placeOf?.(blobs) ?? null),
+      blocks: signedBlocks,
+      trusted: signers?.trusted ?? [],
+      isTraced: signers?.isTraced ?? false,
+    };
+    const prover = this.#idle.pop() ?? (await this.#start());
+    const answer = await prover.prove(job, () => undefined);
+    if ("unreadable" in answer) return failed(`the signers cannot be read: ${answer.unreadable}`);
+    const { failures, failureCount, signers: report } = answer;
+    if (failureCount > 0 || report === undefined)
+      return failed(saidOf(failures.slice(0, failuresSaid), failureCount), databases.nakamoto);
+    return { ...describeSigners(report), report };
+  }
+
   async #start(): Promise<Prover> {
     const prover = await startProver(this.#options.access);
     this.#provers.push(prover);
@@ -174,9 +211,7 @@ class ProofRun {
 
   result(): ProofResult {
     if (this.#failureCount > 0) {
-      const more = this.#failureCount - this.#failures.length;
-      const said = this.#failures.join("; ") + (more > 0 ? `; and ${more} more` : "");
-      return failed(said, ...this.#blamed);
+      return failed(saidOf(this.#failures, this.#failureCount), ...this.#blamed);
     }
     const { upTo, after } = this.#plan;
     const { blocks, tries, values, contracts, filesElsewhere, gapBytes } = this.#counts;
@@ -196,6 +231,11 @@ class ProofRun {
       `the state is the one that block ${number(upTo.height)} (id ${upTo.id}) commits to`;
     return { ...passed([detail, ...notes].join("; ")), upTo };
   }
+}
+
+function saidOf(failures: readonly string[], count: number): string {
+  const more = count - failures.length;
+  return failures.join("; ") + (more > 0 ? `; and ${more} more` : "");
 }
 
 const number = (value: number): string => value.toLocaleString("en-US");

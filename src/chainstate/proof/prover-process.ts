@@ -7,7 +7,8 @@ import type { DatabaseSync } from "node:sqlite";
 import { stepBackBestEffort } from "../../system/gentle.ts";
 import { fsPath } from "../../system/path-bytes.ts";
 import { connect, serveLines } from "../reader-process.ts";
-import { type JobAccess, type JobReport, type ProofJob, runProofJob } from "./job.ts";
+import { type JobReport, type ProofJob, runProofJob } from "./job.ts";
+import type { JobAccess } from "./job-access.ts";
 
 export interface ProverRequest {
   readonly id: number;

@@ -125,61 +125,88 @@ export class Cursor {
 
 const noBytes = Buffer.alloc(0);
 const signedHeadBytes = 206;
+const signatureBytes = 65;
 
-export interface NakamotoBlock {
+export interface NakamotoHeader {
   readonly hash: string;
   readonly id: string;
   readonly height: number;
-  /** Computed from the transactions. */
-  readonly transactionRoot: string;
+  readonly consensusHash: string;
+  readonly parentId: string;
+  readonly stateRoot: string;
+  /** Made for repairs of the chain, without the signers. */
+  readonly isShadow: boolean;
+  /** What is hashed, and what signers sign: all but their signatures. */
+  readonly signed: Buffer;
+  /** Each a recovery id, r and s; hex. */
+  readonly signatures: readonly string[];
   /** As the header table and the staging table name them. */
   readonly fields: Readonly<Record<string, string | number>>;
+  /** Where the transactions begin. */
+  readonly end: number;
 }
 
-/** Its hash is over the header without the signers' signatures, its id over that and the tenure's consensus hash. */
-export function parseNakamotoBlock(bytes: Buffer): NakamotoBlock {
+export interface NakamotoBlock extends NakamotoHeader {
+  /** Computed from the transactions. */
+  readonly transactionRoot: string;
+}
+
+/** Of a block, or of as much of it as holds its header. The id is over the hash and the tenure's consensus hash. */
+export function parseNakamotoHeader(bytes: Buffer): NakamotoHeader {
   const cursor = new Cursor(bytes, 0).skip(signedHeadBytes);
   const hex = (from: number, to: number): string => bytes.toString("hex", from, to);
   const number = (at: number): number => Number(bytes.readBigUInt64BE(at));
   const signatures: string[] = [];
   cursor.times(cursor.u32(), () => {
-    cursor.skip(65);
-    signatures.push(hex(cursor.at - 65, cursor.at));
+    cursor.skip(signatureBytes);
+    signatures.push(hex(cursor.at - signatureBytes, cursor.at));
   });
   const rest = cursor.at;
   cursor.skip(2).skip(cursor.u32());
   const bitvec = hex(rest, cursor.at);
   const marks: { tx_index: number; category: number }[] = [];
+  const version = bytes[0] ?? 0;
   // From epoch 4.0 on.
-  if (((bytes[0] ?? 0) & 0x7f) >= 1)
+  if ((version & 0x7f) >= 1)
     cursor.times(cursor.u32(), () => marks.push({ tx_index: cursor.u32(), category: cursor.u8() }));
-  const hash = hashBuffer(
-    Buffer.concat([bytes.subarray(0, signedHeadBytes), bytes.subarray(rest, cursor.at)]),
-  );
-  const id = hashHex(Buffer.concat([hash, bytes.subarray(17, 37)]));
-  const height = number(1);
+  const signed = Buffer.concat([bytes.subarray(0, signedHeadBytes), bytes.subarray(rest, cursor.at)]);
+  const hash = hashHex(signed);
+  const [consensusHash, parentId, stateRoot, height] = [hex(17, 37), hex(37, 69), hex(101, 133), number(1)];
+  const id = hashHex(Buffer.from(hash + consensusHash, "hex"));
   return {
-    hash: hash.toString("hex"),
+    hash,
     id,
     height,
-    transactionRoot: cursor.transactionRoot(),
+    consensusHash,
+    parentId,
+    stateRoot,
+    isShadow: (version & 0x80) !== 0,
+    signed,
+    signatures,
+    end: cursor.at,
     fields: {
-      version: bytes[0] ?? 0,
+      version,
       chain_length: height,
       burn_spent: number(9),
-      consensus_hash: hex(17, 37),
-      parent_block_id: hex(37, 69),
+      consensus_hash: consensusHash,
+      parent_block_id: parentId,
       tx_merkle_root: hex(69, 101),
-      state_index_root: hex(101, 133),
+      state_index_root: stateRoot,
       timestamp: number(133),
       miner_signature: hex(141, signedHeadBytes),
       signer_signature: JSON.stringify(signatures),
       signer_bitvec: bitvec,
       problematic_txs: JSON.stringify(marks),
-      block_hash: hash.toString("hex"),
+      block_hash: hash,
       index_block_hash: id,
     },
   };
+}
+
+/** RangeError where the transactions do not fill the block to its end. */
+export function parseNakamotoBlock(bytes: Buffer): NakamotoBlock {
+  const header = parseNakamotoHeader(bytes);
+  return { ...header, transactionRoot: new Cursor(bytes, header.end).transactionRoot() };
 }
 
 /** The header of an epoch-2 block, put together from its row: the block's file begins with it. */
