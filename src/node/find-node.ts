@@ -1,5 +1,7 @@
 /** Finds the node of a directory: the outermost process that has its databases open, and what /proc says of that. */
+import { basename } from "node:path";
 import { ActionError } from "../domain/errors.ts";
+import { executablePath, readLink } from "../system/proc.ts";
 import type { ProcessId } from "../system/proc.ts";
 import type { FoundNode, NodeContext } from "./context.ts";
 import { requireSingleHolder } from "./holders.ts";
@@ -23,7 +25,10 @@ export async function findNode(
   if (holder === undefined) return undefined;
   const { pid, startTicks } = holder;
   const at = readPlace(holder);
-  if (at !== undefined) return { process: { pid, startTicks }, name: executableName(pid), at };
+  // Its executable, as far as that may be seen: what everybody may see is the first thread's name, and a program can set that.
+  const executable = await readLink(pid, "exe", privilege);
+  const name = executable === undefined ? executableName(pid) : basename(executablePath(executable).path);
+  if (at !== undefined) return { process: { pid, startTicks }, name, at };
   throw new ActionError("DIRECTORY_IN_USE", `Process ${pid} has ended while it was looked at.`, {
     hint: "Run this again when the node runs steadily, or is down.",
   });

@@ -8,7 +8,7 @@ import { explainError } from "./explain-error.ts";
 import { writeMetrics } from "./metrics.ts";
 import type { ChainstatePlace, NodeStanding, OutputName, Phase, PhaseName, Reporter } from "./port.ts";
 import { ProgressMeter } from "./progress.ts";
-import { downtimeMs, newRecord, type PhaseRecord, type RunRecord } from "./record.ts";
+import { newRecord, type PhaseRecord, type RunRecord } from "./record.ts";
 import { createRedactor, secretsIn, type Redact } from "./secrets.ts";
 import { outcomeLines, renderSummary } from "./summary.ts";
 import { formatBytes } from "../system/space.ts";
@@ -214,10 +214,7 @@ class StepReport implements RunReport {
       await this.#bestEffort("the metrics file", () => writeMetrics(metricsFile, record));
     }
     await this.#bestEffort("the summary", () =>
-      this.#console.summary(
-        this.redact(renderSummary(record, this.#clock.now())),
-        compactSummary(record, this.#clock.now()),
-      ),
+      this.#console.summary(this.redact(renderSummary(record, this.#clock.now())), compactSummary(record)),
     );
   }
 
@@ -255,15 +252,12 @@ function closingLine(phase: PhaseRecord): string {
 }
 
 /** What a terminal shows in place of the summary. */
-function compactSummary(record: RunRecord, now: number): readonly string[] {
+function compactSummary(record: RunRecord): readonly string[] {
   const lines: string[] = [];
-  const facts = [...record.facts];
-  const down = downtimeMs(record, now);
-  if (down !== undefined) facts.push({ label: "downtime", value: formatDuration(down) });
   lines.push(
     ...textTable(
       ["", ""],
-      facts.map(({ label, value }) => [label, value]),
+      record.facts.map(({ label, value }) => [label, value]),
     ).slice(1),
   );
   lines.push(...record.links.map(({ label, url }) => `${label}: ${url}`));

@@ -34,7 +34,7 @@ export function privilegeFor(mode: SudoMode): Privilege {
         "PRIVILEGE_MISSING",
         `This runner may not run \`sudo -n ${argv.join(" ")}\`, which is needed ${purpose}.`,
         {
-          hint: `Allow it in sudoers (see "Permissions" in the README) or run the runner as a user that needs no sudo.`,
+          hint: `Allow it in sudoers (docs/permissions.md) or run the runner as a user that needs no sudo.`,
         },
       );
     },

@@ -88,7 +88,7 @@ async function requireNobody({ path, sudo, hasNode }: Restored, ctx: RunContext)
   }
   if (hasNode && unseen > 0) {
     throw new ActionError("DIRECTORY_IN_USE", `${unseen} processes of other users could not be looked at.`, {
-      hint: "Allow the runner to look with sudo (see `Permissions` in the README).",
+      hint: "Allow the runner to look with sudo (docs/permissions.md).",
     });
   }
 }

@@ -311,7 +311,7 @@ async function requireWritable({ path, source, uid }: ListedDatabase): Promise<v
   } catch (cause) {
     throw new ActionError("PRIVILEGE_MISSING", `This user may not lock ${path}.`, {
       cause,
-      hint: 'Run the runner as the node\'s user, or allow `sudo -n` for the keeper (see "Permissions" in the README).',
+      hint: "Run the runner as the node's user, or allow `sudo -n` for the keeper (docs/permissions.md).",
     });
   }
 }

@@ -64,7 +64,7 @@ const noCredentials: Meaning = {
 const denied: Meaning = {
   code: "STORE_DENIED",
   sentence: "does not allow this with these credentials",
-  hint: "Give the identity the rights listed under “Permissions” in the README, for the bucket and for bucket/prefix/*.",
+  hint: "Give the identity the rights of docs/permissions.md, for the bucket and for bucket/prefix/*.",
 };
 const noBucket: Meaning = {
   code: "STORE_NOT_FOUND",
