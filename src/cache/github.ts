@@ -11,8 +11,11 @@ import { putFirstInPath, withVariables } from "../system/environment.ts";
 export interface GithubCache {
   /** Puts the archive of what was saved from `directory` under this key at `file`, as it came; false: there is none. */
   fetch(directory: string, key: string, file: string): Promise<boolean>;
-  /** False: it was not kept, for reasons that are in the log (another job was faster, the token may only read …). */
-  save(directory: string, key: string): Promise<boolean>;
+  /**
+   * `pinned`: the same directory by a way that nobody can exchange. False: it was not kept, for reasons that are in the log (another job
+   * was faster, the token may only read …).
+   */
+  save(directory: string, pinned: string, key: string): Promise<boolean>;
 }
 
 /**
@@ -37,26 +40,33 @@ export async function openGithubCache(
   const kept = join(tempDir, "actions-cache");
   // For good, and not for the time of a call: a call that took too long goes on, and must not find the other one then.
   putFirstInPath(await makeKeepingTar(tempDir, kept));
-  // Its names are below the directory's parent then, and lead nowhere else.
-  const inParentOf = async <T>(directory: string, work: () => Promise<T>): Promise<T> =>
-    await withVariables({ GITHUB_WORKSPACE: dirname(directory) }, async () => await bounded(work(), signal));
+  const calling = async <T>(variables: Record<string, string>, work: () => Promise<T>): Promise<T> =>
+    await withVariables(variables, async () => await bounded(work(), signal));
   return {
     async fetch(directory, key, file) {
       await rm(kept, { force: true });
-      const hit = await inParentOf(directory, async () => await service.restoreCache([directory], key));
+      // Made where it is missing, and nothing comes to stand in it.
+      const variables = { GITHUB_WORKSPACE: tempDir };
+      const hit = await calling(variables, async () => await service.restoreCache([directory], key));
       if (hit === undefined) return false;
       await rename(kept, file);
       return true;
     },
-    async save(directory, key) {
-      return (await inParentOf(directory, async () => await service.saveCache([directory], key))) !== -1;
+    async save(directory, pinned, key) {
+      // Its names are below the directory's parent then, and lead nowhere else.
+      const variables = { GITHUB_WORKSPACE: dirname(directory), [packedFrom]: dirname(pinned) };
+      return (await calling(variables, async () => await service.saveCache([directory], key))) !== -1;
     },
   };
 }
 
+/** Names the variable with the directory that is packed from. */
+const packedFrom = "CHAINSTATE_SNAPSHOT_PACKED_FROM";
+
 /**
  * The library unpacks with `tar -P`, under whatever names somebody has packed, and as whoever runs this. A `tar` before the
- * real one puts the archive aside instead, for our own reader. Returns the directory that it is in.
+ * real one puts the archive aside instead, for our own reader. The library packs what has the directory's name; this one, which works for
+ * root, goes another way to it than by names that another user may exchange. Returns the directory that it is in.
  */
 async function makeKeepingTar(tempDir: string, kept: string): Promise<string> {
   const directory = join(tempDir, "actions-cache-tar");
@@ -66,6 +76,13 @@ case "$1 $3" in
 "-xf -P") exec mv -- "$2" ${quote(kept)} ;;
 "-tf -P") exit 0 ;;
 esac
+before=
+for each do
+  shift
+  [ "$before" != -C ] || each=$${packedFrom}
+  set -- "$@" "$each"
+  before=$each
+done
 PATH=\${PATH#*:}
 exec tar "$@"
 `;

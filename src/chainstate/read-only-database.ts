@@ -7,6 +7,7 @@ import { bestEffort } from "../system/best-effort.ts";
 import { startCompanion } from "../system/companion.ts";
 import { deadline, type TimeLimit } from "../system/deadline.ts";
 import { entryPath } from "../system/entry.ts";
+import { exchanged } from "../system/held-directory.ts";
 import type { ReaderReply, ReaderRequest, Row } from "./reader-process.ts";
 
 /** Asks the database at a path below the mode directory. DatabaseUnreadableError where SQLite cannot answer. */
@@ -92,8 +93,7 @@ export async function openReader({ dir, signal, elevate }: ReaderOptions): Promi
       const request: ReaderRequest = { id, database: `${dir}/${database}`, ...asked };
       companion.send(JSON.stringify(request));
       const reply = await deadline(limitOf(database, timeoutMs), async () => await answer.promise);
-      if ("rows" in reply) return reply.rows;
-      throw new DatabaseUnreadableError(database, reply.message, reply.sqliteCode);
+      return rowsOf(reply, database, dir);
     } catch (error) {
       throwIfAborted(signal);
       throw error;
@@ -110,6 +110,12 @@ export async function openReader({ dir, signal, elevate }: ReaderOptions): Promi
       await end();
     },
   };
+}
+
+function rowsOf(reply: ReaderReply, database: string, dir: string): readonly Row[] {
+  if ("rows" in reply) return reply.rows;
+  if (reply.exchanged === true) throw exchanged(`${dir}/${database}`, reply.message);
+  throw new DatabaseUnreadableError(database, reply.message, reply.sqliteCode);
 }
 
 function readerCommand(): readonly string[] {

@@ -11,12 +11,13 @@
  * It takes no locks, so it is right only while nobody writes: on a stopped node's chainstate, on a clone, on an
  * unpacked copy. (A frozen cut is asked through its keeper.)
  */
-import { statSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { fsPath } from "../system/path-bytes.ts";
 import { collectRows, limitMemory } from "../system/sqlite-limits.ts";
+import { FilesExchangedError, watchOpened, type OpenedFiles } from "./held-files.ts";
 
 export interface ReaderRequest {
   readonly id: number;
@@ -32,7 +33,12 @@ export type Row = Readonly<Record<string, SqlValue>>;
 
 export type ReaderReply =
   | { readonly id: number; readonly rows: readonly Row[] }
-  | { readonly id: number; readonly message: string; readonly sqliteCode: number | null };
+  | {
+      readonly id: number;
+      readonly message: string;
+      readonly sqliteCode: number | null;
+      readonly exchanged?: true;
+    };
 
 export function runReader(): void {
   const open = new Map<string, DatabaseSync>();
@@ -62,21 +68,20 @@ function answer(open: Map<string, DatabaseSync>, { id, database, sql, folds }: R
     return { id, rows: collectRows(connection.prepare(sql, { readBigInts: true }).iterate(), plainRow) };
   } catch (error) {
     const sqliteCode = error instanceof Error && "errcode" in error ? Number(error.errcode) : null;
-    return { id, message: error instanceof Error ? error.message : String(error), sqliteCode };
+    const exchanged = error instanceof FilesExchangedError ? ({ exchanged: true } as const) : {};
+    return { id, message: error instanceof Error ? error.message : String(error), sqliteCode, ...exchanged };
   }
 }
 
-/** Opens a database of a chainstate as above. Never close it. */
+/** Also of those that were refused: one that nobody names any more is closed by Node.js. */
+const kept: DatabaseSync[] = [];
+
+/** Opens a database of a chainstate as above. Never close it. FilesExchangedError. */
 export function connect(path: string): DatabaseSync {
-  const url = pathToFileURL(path);
   const wal = statSync(fsPath(`${path}-wal`), { throwIfNoEntry: false });
-  if (wal === undefined || wal.size === 0) {
-    url.search = "?mode=ro&immutable=1";
-    return limited(new DatabaseSync(url, { readOnly: true }));
-  }
-  url.search = "?mode=ro&vfs=unix-none";
-  const connection = limited(new DatabaseSync(url, { readOnly: true }));
-  connection.exec("PRAGMA locking_mode = EXCLUSIVE");
+  if (wal === undefined || wal.size === 0) return open(path, "?mode=ro&immutable=1").connection;
+  const { connection, opened } = open(path, "?mode=ro&vfs=unix-none");
+  requireWal(connection, opened);
   return connection;
 }
 
@@ -85,21 +90,38 @@ export function connect(path: string): DatabaseSync {
  * opened. Returns what the checkpoint said.
  */
 function foldWal(path: string): readonly Row[] {
-  const url = pathToFileURL(path);
   // One that is not there is not made.
-  url.search = "?mode=rw";
-  const connection = limited(new DatabaseSync(url));
-  try {
-    const rows = connection.prepare("PRAGMA wal_checkpoint(TRUNCATE)").all();
-    return rows.map((row) => plainRow(row));
-  } finally {
-    connection.close();
-  }
+  const { connection, opened } = open(path, "?mode=rw");
+  requireWal(connection, opened);
+  const rows = connection.prepare("PRAGMA wal_checkpoint(TRUNCATE)").all();
+  // SQLite would remove it by its name when it is closed, whatever stands there by then.
+  if (rows[0]?.["busy"] === 0) rmSync(fsPath(`${path}-wal`), { force: true });
+  return rows.map((row) => plainRow(row));
 }
 
-function limited(connection: DatabaseSync): DatabaseSync {
+interface Opened {
+  readonly connection: DatabaseSync;
+  readonly opened: OpenedFiles;
+}
+
+/** The database file alone: nothing else is looked at before the first statement. */
+function open(path: string, search: `?mode=${string}`): Opened {
+  const url = pathToFileURL(path);
+  url.search = search;
+  const opened = watchOpened(path);
+  const connection = new DatabaseSync(url, { readOnly: search.startsWith("?mode=ro") });
+  kept.push(connection);
+  opened.require("");
   limitMemory(connection);
-  return connection;
+  return { connection, opened };
+}
+
+/** Has the WAL opened, which stays so, and its index in memory, where nobody else can write. */
+function requireWal(connection: DatabaseSync, opened: OpenedFiles): void {
+  connection.exec("PRAGMA locking_mode = EXCLUSIVE");
+  connection.prepare("SELECT COUNT(*) FROM sqlite_schema").get();
+  const isWal = connection.prepare("PRAGMA journal_mode").get()?.["journal_mode"] === "wal";
+  opened.require(isWal ? "-wal" : "");
 }
 
 /** Bytes as hex, integers as numbers as far as those go: heights and sizes do. */

@@ -48,6 +48,7 @@ export class CancelledError extends ActionError {
 /** Codes of errors that the system or Node.js raise. */
 export type SystemErrorCode =
   | "EACCES"
+  | "EBADF"
   | "EBUSY"
   | "ECONNREFUSED"
   | "EDQUOT"

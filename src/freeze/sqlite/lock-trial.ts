@@ -7,6 +7,7 @@ import { access, constants, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describeError, throwIfAborted } from "../../domain/errors.ts";
+import { isOwnWay } from "../../system/own-way.ts";
 import { fsPath } from "../../system/path-bytes.ts";
 import { startKeeper } from "./keeper.ts";
 import { readMarks } from "./lock-table.ts";
@@ -79,6 +80,10 @@ function checkpointIsBusy(database: DatabaseSync): boolean {
   return database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.["busy"] !== 0;
 }
 
+/**
+ * SQLite makes its files by name: where another user may rename what stands there, they would be made wherever that one likes, and
+ * with this one's rights.
+ */
 async function writablePlace(request: FreezeRequest): Promise<string | undefined> {
   const own = await stat(fsPath(request.chainstateDir));
   const state = await stat(request.stateDir).catch(() => undefined);
@@ -88,7 +93,7 @@ async function writablePlace(request: FreezeRequest): Promise<string | undefined
       () => true,
       () => false,
     );
-    if (writable) return place;
+    if (writable && (await isOwnWay(place))) return place;
   }
   return undefined;
 }

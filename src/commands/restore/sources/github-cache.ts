@@ -65,16 +65,16 @@ async function tryRestore(
   request: FetchRequest,
 ): Promise<Fetched | undefined> {
   const { report, signal } = ctx;
-  const { staging, files } = request;
+  const { staging, pinned, files } = request;
   try {
-    await files.removeTree(staging);
+    await files.removeTree(pinned);
     const file = join(ctx.host.tempDir, "actions-cache.tar");
     if (!(await service.fetch(staging, keyFor(cacheable), file))) return undefined;
     await unpackCached(file, request, ctx);
   } catch (error) {
     throwIfAborted(signal);
     report.notice(`The Actions cache failed, so the snapshot is fetched: ${describeError(error)}`);
-    await files.removeTree(staging);
+    await files.removeTree(pinned);
     return undefined;
   }
   const fetched = await source.fetch({ ...request, claimed: true });
@@ -98,10 +98,13 @@ async function unpackCached(file: string, request: FetchRequest, ctx: RunContext
   }
 }
 
-async function trySave({ cacheable, service, ctx }: Cached, { staging }: FetchRequest): Promise<void> {
+async function trySave(
+  { cacheable, service, ctx }: Cached,
+  { staging, pinned }: FetchRequest,
+): Promise<void> {
   const { report, signal } = ctx;
   try {
-    const saved = await service.save(staging, keyFor(cacheable));
+    const saved = await service.save(staging, pinned, keyFor(cacheable));
     report.fact("Cache", saved ? "saved to the Actions cache" : "miss; the Actions cache did not take it");
   } catch (error) {
     throwIfAborted(signal);

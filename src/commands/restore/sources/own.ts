@@ -76,7 +76,7 @@ async function unpackFrom(ctx: RunContext, opened: OpenSnapshot, request: FetchR
     signal,
     onProgress: ({ doneBytes }) => phase.progress({ doneBytes, totalBytes }),
   });
-  await foldCarried(ctx, archive, staging);
+  await foldCarried(ctx, archive, pinned);
   phase.bytes(unpacked.contentSize);
   const { fetchedBytes, fetchedFrames, frames } = unpacked;
   const here = percentOf(archive.record.size - fetchedBytes, archive.record.size);
@@ -92,13 +92,13 @@ async function unpackFrom(ctx: RunContext, opened: OpenSnapshot, request: FetchR
 async function foldCarried(
   { report, signal }: RunContext,
   { record }: OpenArchive,
-  staging: string,
+  pinned: string,
 ): Promise<void> {
   const carried = (record.databases ?? []).filter((database) => database.carried !== undefined);
   if (carried.length === 0) return;
   report.info(`Folding ${formatBytes(carriedWalBytes(carried))} of WALs into ${carried.length} databases.`);
   await foldWals(
-    staging,
+    pinned,
     carried.map(({ path }) => path),
     signal,
   );
