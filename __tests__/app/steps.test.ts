@@ -31,6 +31,16 @@ async function runModule(
   );
 }
 
+test("what the environment says of an earlier step ends no step before its work", async () => {
+  const script = `process.env["STATE_isPost"] = "true";
+    process.env["STATE_outcome"] = "succeeded";
+    process.env["INPUT_COMMAND"] = "list";
+    await import("SRC/main.ts");`;
+  const { code, log } = await runModule(script);
+  expect(log).toContain("storage");
+  expect(code).toBe(1);
+});
+
 test("a log that nobody reads any more is not the end", async () => {
   const done = join(directory, "done");
   const { code, signal } = await runModule(

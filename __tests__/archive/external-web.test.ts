@@ -49,6 +49,16 @@ async function unpackFrom(url: string): Promise<void> {
   expect(readFileSync(join(scratch, "target/m/big")).equals(content)).toBe(true);
 }
 
+test("who has it in the end is said where a server sends the reader on", async () => {
+  server.redirects.set("/a/moved.tar", "/a/x%20y.tar");
+  const store = await openStore({ scheme: "https", url: `${server.url}/a` });
+  const host = new URL(server.url).host;
+  expect((await openFrameSource(store, "moved.tar", signal)).place).toBe(
+    `${server.url}/a/moved.tar, which is at ${host}`,
+  );
+  expect((await openFrameSource(store, "x y.tar", signal)).place).toBe(`${server.url}/a/x%20y.tar`);
+});
+
 describe("an archive on a web server", () => {
   test("is read by many ranges", async () => {
     await unpackFrom(`${server.url}/a/x%20y.tar`);

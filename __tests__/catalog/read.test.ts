@@ -121,6 +121,21 @@ describe("a manifest", () => {
     expect(written).toThrow("no manifest");
   });
 
+  test("with a number that is none is refused", () => {
+    const { bytes } = writeManifest(sample);
+    const text = Buffer.from(bytes).toString();
+    for (const [field, value] of [
+      ["downtimeSeconds", "1e999"],
+      ["chainId", "-1e999"],
+      ["stacksHeight", "1e999"],
+    ] as const) {
+      const changed = text.replace(new RegExp(`"${field}":\\s*[\\d.]+`), `"${field}":${value}`);
+      expect(changed).not.toBe(text);
+      // For that, and before its digest is looked at.
+      expect(() => readManifest(Buffer.from(changed), sample.id, "here")).toThrow(`.${field}: Invalid`);
+    }
+  });
+
   test("is believed in whatever order its writer put the fields", () => {
     const reused = { frames: 1, from: "mainnet-1-20261121T020014Z", bytes: 10 };
     const volume = { zebra: 1, createdAt: sample.createdAt, snapshot: "s", source: "v", driver: "zfs" };

@@ -62,6 +62,11 @@ describe("external text in Markdown", () => {
   });
 });
 
+test("a text table has as many rows as there are", () => {
+  const rows = Array.from({ length: 150_000 }, (_, at) => [String(at), "x"]);
+  expect(textTable(["n", "x"], rows).at(-1)).toBe("149999  x");
+});
+
 test("a text table aligns its columns", () => {
   expect(textTable(["id", "height"], [["mainnet-1", "1"]])).toEqual(["id         height", "mainnet-1  1"]);
 });

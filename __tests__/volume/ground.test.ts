@@ -147,6 +147,11 @@ describe("records and undo steps come from outside", () => {
       "lvm",
       { group: "g", origin: "v", volume: "s", thin: true, sizeBytes: 1, fsType: "fuse./tmp/prog" },
     ],
+    ...[Infinity, -1, 1.5].map((sizeBytes): [string, "lvm", Partial<VolumeRecord>] => [
+      `a size of ${sizeBytes} bytes`,
+      "lvm",
+      { group: "g", origin: "v", volume: "s", thin: true, sizeBytes },
+    ]),
     [
       "a path that climbs out",
       "btrfs",

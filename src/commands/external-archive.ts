@@ -41,7 +41,7 @@ export async function openExternalArchive(
   try {
     const source = await openFrameSource(store, key, signal);
     const name = decoded(key);
-    report.info(`Archive: ${source.url}, ${formatBytes(source.size)}.`);
+    report.info(`Archive: ${source.place}, ${formatBytes(source.size)}.`);
     const sha256 = expected ?? (await findChecksum(ctx, store, key));
     if (sha256 === undefined) requireVersion(source);
     else report.info(`Its SHA-256 ${expected === undefined ? "is published" : "has to be"}: ${sha256}.`);

@@ -3,11 +3,10 @@ import type { SnapshotSelector } from "../domain/options.ts";
 import { createWriteStream } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import type { FrameSource } from "../archive/transport.ts";
 import type { ArchiveRecord, Manifest } from "../domain/manifest.ts";
 import { resolveSnapshot } from "../catalog/read.ts";
 import { ActionError } from "../domain/errors.ts";
-import { openFrameSource } from "../store/frame-source.ts";
+import { openFrameSource, type StoredSource } from "../store/frame-source.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { RunContext } from "./context.ts";
 import { describeSigner, requireAge } from "./manifest-trust.ts";
@@ -47,7 +46,7 @@ export async function openSnapshot(
 
 export interface OpenArchive {
   readonly record: ArchiveRecord;
-  readonly source: FrameSource & { readonly etag: string | undefined };
+  readonly source: StoredSource;
   /** Local copy, with the size and digest the manifest wants. */
   readonly indexFile: string;
 }

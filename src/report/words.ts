@@ -77,7 +77,9 @@ export function textTable(
   rows: readonly (readonly string[])[],
 ): readonly string[] {
   const all = [header, ...rows];
-  const widths = header.map((_, column) => Math.max(...all.map((cells) => (cells[column] ?? "").length)));
+  const widths = header.map((_, column) =>
+    all.reduce((widest, cells) => Math.max(widest, (cells[column] ?? "").length), 0),
+  );
   const line = (cells: readonly string[]): string =>
     header
       .map((_, column) => (cells[column] ?? "").padEnd(widths[column] ?? 0))

@@ -6,6 +6,8 @@ import type { ObjectInfo, ObjectStore } from "./port.ts";
 export interface StoredSource extends FrameSource {
   readonly etag: string | undefined;
   readonly modifiedAt: Date | undefined;
+  /** Where it is read from, in words for people; after redirects also whose that is. */
+  readonly place: string;
 }
 
 /**
@@ -34,6 +36,7 @@ export async function openFrameSource(
   return {
     size: info.size,
     url: store.urlOf(key),
+    place: info.sentTo === undefined ? store.urlOf(key) : `${store.urlOf(key)}, which is at ${info.sentTo}`,
     etag: bound,
     modifiedAt: info.modifiedAt,
     ...(info.ranged === false ? { whole } : {}),

@@ -11,6 +11,8 @@ export interface ObjectInfo {
   readonly modifiedAt?: Date;
   /** False where the store was asked for a part and gave all: then only a whole `stream` makes sense. */
   readonly ranged?: false;
+  /** The host that a web server has sent the reader on to. */
+  readonly sentTo?: string;
 }
 
 export interface GetOptions {

@@ -39,6 +39,9 @@ export function requireFileSystem({ fsType, mountPoint }: Mount): void {
   );
 }
 
+/** `1e999` of JSON is none. */
+export const byteCount = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
 /** Fields that every driver's record has. */
 export const commonFields = {
   driver: v.string(),

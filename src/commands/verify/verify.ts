@@ -116,6 +116,7 @@ async function verifySnapshot(
   report.output("snapshot-id", manifest.id);
   report.output("stacks-height", String(manifest.chain.stacksHeight));
   const { source, indexFile, record } = await openArchive(opened, scratch, signal);
+  report.info(`Archive: ${source.place}, ${formatBytes(source.size)}.`);
   const options = { source, indexFile, indexDigest: record.index, concurrency: config.concurrency, signal };
   const whole = config.scope === "archive";
   let fetchedBytes = whole ? await readBackWhole(ctx, manifest.id, record, options) : 0;

@@ -209,7 +209,8 @@ function infoOf(key: string, size: number, answer: WebAnswer): ObjectInfo {
   const modified = Date.parse(answer.header("last-modified") ?? "");
   const modifiedAt = Number.isNaN(modified) ? undefined : new Date(modified);
   // A weak etag promises no equal bytes.
-  return objectInfo(key, size, etag?.startsWith("W/") === true ? undefined : etag, modifiedAt);
+  const found = objectInfo(key, size, etag?.startsWith("W/") === true ? undefined : etag, modifiedAt);
+  return answer.sentTo === undefined ? found : { ...found, sentTo: answer.sentTo };
 }
 
 function sizeIn({ header }: WebAnswer, isPart: boolean): number | undefined {

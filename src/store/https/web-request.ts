@@ -19,7 +19,8 @@ export interface WebAnswer {
   readonly header: (name: string) => string | undefined;
   readonly body: Readable;
   /** Another host, or another address on it, gave it. */
-  readonly isRedirected: boolean;
+  /** The host that redirects have led to, where there were any. */
+  readonly sentTo: string | undefined;
 }
 
 export interface WebRequest {
@@ -88,7 +89,12 @@ async function follow(asked: WebRequest): Promise<WebAnswer> {
         const value = answer.headers[name];
         return typeof value === "string" ? value : value?.[0];
       };
-      return { status, header, body: decoded(answer, at.pathname), isRedirected };
+      return {
+        status,
+        header,
+        body: decoded(answer, at.pathname),
+        sentTo: isRedirected ? at.host : undefined,
+      };
     }
     discard(answer);
     throw refusalOf(asked.url, status, isRedirected);

@@ -11,7 +11,7 @@ import type { SnapshotFacts } from "../port.ts";
 /** Of a disk, as its provider needs it to make one like it. Goes into the record. */
 export const diskDetailsSchema = v.record(
   v.string(),
-  v.union([v.string(), v.number(), v.boolean(), v.null()]),
+  v.union([v.string(), v.pipe(v.number(), v.finite()), v.boolean(), v.null()]),
 );
 export type DiskDetails = v.InferOutput<typeof diskDetailsSchema>;
 

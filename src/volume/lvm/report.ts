@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { ActionError } from "../../domain/errors.ts";
 import { commandFailed, type Host } from "../host.ts";
 import { toolName } from "../names.ts";
-import { commonFields } from "../records.ts";
+import { byteCount, commonFields } from "../records.ts";
 
 const lvmWord = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_+.][A-Za-z0-9_+.-]*$/));
 
@@ -15,7 +15,7 @@ export const lvmSchema = v.looseObject({
   /** Name of the snapshot's logical volume in the group. */
   volume: lvmWord,
   thin: v.boolean(),
-  sizeBytes: v.number(),
+  sizeBytes: byteCount,
 });
 export type LvmRecord = v.InferOutput<typeof lvmSchema>;
 

@@ -11,7 +11,7 @@ import type { ChainstatePart } from "../mounts/locate.ts";
 import { syncFileSystem } from "../mounts/mounting.ts";
 import { nameFor, runIdOf } from "../names.ts";
 import type { RestoreRequest, SnapshotRequest, VolumeRecord } from "../port.ts";
-import { commonFields } from "../records.ts";
+import { byteCount, commonFields } from "../records.ts";
 import { decodeFrames, encodeFrames } from "./frame-stream.ts";
 
 const key = v.pipe(v.string(), v.regex(/^snapshots\/[A-Za-z0-9._-]+\/[A-Za-z0-9._-]+\.xfsdump\.zst$/));
@@ -22,8 +22,8 @@ const dumpSchema = v.object({
   sessionId: v.pipe(v.string(), v.regex(/^[0-9a-f-]{36}$/)),
   snapshotId: v.string(),
   createdAt: v.string(),
-  sizeBytes: v.number(),
-  dumpBytes: v.number(),
+  sizeBytes: byteCount,
+  dumpBytes: byteCount,
   /** Of the plain dump. */
   sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
 });
@@ -34,7 +34,7 @@ export const xfsSchema = v.looseObject({
   driver: v.literal("xfs"),
   snapshot: key,
   /** Level 0 first; the last one is this snapshot's own. */
-  chain: v.pipe(v.array(dumpSchema), v.minLength(1)),
+  chain: v.pipe(v.array(dumpSchema), v.minLength(1), v.maxLength(10)),
   /** Snapshots that must be kept as long as this one. */
   requires: v.array(v.string()),
 });

@@ -52,6 +52,7 @@ async function unpackFrom(ctx: RunContext, opened: OpenSnapshot, request: FetchR
   const { report, signal, host } = ctx;
   const { staging, pinned, phase } = request;
   const archive = await openArchive(opened, request.scratch, signal);
+  report.info(`Archive: ${archive.source.place}, ${formatBytes(archive.source.size)}.`);
   const journalFile = noteOf(host.stateDir, staging, "frames");
   if (request.claimed === true) {
     await rm(journalFile, { force: true });
