@@ -16,6 +16,7 @@ const samples: Readonly<Partial<Record<InputName, InputTexts>>> = {
   "freeze-with": {},
   "volume-driver": { method: "volume" },
   volume: { method: "volume" },
+  "trusted-signer-set": { check: "proof" },
 };
 
 const values: Readonly<Partial<Record<InputName, string>>> = {

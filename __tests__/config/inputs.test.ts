@@ -261,9 +261,29 @@ describe("a refusal names the input, the value and what is allowed", () => {
     { command: "verify", "verify-scope": "databases", storage: "", "chainstate-dir": "/a" },
     { command: "verify", "verify-scope": "databases", snapshot: "https://h/a.tar.zst" },
     { command: "verify", "verify-scope": "databases", check: "none" },
+    { command: "restore", "confirm-with": "https://a", check: "none" },
+    { command: "verify", "trusted-signer-set": "/sets", check: "tips" },
+    { "trusted-signer-set": `3 ${"ab".repeat(32)}` },
   ];
   test.each(pairs)("for two that exclude each other: %j", (pair) => {
     expect(refusal(pair).message).toContain("exclude each other");
+  });
+
+  test("by whom it is confirmed that a chainstate is of the chain", () => {
+    const given = {
+      command: "verify",
+      check: "proof",
+      "confirm-with": "https://a/\n\nhttps://b/rpc",
+    } as const;
+    const lines = `3 ${"ab".repeat(32)}`;
+    expect(createInputs({ ...given, "trusted-signer-set": lines })).toMatchObject({
+      confirmWith: ["https://a", "https://b/rpc"],
+      trustedSignerSets: { kind: "lines", lines },
+    });
+    expect(createInputs({ ...given, "trusted-signer-set": "/sets" })).toMatchObject({
+      trustedSignerSets: { kind: "file", path: "/sets" },
+    });
+    expect(refusal({ ...given, "confirm-with": "ftp://a" }).input).toBe("confirm-with");
   });
 
   test("without what signs a URL or names its user", () => {

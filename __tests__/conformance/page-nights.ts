@@ -16,6 +16,7 @@ import { foldWals } from "../../src/chainstate/fold.ts";
 import { selectEntries } from "../../src/chainstate/layout.ts";
 import { archiveView } from "../../src/commands/snapshot/archive.ts";
 import { tryFindBase } from "../../src/commands/snapshot/base.ts";
+import { openConfirming } from "../../src/commands/confirm.ts";
 import { openPages } from "../../src/commands/snapshot/pages.ts";
 import type { SnapshotRun } from "../../src/commands/snapshot/plan.ts";
 import type { SnapshotConfig } from "../../src/config/config.ts";
@@ -205,7 +206,8 @@ class PageNights {
       rateLimits: {},
       rebaseAbove: 0.3,
     } as unknown as SnapshotConfig;
-    const run: SnapshotRun = { config, ctx, journal: forgetfulJournal, store };
+    const confirming = await openConfirming(ctx, {});
+    const run: SnapshotRun = { config, ctx, journal: forgetfulJournal, store, confirming };
     const request = {
       chainstateDir: this.#root,
       selection: selectEntries("backup"),

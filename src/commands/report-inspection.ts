@@ -1,5 +1,6 @@
 /** What was found in a chainstate, for the log, the summary and the outputs. */
 import type { Inspection } from "../chainstate/inspect.ts";
+import type { CheckResult } from "../domain/manifest.ts";
 import type { Reporter } from "../report/port.ts";
 
 export function reportInspection(report: Reporter, { facts, checks }: Inspection): void {
@@ -26,4 +27,11 @@ export function reportInspection(report: Reporter, { facts, checks }: Inspection
         .map(({ id }) => id)
         .join(", "),
     );
+  reportProven(report, checks);
+}
+
+/** What the chain has proven, in words. */
+export function reportProven(report: Reporter, checks: readonly CheckResult[]): void {
+  const proof = checks.find(({ id, result }) => id === "proof" && result === "passed");
+  if (proof !== undefined) report.fact("Proven", proof.detail);
 }

@@ -16,6 +16,7 @@ import type {
   StorageLocation,
   SudoMode,
   TrustedSigners,
+  TrustedSignerSets,
   VerifyScope,
   VolumeDriver,
 } from "../domain/options.ts";
@@ -27,7 +28,15 @@ interface CommonConfig {
   readonly trustedSigners?: TrustedSigners;
 }
 
-export interface SnapshotConfig extends CommonConfig {
+/** By whom a chainstate is confirmed to be of the chain. */
+export interface ConfirmOptions {
+  /** URLs of nodes' RPCs; undefined: nobody is asked. */
+  readonly confirmWith?: readonly string[];
+  /** Undefined: what this host has seen confirmed before. */
+  readonly trustedSignerSets?: TrustedSignerSets;
+}
+
+export interface SnapshotConfig extends CommonConfig, ConfirmOptions {
   readonly command: "snapshot";
   readonly chainstateDir: string;
   readonly storage: StorageLocation;
@@ -78,7 +87,7 @@ export interface ImportConfig extends CommonConfig {
   readonly sudo: SudoMode;
 }
 
-export interface RestoreConfig extends CommonConfig {
+export interface RestoreConfig extends CommonConfig, ConfirmOptions {
   readonly command: "restore";
   readonly chainstateDir: string;
   /** Undefined only where `snapshot` is a URL. */
@@ -112,7 +121,7 @@ export interface RestoreConfig extends CommonConfig {
   readonly dryRun: boolean;
 }
 
-export interface VerifyConfig extends CommonConfig {
+export interface VerifyConfig extends CommonConfig, ConfirmOptions {
   readonly command: "verify";
   /** A directory to verify in place; exclusive with `storage`/`snapshot`. */
   readonly chainstateDir?: string;

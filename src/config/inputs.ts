@@ -7,6 +7,7 @@ import { availableParallelism } from "node:os";
 import type { NodeOptions, Retention, S3Options, StorageLocation } from "../domain/options.ts";
 import type {
   Config,
+  ConfirmOptions,
   ImportConfig,
   ListConfig,
   PruneConfig,
@@ -82,6 +83,7 @@ function readRestore(given: GivenInputs, common: Common, s3: S3Options): Restore
   return {
     command: "restore",
     ...common,
+    ...readConfirming(given),
     chainstateDir: given.required("chainstate-dir"),
     ...optional("storage", storage),
     s3,
@@ -111,6 +113,7 @@ function readVerify(given: GivenInputs, common: Common, s3: S3Options): VerifyCo
   return {
     command: "verify",
     ...common,
+    ...readConfirming(given),
     ...optional("chainstateDir", chainstateDir),
     ...optional("storage", storage),
     s3,
@@ -155,6 +158,7 @@ function readSnapshot(given: GivenInputs, common: Common, s3: S3Options): Snapsh
   return {
     command: "snapshot",
     ...readMaking(given, common, s3),
+    ...readConfirming(given),
     chainstateDir: given.required("chainstate-dir"),
     node: readNode(given, "snapshot"),
     quietTimeoutMs: given.read("quiet-timeout"),
@@ -221,6 +225,13 @@ function readVolumes(given: GivenInputs): Pick<SnapshotConfig, "method" | "volum
 function readCache(given: GivenInputs): RestoreConfig["cache"] {
   const cache = given.read("cache");
   return cache === "none" || cache === "github" ? { kind: cache } : { kind: "directory", path: cache };
+}
+
+function readConfirming(given: GivenInputs): ConfirmOptions {
+  return {
+    ...optional("confirmWith", given.read("confirm-with")),
+    ...optional("trustedSignerSets", given.read("trusted-signer-set")),
+  };
 }
 
 function readRetention(given: GivenInputs): Retention {

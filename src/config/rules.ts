@@ -138,6 +138,19 @@ const verifiedPlace: Rule = function* (given) {
       );
 };
 
+/** What is to be confirmed has to be looked at. */
+const confirming: Rule = function* (given) {
+  const check = given.read("check");
+  if (check === "none" && given.isSet("confirm-with"))
+    yield given.conflict("confirm-with", "check", "nothing is looked at then");
+  if ((check === "none" || check === "tips") && given.isSet("trusted-signer-set"))
+    yield given.conflict(
+      "trusted-signer-set",
+      "check",
+      "no signature is looked at then; use `quick`, `proof` or `full`",
+    );
+};
+
 /** What only a manifest can say. */
 const saidByManifests: Rule = function* (given) {
   if (!isExternal(given)) return;
@@ -203,7 +216,16 @@ const node = [
 ];
 
 const rules: Readonly<Record<CommandName, readonly Rule[]>> = {
-  snapshot: [needs("chainstate-dir"), needs("storage"), writable, ...node, freezing, wholeVolumes, volumes],
+  snapshot: [
+    needs("chainstate-dir"),
+    needs("storage"),
+    writable,
+    ...node,
+    freezing,
+    wholeVolumes,
+    volumes,
+    confirming,
+  ],
   restore: [
     needs("chainstate-dir"),
     needs("storage", isExternal),
@@ -211,12 +233,14 @@ const rules: Readonly<Record<CommandName, readonly Rule[]>> = {
     restoredMethod,
     volumes,
     saidByManifests,
+    confirming,
   ],
   verify: [
     needs("storage", (given) => given.read("chainstate-dir") !== undefined || isExternal(given)),
     verifiedPlace,
     verifiedScope,
     saidByManifests,
+    confirming,
   ],
   list: [needs("storage")],
   prune: [needs("storage"), writable, signedMarks],

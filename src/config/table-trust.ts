@@ -1,8 +1,8 @@
 /** Inputs that say whose snapshots are used, and how old they may be. */
-import type { SignKey, TrustedSigners } from "../domain/options.ts";
+import type { SignKey, TrustedSigners, TrustedSignerSets } from "../domain/options.ts";
 import { InputError } from "../domain/errors.ts";
-import { everyCommand, input, making } from "./input-spec.ts";
-import { absolutePath, age, boolean, refuse, type Parser } from "./parsers.ts";
+import { everyCommand, input, making, withArchive } from "./input-spec.ts";
+import { absolutePath, age, boolean, httpUrl, lines, refuse, type Parser } from "./parsers.ts";
 
 const keyForms =
   "It is `agent`, the absolute path of a key file, or the text of an Ed25519 private key without a passphrase.";
@@ -16,7 +16,8 @@ const signKey: Parser<SignKey> = (text, at) => {
   throw new InputError(at, `The value of '${at}' is not valid.`, keyForms);
 };
 
-const signers: Parser<TrustedSigners> = (text, at) =>
+/** Lines, or the absolute path of a file with such lines. */
+const linesOrFile: Parser<TrustedSigners & TrustedSignerSets> = (text, at) =>
   text.startsWith("/") && !text.includes("\n")
     ? { kind: "file", path: absolutePath(text, at) }
     : { kind: "lines", lines: text };
@@ -40,10 +41,26 @@ export const trustInputs = {
   "trusted-signers": input({
     commands: everyCommand,
     default: "",
-    parse: signers,
+    parse: linesOrFile,
     about:
       "Whose snapshots are used: lines as in an `allowed_signers` file of OpenSSH (`publisher@example.org ssh-ed25519 AAAA…`), or the absolute path of such a file. Then nothing is used of a snapshot whose manifest none of these keys has signed.",
     defaultWords: "everybody's who can write to the storage",
+  }),
+  "confirm-with": input({
+    commands: withArchive,
+    default: "",
+    parse: lines(httpUrl),
+    about:
+      "URLs of other nodes' RPCs, one a line, such as `https://node.example.org`: the block at the snapshot's height has to be theirs. One that has another fails the run. Where none says so, a snapshot is published with a warning, and `restore` and `verify` fail.",
+    defaultWords: "nobody is asked",
+  }),
+  "trusted-signer-set": input({
+    commands: withArchive,
+    default: "",
+    parse: linesOrFile,
+    about:
+      "Signers of Stacks that are known to be the chain's: a reward cycle and the digest of its set (`118 9f2c…`, see docs/checks.md), several one a line, or the absolute path of such a file. The signers of the last block have to follow from one of them; needs `check: quick`, `proof` or `full`.",
+    defaultWords: "the last set that this host has seen confirmed",
   }),
   "expect-digest": input({
     commands: ["restore", "verify", "import"],

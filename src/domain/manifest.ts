@@ -58,6 +58,13 @@ export const proofRecordSchema = v.strictObject({
  */
 export const signerSetSchema = v.strictObject({ cycle: byteCount, digest: sha256Hex });
 
+/** "nodes": others have this block; "signer-set": signers who follow from a trusted set; "own-set": those of the chainstate itself. */
+export const confirmationSchema = v.strictObject({
+  by: v.picklist(["nodes", "signer-set", "own-set"]),
+  /** In words. */
+  detail: v.string(),
+});
+
 /** Below the mode directory, with no component that is empty, "." or "..". */
 const plainPath = v.pipe(
   v.string(),
@@ -136,6 +143,8 @@ export const manifestSchema = v.strictObject({
   verified: v.picklist(["none", "checksum", "database"]),
   /** What need not be proven again; another version than one's own is not believed. */
   proof: v.optional(proofRecordSchema),
+  /** By whom it was confirmed that the tip is the chain's, when the snapshot was made; believed of nobody: for people. */
+  confirmation: v.optional(confirmationSchema),
   cut: v.strictObject({
     method: v.picklist(["frozen", "live", "cold"]),
     freezer: v.string(),
@@ -165,6 +174,7 @@ export type DatabaseRecord = v.InferOutput<typeof databaseRecordSchema>;
 export type VolumeRecord = v.InferOutput<typeof volumeSchema>;
 export type ChainFacts = v.InferOutput<typeof chainFactsSchema>;
 export type ProofRecord = v.InferOutput<typeof proofRecordSchema>;
+export type Confirmation = v.InferOutput<typeof confirmationSchema>;
 export type SignerSetName = v.InferOutput<typeof signerSetSchema>;
 export type CheckResult = v.InferOutput<typeof checkResultSchema>;
 

@@ -71,6 +71,10 @@ export type SignKey =
 export type TrustedSigners =
   { readonly kind: "file"; readonly path: string } | { readonly kind: "lines"; readonly lines: string };
 
+/** Sets of signers that are known to be the chain's, or a file with a line for each. */
+export type TrustedSignerSets =
+  { readonly kind: "file"; readonly path: string } | { readonly kind: "lines"; readonly lines: string };
+
 export interface Retention {
   readonly keepLast?: number;
   readonly keepDaily?: number;

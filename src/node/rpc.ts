@@ -54,6 +54,17 @@ export const askNodeInfo = asker("/v2/info", nodeInfoSchema);
 export const askTenureInfo = asker("/v3/tenures/info", tenureInfoSchema);
 export const askNodeHealth = asker("/v3/health", nodeHealthSchema);
 
+/** A block of Nakamoto on the node's own chain, by its height: its bytes, or as many as hold its header. */
+export async function askBlockAt(
+  rpcUrl: string,
+  stacksHeight: number,
+  signal: AbortSignal,
+  timeoutMs: number,
+): Promise<RpcOutcome<Buffer>> {
+  const url = `${rpcUrl.replace(/\/+$/, "")}/v3/blocks/height/${stacksHeight}`;
+  return await get(url, signal, timeoutMs, "application/octet-stream");
+}
+
 const defaultTimeoutMs = 5_000;
 const maxBodyBytes = 1024 * 1024;
 
@@ -63,15 +74,22 @@ function asker<S extends v.GenericSchema>(path: string, schema: S): Ask<v.InferO
   return async (rpcUrl, signal, timeoutMs = defaultTimeoutMs) => {
     const fetched = await get(rpcUrl.replace(/\/+$/, "") + path, signal, timeoutMs);
     if (fetched.kind !== "answer") return fetched;
-    const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), fetched.value);
+    const { value } = fetched;
+    if (value.length > maxBodyBytes) return { kind: "invalid", detail: `more than ${maxBodyBytes} bytes` };
+    const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), value.toString("utf8"));
     return parsed.success
       ? { kind: "answer", value: parsed.output }
       : { kind: "invalid", detail: v.summarize(parsed.issues).slice(0, 300) };
   };
 }
 
-/** GET with a time limit on the whole exchange and a size limit on the body. Redirects are not followed. */
-async function get(url: string, signal: AbortSignal, timeoutMs: number): Promise<RpcOutcome<string>> {
+/** GET with a time limit on the whole exchange. No more than a little above the limit is read. Redirects are not followed. */
+async function get(
+  url: string,
+  signal: AbortSignal,
+  timeoutMs: number,
+  accept = "application/json",
+): Promise<RpcOutcome<Buffer>> {
   throwIfAborted(signal);
   const target = new URL(url);
   const request = target.protocol === "https:" ? httpsRequest : httpRequest;
@@ -80,7 +98,7 @@ async function get(url: string, signal: AbortSignal, timeoutMs: number): Promise
     return await new Promise((resolve, reject) => {
       const sent = request(target, {
         agent: false,
-        headers: { accept: "application/json" },
+        headers: { accept },
         signal: AbortSignal.any([signal, limit]),
       });
       sent.on("error", reject);
@@ -92,22 +110,20 @@ async function get(url: string, signal: AbortSignal, timeoutMs: number): Promise
       sent.on("response", (response) => {
         const chunks: Buffer[] = [];
         let size = 0;
+        const status = response.statusCode ?? 0;
+        const end = (): void =>
+          resolve(
+            status === 200 ? { kind: "answer", value: Buffer.concat(chunks) } : { kind: "status", status },
+          );
         response.on("error", reject);
         response.on("data", (chunk: Buffer) => {
           size += chunk.length;
           chunks.push(chunk);
           if (size <= maxBodyBytes) return;
+          end();
           response.destroy();
-          resolve({ kind: "invalid", detail: `more than ${maxBodyBytes} bytes` });
         });
-        response.on("end", () => {
-          const status = response.statusCode ?? 0;
-          resolve(
-            status === 200
-              ? { kind: "answer", value: Buffer.concat(chunks).toString("utf8") }
-              : { kind: "status", status },
-          );
-        });
+        response.on("end", end);
       });
       sent.end();
     });

@@ -45,20 +45,26 @@ export function literalAddress({ hostname }: URL): string | undefined {
  * is sent, and change what a snapshot is said to be. A name that means nothing here is for the request to fail by, unless a proxy may know it.
  */
 export async function requireTrustedWay(endpoint: string): Promise<void> {
-  if (!URL.canParse(endpoint)) return;
+  const why = await whyNotTrusted(endpoint);
+  if (why === undefined) return;
+  throw new StoreError(
+    "STORE_PLAIN_HTTP",
+    `The storage is at ${new URL(endpoint).origin}, which is plain http, and ${why}.`,
+    { hint: "Use https://. Plain http is for this host and for private networks." },
+  );
+}
+
+/** The same in words, for others than stores; undefined where the way is trusted, or it is no address. */
+export async function whyNotTrusted(endpoint: string): Promise<string | undefined> {
+  if (!URL.canParse(endpoint)) return undefined;
   const url = new URL(endpoint);
-  if (url.protocol !== "http:") return;
+  if (url.protocol !== "http:") return undefined;
   const literal = literalAddress(url);
   const addresses = literal === undefined ? await addressesOf(url.hostname) : [literal];
   const outside = addresses.find((address) => !isPrivate(address));
+  if (outside !== undefined) return `${outside} is not a private address`;
   const isUnknown = addresses.length === 0 && proxyEnvironment()["http_proxy"] !== undefined;
-  if (outside === undefined && !isUnknown) return;
-  const why = outside === undefined ? "its address is not known here" : `${outside} is not a private address`;
-  throw new StoreError(
-    "STORE_PLAIN_HTTP",
-    `The storage is at ${url.origin}, which is plain http, and ${why}.`,
-    { hint: "Use https://. Plain http is for this host and for private networks." },
-  );
+  return isUnknown ? "its address is not known here" : undefined;
 }
 
 async function addressesOf(host: string): Promise<readonly string[]> {

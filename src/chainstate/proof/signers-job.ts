@@ -13,7 +13,7 @@ import { Lineage } from "./lineage.ts";
 import { Marf } from "./marf.ts";
 import { type Cycles, type Signed, type SignerSet, SignerSets, signersOf } from "./signer-sets.ts";
 import { TrieProof } from "./trie-proof.ts";
-import { type NakamotoHeader, parseNakamotoHeader } from "./wire-format.ts";
+import { type NakamotoHeader, tryParseNakamotoHeader } from "./wire-format.ts";
 
 export interface SignersJob {
   readonly kind: "signers";
@@ -47,6 +47,8 @@ export interface SignersReport {
   readonly isVouched: boolean;
   /** The last of the trusted sets from which the newest follows. */
   readonly followsFrom: SignerSetName | undefined;
+  /** Why it follows from none of those that are trusted, in words. */
+  readonly whyNotFollowed: string | undefined;
   /** A trusted set whose cycle has another one here. */
   readonly differs: { readonly trusted: SignerSetName; readonly found: string } | undefined;
   /** The tip descends from the block that put its set into the state. */
@@ -97,6 +99,7 @@ class SignersCheck {
   #blocks = 0;
   #isVouched = false;
   #followsFrom: SignersReport["followsFrom"];
+  #whyNotFollowed: string | undefined;
   #differs: SignersReport["differs"];
   #isTraced = false;
 
@@ -127,6 +130,7 @@ class SignersCheck {
       unknown: [...this.#unknown],
       isVouched: this.#isVouched,
       followsFrom: this.#followsFrom,
+      whyNotFollowed: this.#whyNotFollowed,
       differs: this.#differs,
       isTraced: this.#isTraced,
     };
@@ -219,21 +223,22 @@ class SignersCheck {
     }
     const [later] = this.#job.trusted;
     if (trusted.length === 0 && later !== undefined)
-      this.#unknown.add(
-        `the trusted set is of cycle ${later.cycle}, the last block of cycle ${last}, before it`,
-      );
+      this.#stop(`the trusted set is of cycle ${later.cycle}, the last block of cycle ${last}, before it`);
     const lowest = Math.min(last, ...trusted.map(({ cycle }) => cycle));
     for (let cycle = last; cycle >= lowest; cycle -= 1) {
       const digest = this.#digestOf(cycle);
       this.#followsFrom = trusted.find((each) => each.cycle === cycle && each.digest === digest);
       if (this.#followsFrom !== undefined) return;
       const why = this.#whyNotVouched(cycle);
-      if (why !== undefined) {
-        this.#unknown.add(why);
-        return;
-      }
+      if (why !== undefined) return this.#stop(why);
       this.#isVouched = true;
     }
+  }
+
+  /** The chain of sets goes no further back. */
+  #stop(why: string): void {
+    this.#unknown.add(why);
+    if (this.#job.trusted.length > 0) this.#whyNotFollowed ??= why;
   }
 
   #digestOf(cycle: number): string | undefined {
@@ -305,19 +310,11 @@ class SignersCheck {
   #headerOf(id: string): NakamotoHeader | undefined {
     const row = this.#block.get(headBytes, id);
     if (!(row?.["d"] instanceof Uint8Array)) return undefined;
-    const header = parsed(row["d"]) ?? parsed(this.#block.get(Number(row["n"]), id)?.["d"]);
+    const header =
+      tryParseNakamotoHeader(row["d"]) ??
+      tryParseNakamotoHeader(this.#block.get(Number(row["n"]), id)?.["d"]);
     if (header?.id === id) return header;
     this.#fail(`block ${id}: its bytes are of another block`);
     return undefined;
-  }
-}
-
-function parsed(data: unknown): NakamotoHeader | undefined {
-  if (!(data instanceof Uint8Array)) return undefined;
-  try {
-    return parseNakamotoHeader(Buffer.from(data.buffer, data.byteOffset, data.length));
-  } catch (error) {
-    if (error instanceof RangeError) return undefined;
-    throw error;
   }
 }

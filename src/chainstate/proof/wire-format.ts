@@ -203,6 +203,17 @@ export function parseNakamotoHeader(bytes: Buffer): NakamotoHeader {
   };
 }
 
+/** Undefined where that is none, or not all of one. */
+export function tryParseNakamotoHeader(data: unknown): NakamotoHeader | undefined {
+  if (!(data instanceof Uint8Array)) return undefined;
+  try {
+    return parseNakamotoHeader(Buffer.from(data.buffer, data.byteOffset, data.length));
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
 /** RangeError where the transactions do not fill the block to its end. */
 export function parseNakamotoBlock(bytes: Buffer): NakamotoBlock {
   const header = parseNakamotoHeader(bytes);

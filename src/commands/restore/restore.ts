@@ -20,6 +20,7 @@ import type { FileOperations } from "../../recovery/file-operations.ts";
 import type { Journal } from "../../recovery/journal.ts";
 import { planSwap, type SwapPlan } from "../../recovery/swap.ts";
 import { bestEffort } from "../../system/best-effort.ts";
+import { believedProof, openConfirming, type Confirming } from "../confirm.ts";
 import { reportInspection } from "../report-inspection.ts";
 import { withJournal } from "../run/journal.ts";
 import { inspectNode, type InspectedNode } from "../node/inspect.ts";
@@ -48,10 +49,11 @@ export async function restore(given: RestoreConfig, ctx: RunContext): Promise<vo
   await withJournal(ctx, journaled, async (journal) => {
     const config = { ...given, node: await withFoundRpc(ctx, node, chainstateDir) };
     const open = config.method === "volume" ? openVolumeTarget : openDirectoryTarget;
+    const confirming = await openConfirming(ctx, config);
     const target = await open(config, ctx);
     try {
       const files = ctx.files(ctx.privilege(node.sudo), ctx.signal);
-      const restoring = new Restore(config, ctx, journal, files, target);
+      const restoring = new Restore(config, ctx, journal, files, target, confirming);
       await withScratch(ctx, "restore", async (scratch) => await restoring.run(scratch));
     } finally {
       await bestEffort(ctx.report, "close what was restored from", target.close);
@@ -76,6 +78,7 @@ class Restore {
   readonly #journal: Journal;
   readonly #files: FileOperations;
   readonly #target: RestoreTarget;
+  readonly #confirming: Confirming;
 
   constructor(
     config: RestoreConfig,
@@ -83,12 +86,14 @@ class Restore {
     journal: Journal,
     files: FileOperations,
     target: RestoreTarget,
+    confirming: Confirming,
   ) {
     this.#config = config;
     this.#ctx = ctx;
     this.#journal = journal;
     this.#files = files;
     this.#target = target;
+    this.#confirming = confirming;
   }
 
   async run(scratch: string): Promise<void> {
@@ -180,10 +185,11 @@ class Restore {
   /** Returns what the unpacked chainstate is. Whatever does not pass is removed. */
   async #check({ swap, fits }: Prepared, staged: Staged): Promise<ChainFacts> {
     const { report, signal } = this.#ctx;
-    const { check: wanted } = this.#config;
+    const { check: wanted, trustedSignerSets } = this.#config;
     const { chain, proof } = this.#target.source;
     if (wanted === "none" && chain !== undefined) return chain;
-    const depth = isVerified(wanted, staged.verifiedDepth) ? "tips" : wanted;
+    const asksSigners = trustedSignerSets !== undefined;
+    const depth = !asksSigners && isVerified(wanted, staged.verifiedDepth) ? "tips" : wanted;
     if (depth !== wanted)
       report.info(`check: ${wanted} was made of the cached copy that this is a clone of; not made again.`);
     return await report.phase("check", "Check the restored chainstate", async () => {
@@ -192,7 +198,8 @@ class Restore {
           dir: staged.directory,
           elsewhere: staged.elsewhere,
           depth,
-          proven: proof,
+          proven: believedProof(this.#config, proof),
+          signers: this.#confirming.signers,
           network: chain?.network ?? staged.network ?? basename(swap.target),
           signal,
         });
@@ -207,6 +214,7 @@ class Restore {
             { hint: "The snapshot does not hold what it says. Choose another one." },
           );
         }
+        await this.#confirming.confirm(inspection, "fail");
         return chain ?? facts;
       } catch (error) {
         // What is known to be wrong goes; what could not be looked at stays for the next run.
@@ -296,6 +304,8 @@ const verdicts: readonly ErrorCode[] = [
   "CHAINSTATE_INCONSISTENT",
   "CHAINSTATE_NOT_FOUND",
   "TIP_DIFFERS",
+  "CHAIN_DIFFERS",
+  "SIGNER_SET_DIFFERS",
   "NETWORK_DIFFERS",
   "SCHEMA_NEWER",
   "SNAPSHOT_PRUNED",

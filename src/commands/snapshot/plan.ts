@@ -10,6 +10,7 @@ import type { ExpectedArchive, StoredArchive } from "./archive.ts";
 import type { BaseSnapshot } from "./base.ts";
 import type { InspectedNode } from "../node/inspect.ts";
 import type { CleanStop } from "../node/downtime.ts";
+import type { Confirming } from "../confirm.ts";
 import type { RunContext } from "../context.ts";
 import type { VolumeSnapshotter } from "../../volume/port.ts";
 import type { Blobs } from "./blobs.ts";
@@ -22,6 +23,7 @@ export interface SnapshotRun {
   readonly journal: Journal;
   readonly store: ObjectStore;
   readonly signer?: ManifestSigner | undefined;
+  readonly confirming: Confirming;
 }
 
 export interface Plan {

@@ -93,7 +93,7 @@ export function manifestOf(
   { config, ctx }: SnapshotRun,
   plan: Plan,
   taken: Taken,
-  { checks, verified, proof, downtimeSeconds }: Verified & { readonly downtimeSeconds: number },
+  { checks, verified, proof, confirmation, downtimeSeconds }: Verified & { readonly downtimeSeconds: number },
 ): Manifest {
   const { node } = plan;
   const { archive, volumes, cleanStop } = taken;
@@ -116,6 +116,7 @@ export function manifestOf(
     checks: [...checks],
     verified,
     ...(proof === undefined ? {} : { proof }),
+    ...(confirmation === undefined ? {} : { confirmation }),
     cut: { ...cutOf(config, plan), at: taken.at.toISOString(), downtimeSeconds },
     ...(archive === undefined ? {} : { archive: archive.record }),
     volumes: [...volumes],

@@ -13,6 +13,7 @@ import { withFoundRpc } from "../node/find-rpc.ts";
 import { openManifestSigner } from "../manifest-trust.ts";
 import { tryApplyRetention } from "../prune.ts";
 import { publishSnapshot } from "../publish-snapshot.ts";
+import { openConfirming } from "../confirm.ts";
 import type { RunContext } from "../context.ts";
 import { withStore } from "../with-store.ts";
 import { preflight } from "./preflight.ts";
@@ -28,7 +29,9 @@ export async function snapshot(given: SnapshotConfig, ctx: RunContext): Promise<
   await withJournal(ctx, journaled, async (journal) => {
     const config = { ...given, node: await withFoundRpc(ctx, node, chainstateDir) };
     await withStore(ctx, config, async (store) => {
-      const asked: SnapshotRun = { config, ctx, journal, store };
+      const own = node.manager === "none" ? undefined : config.node.rpcUrl;
+      const confirming = await openConfirming(ctx, config, own);
+      const asked: SnapshotRun = { config, ctx, journal, store, confirming };
       const { run, plan } = await ctx.report.phase("preflight", "Preflight checks", async () =>
         preflight({ ...asked, signer: await openManifestSigner(ctx, config.signKey) }),
       );

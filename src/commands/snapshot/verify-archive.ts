@@ -2,10 +2,18 @@
 import { assertConsistent, inspectChainstate, type Inspection } from "../../chainstate/inspect.ts";
 import { provenBefore } from "../../chainstate/proof/remembered.ts";
 import { ActionError } from "../../domain/errors.ts";
-import type { ChainFacts, CheckResult, Manifest, ProofRecord, VolumeRecord } from "../../domain/manifest.ts";
+import type {
+  ChainFacts,
+  CheckResult,
+  Confirmation,
+  Manifest,
+  ProofRecord,
+  VolumeRecord,
+} from "../../domain/manifest.ts";
 import type { FreezeRequest } from "../../freeze/port.ts";
 import { openFrameSource } from "../../store/frame-source.ts";
 import { bestEffort } from "../../system/best-effort.ts";
+import { reportProven } from "../report-inspection.ts";
 import { verifyDatabases } from "../verify/verify-databases.ts";
 import type { StoredArchive } from "./archive.ts";
 import type { Plan, SnapshotRun, Taken, VolumePlan } from "./plan.ts";
@@ -14,29 +22,27 @@ export interface Verified {
   readonly checks: readonly CheckResult[];
   readonly verified: Manifest["verified"];
   readonly proof?: ProofRecord | undefined;
+  readonly confirmation?: Confirmation | undefined;
 }
 
-/** Of the archive where there is one, else of the volume. */
+/** Of the archive where there is one, else of the volume; and by whom it is confirmed. */
 export async function verifyTaken(run: SnapshotRun, plan: Plan, taken: Taken): Promise<Verified> {
-  const { archive, checks } = taken;
-  if (archive !== undefined) {
-    const found = await verifyStored(run, taken, archive);
-    // Where there was no space for the databases they were not read back, whatever was asked.
-    const verified = found === undefined ? "checksum" : "database";
-    return { checks: found?.checks ?? checks, verified, proof: found?.proof };
-  }
+  const { archive, facts, volumes } = taken;
   const { volume, request } = plan;
-  const found =
-    volume === undefined
-      ? undefined
-      : await verifyTakenVolumes(run, volume, taken.volumes, request, taken.facts);
-  if (found === undefined) return { checks, verified: "none" };
-  return { checks: found.checks, verified: "database", proof: found.proof };
+  let found: Inspection | undefined;
+  if (archive !== undefined) found = await verifyStored(run, taken, archive);
+  else if (volume !== undefined) found = await verifyTakenVolumes(run, volume, volumes, request, facts);
+  const checks = found?.checks ?? taken.checks;
+  reportProven(run.ctx.report, checks);
+  const confirmation = await run.confirming.confirm({ facts, signers: found?.signers }, "warn");
+  // Where there was no space for the databases they were not read back, whatever was asked.
+  const unread = archive === undefined ? "none" : "checksum";
+  return { checks, verified: found === undefined ? unread : "database", proof: found?.proof, confirmation };
 }
 
 /** Returns what was found; undefined where it was not to be made, or there is no space for it. */
 async function verifyStored(
-  { config, ctx, store }: SnapshotRun,
+  { config, ctx, store, confirming }: SnapshotRun,
   taken: Taken,
   { record, indexFile }: StoredArchive,
 ): Promise<Inspection | undefined> {
@@ -51,6 +57,7 @@ async function verifyStored(
       scratchParent: ctx.host.tempDir,
       depth,
       proven: await provenBefore(ctx.host.stateDir, config.chainstateDir),
+      signers: confirming.signers,
       records: record.databases ?? [],
       cut: { facts: taken.facts, checks: taken.checks },
       ifDifferent:
@@ -66,7 +73,7 @@ async function verifyStored(
 
 /** Looks at the databases inside the snapshot, where it can be opened at once; undefined where it cannot. */
 async function verifyTakenVolumes(
-  { config, ctx }: SnapshotRun,
+  { config, ctx, confirming }: SnapshotRun,
   { snapshotter }: VolumePlan,
   records: readonly VolumeRecord[],
   request: FreezeRequest,
@@ -96,6 +103,7 @@ async function verifyTakenVolumes(
           elsewhere: frozen.elsewhere,
           depth,
           proven: await provenBefore(ctx.host.stateDir, config.chainstateDir),
+          signers: confirming.signers,
           signal,
           network: cut.network,
         });

@@ -10,7 +10,7 @@ import type { ArchiveIndex } from "../../archive/format/index-reader.ts";
 import { unpackArchive } from "../../archive/read/reader.ts";
 import type { ReadArchiveOptions } from "../../archive/read/reader.ts";
 import { assertConsistent, inspectChainstate } from "../../chainstate/inspect.ts";
-import type { Inspection } from "../../chainstate/inspect.ts";
+import type { AskSigners, Inspection } from "../../chainstate/inspect.ts";
 import { foldWals } from "../../chainstate/fold.ts";
 import { isBlobs, isNeededForChecks } from "../../chainstate/layout.ts";
 import type { DatabaseRecord, ProofRecord } from "../../domain/manifest.ts";
@@ -24,6 +24,7 @@ export interface VerifyArchiveOptions extends ReadArchiveOptions {
   readonly depth: "tips" | "quick" | "proof" | "full";
   /** What need not be proven again. */
   readonly proven?: ProofRecord | undefined;
+  readonly signers?: AskSigners;
   /** The databases whose pages the manifest tells. */
   readonly records: readonly DatabaseRecord[];
   /** What was found inside the cut. */
@@ -83,6 +84,7 @@ export async function verifyDatabases(options: VerifyArchiveOptions): Promise<Ve
       network: cut.facts.network,
       hasBlockFiles: false,
       proven: options.proven,
+      ...(options.signers === undefined ? {} : { signers: options.signers }),
       ...(depth === "full" || depth === "proof"
         ? {}
         : { blobs: { sizeOf: async (path) => sizes.blobs.get(path) } }),

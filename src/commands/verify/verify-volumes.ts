@@ -10,6 +10,7 @@ import type { VerifyConfig } from "../../config/config.ts";
 import { ActionError } from "../../domain/errors.ts";
 import { blobsElsewhere, mainOf } from "../../volume/parts.ts";
 import type { OpenPart } from "../../volume/port.ts";
+import type { Confirming } from "../confirm.ts";
 import { reportInspection } from "../report-inspection.ts";
 import { withJournal } from "../run/journal.ts";
 import { requireKnownMaker } from "../manifest-trust.ts";
@@ -26,6 +27,7 @@ export async function verifyVolumes(
   { store, manifest }: OpenSnapshot,
   config: VerifyConfig,
   ctx: RunContext,
+  confirming: Confirming,
 ): Promise<void> {
   const { report, host, signal } = ctx;
   try {
@@ -45,7 +47,7 @@ export async function verifyVolumes(
         snapshotter.open(manifest.volumes, request),
       );
       try {
-        await check(open.parts, manifest, config, ctx);
+        await check(open.parts, manifest, config, ctx, confirming);
         await open.assertFrozen();
       } finally {
         // Left mounted, it stays in the journal, and whoever cleans up goes by that.
@@ -72,16 +74,20 @@ async function check(
   { chain, id }: Manifest,
   config: VerifyConfig,
   ctx: RunContext,
+  confirming: Confirming,
 ): Promise<void> {
   const { report, signal } = ctx;
   const depth = config.check === "none" ? "tips" : config.check;
   await report.phase("check", "Check the databases in it", async () => {
     const [dir, elsewhere] = [mainOf(parts), blobsElsewhere(parts)];
-    const inspection = await inspectChainstate({ dir, elsewhere, depth, signal, network: chain.network });
+    const { network } = chain;
+    const { signers } = confirming;
+    const inspection = await inspectChainstate({ dir, elsewhere, depth, signal, network, signers });
     reportInspection(report, inspection);
     assertConsistent(inspection);
     const { stacksTip, stacksHeight } = inspection.facts;
-    if (stacksTip === chain.stacksTip && stacksHeight === chain.stacksHeight) return;
+    if (stacksTip === chain.stacksTip && stacksHeight === chain.stacksHeight)
+      return void (await confirming.confirm(inspection, "fail"));
     throw new ActionError(
       "TIP_DIFFERS",
       `The volume snapshot stands at height ${stacksHeight}, the manifest of ${id} says ${chain.stacksHeight}.`,

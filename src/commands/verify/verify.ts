@@ -13,6 +13,7 @@ import type { ArchiveRecord } from "../../domain/manifest.ts";
 import { ActionError } from "../../domain/errors.ts";
 import { openExternalArchive, unpackExternalArchive, type ExternalArchive } from "../external-archive.ts";
 import { formatBytes } from "../../system/space.ts";
+import { believedProof, openConfirming, type Confirming } from "../confirm.ts";
 import { verifyDatabases } from "./verify-databases.ts";
 import { reportInspection } from "../report-inspection.ts";
 import { openArchive, openSnapshot, type OpenSnapshot } from "../open-snapshot.ts";
@@ -23,20 +24,21 @@ import { closeStore } from "../with-store.ts";
 
 export async function verify(config: VerifyConfig, ctx: RunContext): Promise<void> {
   const { chainstateDir, storage } = config;
+  const confirming = await openConfirming(ctx, config);
   if (chainstateDir !== undefined) {
-    await verifyDirectory(chainstateDir, config, ctx);
+    await verifyDirectory(chainstateDir, config, ctx, confirming);
     ctx.report.headline(`${chainstateDir} is one consistent chainstate.`);
     return;
   }
   if (config.snapshot.kind === "external") {
-    await verifyExternal(config.snapshot.url, config, ctx);
+    await verifyExternal(config.snapshot.url, config, ctx, confirming);
     return;
   }
   if (storage === undefined) throw new RangeError("nothing to verify");
   const opened = await openSnapshot(ctx, { ...config, storage });
-  if (opened.manifest.archive === undefined) return await verifyVolumes(opened, config, ctx);
+  if (opened.manifest.archive === undefined) return await verifyVolumes(opened, config, ctx, confirming);
   try {
-    await withScratch(ctx, "verify", async (scratch) => await verifySnapshot(opened, scratch, config, ctx));
+    await withScratch(ctx, "verify", (scratch) => verifySnapshot(opened, scratch, config, ctx, confirming));
   } finally {
     await closeStore(ctx, opened.store);
   }
@@ -46,6 +48,7 @@ async function verifyDirectory(
   dir: string,
   config: VerifyConfig,
   ctx: RunContext,
+  confirming: Confirming,
   options: Pick<InspectOptions, "blobs" | "hasBlockFiles"> = {},
 ): Promise<void> {
   const depth = config.check === "none" ? "tips" : config.check;
@@ -54,19 +57,26 @@ async function verifyDirectory(
       ...options,
       dir,
       depth,
+      signers: confirming.signers,
       signal: ctx.signal,
       onProgress: (progress) => phase.progress(progress),
     });
     reportInspection(ctx.report, inspection);
     assertConsistent(inspection);
+    await confirming.confirm(inspection, "fail");
   });
 }
 
 /** There is no index to check frames against: it is read through once, and its databases are looked at. */
-async function verifyExternal(url: string, config: VerifyConfig, ctx: RunContext): Promise<void> {
+async function verifyExternal(
+  url: string,
+  config: VerifyConfig,
+  ctx: RunContext,
+  confirming: Confirming,
+): Promise<void> {
   const archive = await openExternalArchive(ctx, url, config.s3, "snapshot", config.expectDigest);
   try {
-    await withScratch(ctx, "verify", async (scratch) => await readExternal(archive, scratch, config, ctx));
+    await withScratch(ctx, "verify", (scratch) => readExternal(archive, scratch, config, ctx, confirming));
   } finally {
     await archive.close();
   }
@@ -80,6 +90,7 @@ async function readExternal(
   scratch: string,
   config: VerifyConfig,
   ctx: RunContext,
+  confirming: Confirming,
 ): Promise<void> {
   const { check: depth } = config;
   const target = join(scratch, "databases");
@@ -101,7 +112,8 @@ async function readExternal(
     blobs.get(root === "" ? path : `${root}/${path}`);
   if (depth !== "none") {
     const sizesAlone = depth === "full" || depth === "proof" ? {} : { blobs: { sizeOf } };
-    await verifyDirectory(join(target, root), config, ctx, { ...sizesAlone, hasBlockFiles: false });
+    const options = { ...sizesAlone, hasBlockFiles: false };
+    await verifyDirectory(join(target, root), config, ctx, confirming, options);
   }
 }
 
@@ -110,6 +122,7 @@ async function verifySnapshot(
   scratch: string,
   config: VerifyConfig,
   ctx: RunContext,
+  confirming: Confirming,
 ): Promise<void> {
   const { report, signal } = ctx;
   const { manifest } = opened;
@@ -128,7 +141,8 @@ async function verifySnapshot(
         ...options,
         scratchParent: scratch,
         depth,
-        proven: manifest.proof,
+        proven: believedProof(config, manifest.proof),
+        signers: confirming.signers,
         records: record.databases ?? [],
         cut: { facts: chain, checks },
         ifDifferent: "Do not restore this snapshot: choose another one, and report this.",
@@ -142,6 +156,7 @@ async function verifySnapshot(
       }
       fetchedBytes += found.fetchedBytes;
       reportInspection(report, found.inspection);
+      await confirming.confirm(found.inspection, "fail");
     });
   }
   report.output("fetched-bytes", String(fetchedBytes));
