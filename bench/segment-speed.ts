@@ -58,7 +58,7 @@ function measure(source: string, size: number) {
     const item = { headerSize: 0, source, fileOffset, size, padding: 0, expect: undefined };
     let frame = Buffer.alloc(0);
     pack += cpuMs(() => {
-      loader.load({ kind: "load", size, headers: new Uint8Array(0), items: [item], level: 3 });
+      loader.load({ kind: "load", size, headers: new Uint8Array(0), items: [item], compress: undefined });
       frame = compressFrame(loader.bytes, 3) as Buffer<ArrayBuffer>;
     });
     unpack += cpuMs(() => {

@@ -35,7 +35,15 @@ execFileSync(join(root, "node_modules/.bin/tsc"), ["-p", "tsconfig.build.json"],
   stdio: "inherit",
 });
 
-const entries = ["action", ...readdirSync(join(root, "src/entries")).map((file) => basename(file, ".ts"))];
+/** Programs that are a few lines around `action.js`, with the module of theirs that stands for it. */
+const around: Readonly<Record<string, string>> = {
+  main: "./app/steps.js",
+  post: "./app/steps.js",
+  cli: "./app/steps.js",
+  "entries/transfer-worker": "../app/steps.js",
+};
+const programs = readdirSync(join(root, "src/entries")).map((file) => `entries/${basename(file, ".ts")}`);
+const entries = ["action", ...programs.filter((each) => !(each in around)).map((each) => basename(each))];
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 const licenses: string[] = [];
@@ -71,11 +79,11 @@ for (const part of readdirSync(out).filter((file) => file.endsWith(".index.js"))
   const options = { minify: true, format: "esm", target: "node24" } as const;
   writeFileSync(file, transformSync(readFileSync(file, "utf8"), options).code);
 }
-const steps = ["main", "post", "cli"];
-for (const step of steps) {
+for (const [program, steps] of Object.entries(around)) {
+  const name = basename(program);
   const { outputFiles } = buildSync({
-    entryPoints: [join(build, `${step}.js`)],
-    external: ["./app/steps.js"],
+    entryPoints: [join(build, `${program}.js`)],
+    external: [steps],
     bundle: true,
     write: false,
     minify: true,
@@ -84,10 +92,10 @@ for (const step of steps) {
     target: "node24",
   });
   writeFileSync(
-    join(out, `${step}.js`),
-    outputFiles.map(({ text }) => text.replace("./app/steps.js", "./action.js")).join(""),
+    join(out, `${name}.js`),
+    outputFiles.map(({ text }) => text.replace(steps, "./action.js")).join(""),
     // The command line is called by its name.
-    { mode: step === "cli" ? 0o755 : 0o644 },
+    { mode: name === "cli" ? 0o755 : 0o644 },
   );
 }
 writeFileSync(

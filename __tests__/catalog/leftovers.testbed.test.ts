@@ -102,7 +102,7 @@ for (const { name, isUp, prepare, remove } of places) {
 
     test("is removed when it is older than a day, not earlier, and a dry run only tells", async () => {
       const upload = await store.openUpload("snapshots/mainnet-1-dead/a.tar.zst", { signal });
-      await upload.writePart({ number: 1, offset: 0 }, randomBytes(1000));
+      await upload.writePart({ number: 1, offset: 0 }, [randomBytes(1000)]);
       await store.put("snapshots/mainnet-2-dead/index.json.zst", randomBytes(10), { signal });
       const all = ["snapshots/mainnet-2-dead/index.json.zst", "upload snapshots/mainnet-1-dead/a.tar.zst"];
       expect(await left()).toEqual(all);

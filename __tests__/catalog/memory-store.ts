@@ -11,7 +11,7 @@ import {
   tooLarge,
   uploadClosed,
 } from "../../src/store/errors.ts";
-import { override } from "../store/faulty.ts";
+import { withMembers } from "../../src/system/with-members.ts";
 import type { ObjectInfo, ObjectStore, PartPlace, Upload, UploadToken } from "../../src/store/port.ts";
 
 export interface MemoryStoreOptions {
@@ -88,11 +88,13 @@ function openMemory(
       await turn(key, signal);
       return objects.get(key)?.info;
     },
-    async get(key, { range, ifMatch, atMostBytes = Infinity, signal }) {
+    async get(key, { range, into, ifMatch, atMostBytes = Infinity, signal }) {
       await turn(key, signal);
       const found = find(key, range, ifMatch);
       if (range === undefined && found.bytes.length > atMostBytes) throw tooLarge(urlOf(key), atMostBytes);
-      return found;
+      if (into === undefined) return found;
+      into.set(found.bytes);
+      return { ...found, bytes: into.subarray(0, found.bytes.length) };
     },
     async stream(key, { range, ifMatch, signal }) {
       await turn(key, signal);
@@ -156,8 +158,8 @@ function uploadOf(
   return {
     token,
     copies: "none",
-    async writePart(place: PartPlace, bytes) {
-      open().parts.set(place.number, { offset: place.offset, bytes: Uint8Array.from(bytes) });
+    async writePart(place: PartPlace, pieces) {
+      open().parts.set(place.number, { offset: place.offset, bytes: Buffer.concat(pieces) });
       await setImmediate();
     },
     async copyPart() {
@@ -198,7 +200,7 @@ export function mortalStore(store: MemoryStore, left: number): ObjectStore {
     if (remaining <= 0) throw new Crashed();
     remaining -= 1;
   };
-  return override<ObjectStore>(store, {
+  return withMembers<ObjectStore>(store, {
     async put(key, bytes, options) {
       spend();
       return await store.put(key, bytes, options);

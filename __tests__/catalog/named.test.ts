@@ -12,7 +12,7 @@ import {
   rebuildEntries,
   resolveSnapshot,
 } from "../../src/catalog/read.ts";
-import { override } from "../store/faulty.ts";
+import { withMembers } from "../../src/system/with-members.ts";
 import type { ObjectStore } from "../../src/store/port.ts";
 import { Crashed, memoryStore, mortalStore, type MemoryStore } from "./memory-store.ts";
 import { putObjects, sampleManifest, type Sample } from "./samples.ts";
@@ -102,7 +102,7 @@ describe("delete", () => {
     const announcement = await tryAnnounceRestore(store, ids[1], "r", announcing);
     await expect(run(store, { delete: [ids[1]] })).rejects.toMatchObject({ code: "SNAPSHOT_IN_USE" });
     await announcement?.withdraw();
-    const late = override<ObjectStore>(store, {
+    const late = withMembers<ObjectStore>(store, {
       async put(key, ...rest) {
         if (key === tombstoneKey(ids[1])) await tryAnnounceRestore(store, ids[1], "r", announcing);
         return await store.put(key, ...rest);

@@ -152,8 +152,8 @@ export function storeConformance(name: string, expectation: StoreExpectation): v
         number: index + 1,
         offset: sizes.slice(0, index).reduce((a, b) => a + b, 0),
       });
-      for (const index of [3, 1]) await upload.writePart(place(index), parts[index]!);
-      await Promise.all([0, 2].map((index) => upload.writePart(place(index), parts[index]!)));
+      for (const index of [3, 1]) await upload.writePart(place(index), [parts[index]!]);
+      await Promise.all([0, 2].map((index) => upload.writePart(place(index), [parts[index]!])));
       expect(await store.head("u/object.bin", signal)).toBeUndefined();
       expect(await keys("u/")).toEqual([]);
       expect(await uploads("u/")).toEqual(["u/object.bin"]);
@@ -168,8 +168,8 @@ export function storeConformance(name: string, expectation: StoreExpectation): v
 
     test("refuses parts that do not join", async () => {
       const upload = await store.openUpload("u/gap.bin", { signal });
-      await upload.writePart({ number: 1, offset: 0 }, randomBytes(5 * MiB));
-      await upload.writePart({ number: 3, offset: 5 * MiB + 1 }, randomBytes(10));
+      await upload.writePart({ number: 1, offset: 0 }, [randomBytes(5 * MiB)]);
+      await upload.writePart({ number: 3, offset: 5 * MiB + 1 }, [randomBytes(10)]);
       await expect(upload.complete()).rejects.toMatchObject({ code: "STORE_MISMATCH" });
       await upload.abort();
       expect(await store.head("u/gap.bin", signal)).toBeUndefined();
@@ -178,14 +178,14 @@ export function storeConformance(name: string, expectation: StoreExpectation): v
 
     test("takes an upload back, from this process and from another", async () => {
       const upload = await store.openUpload("u/aborted.bin", { signal });
-      await upload.writePart({ number: 1, offset: 0 }, randomBytes(1000));
+      await upload.writePart({ number: 1, offset: 0 }, [randomBytes(1000)]);
       await upload.abort();
       await upload.abort();
       await expect(
-        (async () => upload.writePart({ number: 2, offset: 1000 }, randomBytes(10)))(),
+        (async () => upload.writePart({ number: 2, offset: 1000 }, [randomBytes(10)]))(),
       ).rejects.toMatchObject({ code: "STORE_FAILED" });
       const left = await store.openUpload("u/left.bin", { signal });
-      await left.writePart({ number: 1, offset: 0 }, randomBytes(1000));
+      await left.writePart({ number: 1, offset: 0 }, [randomBytes(1000)]);
       const other = await expectation.open();
       try {
         const token = JSON.parse(JSON.stringify(left.token)) as typeof left.token;
@@ -209,8 +209,8 @@ export function storeConformance(name: string, expectation: StoreExpectation): v
       let etag = "";
       beforeAll(async () => {
         const upload = await store.openUpload("c/base.bin", { signal });
-        await upload.writePart({ number: 1, offset: 0 }, base.subarray(0, 6 * MiB));
-        await upload.writePart({ number: 2, offset: 6 * MiB }, base.subarray(6 * MiB));
+        await upload.writePart({ number: 1, offset: 0 }, [base.subarray(0, 6 * MiB)]);
+        await upload.writePart({ number: 2, offset: 6 * MiB }, [base.subarray(6 * MiB)]);
         etag = (await upload.complete()).etag ?? "";
       });
 
@@ -225,7 +225,7 @@ export function storeConformance(name: string, expectation: StoreExpectation): v
         const second = { offset: 7 * MiB + 1, length: base.length - 7 * MiB - 1 };
         await Promise.all([
           upload.copyPart({ number: 1, offset: 0 }, first),
-          upload.writePart({ number: 2, offset: first.length }, fresh),
+          upload.writePart({ number: 2, offset: first.length }, [fresh]),
           upload.copyPart({ number: 3, offset: first.length + fresh.length }, second),
         ]);
         const info = await upload.complete();
@@ -390,6 +390,12 @@ function storeReadingTests(
       const part = await store().get("a/range.bin", { signal, range: { offset, length } });
       expect(bytes.subarray(offset, offset + length).equals(part.bytes)).toBe(true);
       expect(part.info.size).toBe(bytes.length);
+      for (const memory of [new SharedArrayBuffer(length), new ArrayBuffer(length)]) {
+        const into = new Uint8Array(memory);
+        const put = await store().get("a/range.bin", { signal, range: { offset, length }, into });
+        expect(put.bytes.buffer).toBe(memory);
+        expect(bytes.subarray(offset, offset + length).equals(into)).toBe(true);
+      }
     }
   });
 

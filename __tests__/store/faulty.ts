@@ -1,15 +1,6 @@
 /** Stores and uploads that fail on purpose, for tests of whoever uses them. */
+import { withMembers } from "../../src/system/with-members.ts";
 import type { ObjectInfo, ObjectStore, Upload } from "../../src/store/port.ts";
-
-/** `target` with some of its members replaced; the others are its own, whatever class it is of. */
-export function override<T extends object>(target: T, members: Partial<T>): T {
-  return new Proxy(target, {
-    get(_, name) {
-      const found: unknown = Reflect.get(Object.hasOwn(members, name) ? members : target, name);
-      return typeof found === "function" && !Object.hasOwn(members, name) ? found.bind(target) : found;
-    },
-  });
-}
 
 export interface Fault {
   /** The call that fails, from 1. */
@@ -70,7 +61,7 @@ export function faultyTwin(
   };
   return {
     calls: () => calls,
-    store: override<ObjectStore>(store, {
+    store: withMembers<ObjectStore>(store, {
       head: each("head", store.head.bind(store)),
       get: each("get", store.get.bind(store)),
       put: each("put", store.put.bind(store)),
@@ -103,9 +94,9 @@ export function faultyStore(
 }
 
 function faultyParts(upload: Upload, counted: Counted): Upload {
-  return override(upload, {
-    writePart: async (place, bytes) =>
-      await counted("part", async () => await upload.writePart(place, bytes)),
+  return withMembers(upload, {
+    writePart: async (place, pieces) =>
+      await counted("part", async () => await upload.writePart(place, pieces)),
     copyPart: async (place, range) => await counted("part", async () => await upload.copyPart(place, range)),
     complete: async () => await counted("complete", async () => await upload.complete()),
     abort: async () => await counted("abort", async () => await upload.abort()),
@@ -142,10 +133,10 @@ export function faultyUpload(upload: Upload, { failAt, error }: Fault): Upload {
     calls += 1;
     if (calls >= failAt) throw error;
   };
-  return override(upload, {
-    async writePart(place, bytes) {
+  return withMembers(upload, {
+    async writePart(place, pieces) {
       count();
-      await upload.writePart(place, bytes);
+      await upload.writePart(place, pieces);
     },
     async copyPart(place, range) {
       count();
@@ -156,7 +147,7 @@ export function faultyUpload(upload: Upload, { failAt, error }: Fault): Upload {
 
 /** Gives every object cut off after so many bytes, without saying so: a damaged store. */
 export function truncatingStore(store: ObjectStore, keptBytes: number): ObjectStore {
-  return override<ObjectStore>(store, {
+  return withMembers<ObjectStore>(store, {
     async get(key, options) {
       const { bytes, info } = await store.get(key, options);
       return { bytes: bytes.subarray(0, keptBytes), info };

@@ -58,7 +58,7 @@ for (const suite of cephSuites) {
         const upload = await store.openUpload(`up-${kind}`, { signal });
         proxy.struck = 0;
         proxy.fault = { kind, direction: "up", afterBytes: 3 * MiB, times: 1 };
-        await upload.writePart({ number: 1, offset: 0 }, bytes);
+        await upload.writePart({ number: 1, offset: 0 }, [bytes]);
         proxy.fault = undefined;
         expect(proxy.struck).toBe(1);
         await upload.complete();
@@ -76,7 +76,7 @@ for (const suite of cephSuites) {
 
     test("the answer to a completion is lost, and the object is there all the same", async () => {
       const upload = await store.openUpload("completed", { signal });
-      await upload.writePart({ number: 1, offset: 0 }, bytes);
+      await upload.writePart({ number: 1, offset: 0 }, [bytes]);
       proxy.fault = { kind: "cut", direction: "down", afterBytes: 0, times: 1 };
       const info = await upload.complete();
       proxy.fault = undefined;
@@ -105,7 +105,7 @@ for (const suite of cephSuites) {
       const cancel = new AbortController();
       const upload = await store.openUpload("cancelled", { signal: cancel.signal });
       const parts = [1, 2, 3].map((number) =>
-        upload.writePart({ number, offset: (number - 1) * bytes.length }, bytes),
+        upload.writePart({ number, offset: (number - 1) * bytes.length }, [bytes]),
       );
       const settled = Promise.allSettled(parts);
       setTimeout(() => cancel.abort(), 5);

@@ -4,6 +4,9 @@ import { loadInputs } from "../config/inputs.ts";
 import { describeError } from "../domain/errors.ts";
 import { openReport, type RunReport } from "../report/run-report.ts";
 import { runnerState } from "../report/state.ts";
+import { openStore } from "../store/registry.ts";
+import { serveTransfers } from "../store/transfer/serve.ts";
+import { useProxies } from "../system/proxy.ts";
 import { cancelledBy, failUnlessSettled } from "./ending.ts";
 import type { Signals } from "./signals.ts";
 import { createContext, toolVersion } from "./wiring.ts";
@@ -50,6 +53,17 @@ export async function runPost(signals: Signals): Promise<void> {
   } finally {
     signals.close();
   }
+}
+
+/** A thread of the step's own, see `store/transfer/`. */
+export function runTransferThread(): void {
+  const environment = process.env;
+  // What cannot be used of them has been said where the thread was started.
+  useProxies(environment);
+  serveTransfers(
+    async ({ location, limits }) =>
+      await openStore(location, { environment, ...(limits === undefined ? {} : { limits }) }),
+  );
 }
 
 /** The command line is no step, and its code is loaded for it alone. */

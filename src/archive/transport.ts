@@ -17,7 +17,7 @@ export type OutgoingFrame =
 
 export interface FrameBytes {
   readonly bytes: Uint8Array;
-  /** To be called by whoever has copied or written them: their memory is gone then. Left to the garbage collector, dozens pile up. */
+  /** To be called by whoever has copied or written them: their memory is used again then. */
   readonly release?: () => void;
 }
 
@@ -44,8 +44,11 @@ export interface FrameSink {
 
 /** Random access to a finished archive. */
 export interface FrameSource {
-  /** Exactly `length` bytes at `offset`, or an error; never short. Bound to one version of the object. */
-  read(offset: number, length: number, signal: AbortSignal): Promise<Uint8Array>;
+  /**
+   * Exactly `length` bytes at `offset`, or an error; never short. Bound to one version of the object. `into`, which is as long, is where
+   * they go then.
+   */
+  read(offset: number, length: number, signal: AbortSignal, into?: Uint8Array): Promise<Uint8Array>;
   /** All bytes in one stream, where ranges cannot be had: then `read` fails for most of them. */
   readonly whole?: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
   readonly size: number;

@@ -23,6 +23,21 @@ export async function collect(
   return Buffer.concat(parts);
 }
 
+/** All of it in `into`, which is as long; fewer bytes are the caller's to see. */
+async function collectInto(
+  chunks: AsyncIterable<Uint8Array>,
+  into: Uint8Array,
+  url: string,
+): Promise<Uint8Array> {
+  let size = 0;
+  for await (const chunk of chunks) {
+    if (size + chunk.length > into.length) throw tooLarge(url, into.length);
+    into.set(chunk, size);
+    size += chunk.length;
+  }
+  return into.subarray(0, size);
+}
+
 const wholeAtMostBytes = 64 * 1024 * 1024;
 
 /** `ObjectStore.get` for a store that streams. */
@@ -30,13 +45,15 @@ export async function getByStream(
   store: Pick<ObjectStore, "stream" | "urlOf">,
   key: string,
   options: GetOptions,
-): Promise<{ readonly bytes: Buffer; readonly info: ObjectInfo }> {
+): Promise<{ readonly bytes: Uint8Array; readonly info: ObjectInfo }> {
   const { chunks, info } = await store.stream(key, options);
-  const { range, atMostBytes = wholeAtMostBytes } = options;
-  return {
-    info,
-    bytes: await collect(chunks, range === undefined ? atMostBytes : range.length, store.urlOf(key)),
-  };
+  const { range, into, atMostBytes = wholeAtMostBytes } = options;
+  const url = store.urlOf(key);
+  // A range has one length: its bytes need not be gathered first.
+  const place = into ?? (range === undefined ? undefined : new Uint8Array(range.length));
+  const bytes =
+    place === undefined ? await collect(chunks, atMostBytes, url) : await collectInto(chunks, place, url);
+  return { info, bytes };
 }
 
 export interface ResumeOptions {

@@ -40,8 +40,10 @@ export async function openFrameSource(
     etag: bound,
     modifiedAt: info.modifiedAt,
     ...(info.ranged === false ? { whole } : {}),
-    async read(offset, length, signal) {
-      const { bytes, info: found } = await store.get(key, { range: { offset, length }, signal, ...binding });
+    async read(offset, length, signal, into) {
+      const range = { offset, length };
+      const place = into === undefined ? {} : { into };
+      const { bytes, info: found } = await store.get(key, { range, signal, ...place, ...binding });
       requireSame(found);
       return bytes;
     },

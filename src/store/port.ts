@@ -18,6 +18,8 @@ export interface ObjectInfo {
 export interface GetOptions {
   /** Bytes [offset, offset + length). */
   readonly range?: { readonly offset: number; readonly length: number };
+  /** Of `get` with a range, and as long: where the bytes go. They are given back as well. */
+  readonly into?: Uint8Array;
   /** Of `get` without a range: OBJECT_TOO_LARGE for more; 64 MiB if it is not set. */
   readonly atMostBytes?: number;
   /** Fail with ObjectChangedError unless the object still has this etag. */
@@ -77,6 +79,8 @@ export interface ObjectStore {
   /** Removing what is not there is no error. */
   delete(key: string, signal: AbortSignal): Promise<void>;
   openUpload(key: string, options: OpenUploadOptions): Promise<Upload>;
+  /** Where parts go over the network. Any thread may send one, whoever opened the upload. */
+  readonly sendPart?: SendPart;
   /** Takes back an upload that an earlier process left open; unknown tokens are no error. */
   abortUpload(token: UploadToken, signal: AbortSignal): Promise<void>;
   /** Uploads below `prefix` that were begun and neither completed nor aborted. */
@@ -106,7 +110,24 @@ export interface OpenUploadOptions {
    * when it is another version by then.
    */
   readonly copyFrom?: { readonly key: string; readonly etag: string };
+  /** Sends the upload's parts in the store's place. */
+  readonly sendPart?: SendPart;
   readonly signal: AbortSignal;
+}
+
+/** Returns what the upload needs to know of the part to be completed. Pieces as of `Upload.writePart`. */
+export type SendPart = (
+  part: PartToSend,
+  pieces: readonly Uint8Array[],
+  signal: AbortSignal,
+) => Promise<string>;
+
+/** Plain data. */
+export interface PartToSend {
+  readonly key: string;
+  /** The store's own name of the upload. */
+  readonly upload: string;
+  readonly number: number;
 }
 
 /** Plain JSON: it is written to the journal so that another process can abort the upload. */
@@ -133,7 +154,8 @@ export interface Upload {
    * shows the object to anybody. "none": there is no `copyFrom`, or the store cannot copy ranges after all.
    */
   readonly copies: "bound" | "unbound" | "none";
-  writePart(place: PartPlace, bytes: Uint8Array): Promise<void>;
+  /** Pieces, one after the other, that must stay as they are until it has resolved; after a failure, for good. */
+  writePart(place: PartPlace, pieces: readonly Uint8Array[]): Promise<void>;
   /** Only with `capabilities.copyRange` and `copyFrom`. */
   copyPart(place: PartPlace, range: { readonly offset: number; readonly length: number }): Promise<void>;
   /** Makes the object visible, whole. STORE_MISMATCH when the parts do not join, or the store holds another size. */

@@ -7,6 +7,7 @@ import type { S3Options, StorageLocation } from "../domain/options.ts";
 import type { ObjectStore } from "./port.ts";
 import { defaultLimits, type RequestLimits } from "./limits.ts";
 import type { S3ClientFactory } from "./s3/client.ts";
+import { withTransferThreads } from "./transfer/threaded-store.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -15,6 +16,8 @@ export interface OpenStoreOptions {
   readonly environment: Environment;
   /** Other time limits than the defaults. */
   readonly limits?: RequestLimits;
+  /** Threads that move the bytes of a store which is reached over the network; 0: none, all is done here. */
+  readonly threads?: number;
   /** Tests put their own client here. */
   readonly s3ClientFactory?: S3ClientFactory;
 }
@@ -29,6 +32,13 @@ const googleOptions: S3Options = {
 
 /** Makes no request to the store yet. The caller closes it. */
 export async function openStore(location: StorageLocation, options: OpenStoreOptions): Promise<ObjectStore> {
+  const store = await openHere(location, options);
+  const { threads = 0, limits, environment } = options;
+  if (threads === 0 || location.scheme === "file") return store;
+  return withTransferThreads(store, { location, limits }, { count: threads, environment });
+}
+
+async function openHere(location: StorageLocation, options: OpenStoreOptions): Promise<ObjectStore> {
   const { scheme } = location;
   const limits = options.limits ?? defaultLimits;
   if (scheme === "file") {

@@ -5,7 +5,12 @@
 import { dirname, join } from "node:path";
 
 export type EntryName =
-  "archive-worker" | "watchdog" | "sqlite-keeper" | "chainstate-reader" | "chainstate-prover";
+  | "archive-worker"
+  | "transfer-worker"
+  | "watchdog"
+  | "sqlite-keeper"
+  | "chainstate-reader"
+  | "chainstate-prover";
 
 /** True where the TypeScript source itself runs, so that an entry needs the whole tree around it and cannot be copied. */
 export function runsFromSource(filename: string = import.meta.filename): boolean {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { frameBound } from "../../../src/archive/format/zstd-frame.ts";
 import { WorkerPool } from "../../../src/archive/workers/worker-pool.ts";
 import type { WorkerRequest } from "../../../src/archive/workers/worker-protocol.ts";
 import { signal } from "../local-archive.ts";
@@ -7,7 +8,7 @@ const kibibyte: Extract<WorkerRequest, { kind: "load" }> = {
   kind: "load",
   size: 1024,
   headers: new Uint8Array(0),
-  level: 1,
+  compress: { level: 1, into: new Uint8Array(new SharedArrayBuffer(frameBound(1024))) },
   items: [{ headerSize: 0, source: "", fileOffset: 0, size: 0, padding: 1024, expect: undefined }],
 };
 

@@ -180,13 +180,15 @@ describe("unpacking", () => {
     useScratch(async (scratch) => {
       const tree = join(scratch, "tree");
       makeTree(tree);
+      // Neighbours are read together: enough for several requests.
+      writeFileSync(join(tree, "random"), randomBytes(40 * MiB));
       const archive = await archiveOf(tree, scratch, { segmentSizeOf });
       const target = join(scratch, "back");
       const journalFile = join(scratch, "journal");
       const journaled = (): number[] =>
         existsSync(journalFile) ? readFileSync(journalFile, "utf8").split("\n").slice(1, -1).map(Number) : [];
       // Reads are ahead of what is finished: the connection breaks only when something is.
-      const broken = await failingAfter(archive, 7, async () => {
+      const broken = await failingAfter(archive, 4, async () => {
         while (journaled().length < 2) await delay(5);
       });
       const options = {
@@ -233,6 +235,7 @@ describe("unpacking", () => {
     useScratch(async (scratch) => {
       const tree = join(scratch, "tree");
       makeTree(tree);
+      writeFileSync(join(tree, "random"), randomBytes(20 * MiB));
       const archive = await archiveOf(tree, scratch, { segmentSizeOf });
       const stop = new AbortController();
       const attempt = unpack(archive, join(scratch, "back"), {

@@ -18,16 +18,17 @@ describe.skipIf(endpoint === undefined)(
   () => {
     const container = `c-${randomUUID()}`;
     const before = { ...process.env };
-    const open = (name = container): Promise<ObjectStore> =>
+    const open = (name = container, threads = 0): Promise<ObjectStore> =>
       openStore(
         {
           scheme: "az",
           url: `az://devstoreaccount1/${name}/p`,
           account: "devstoreaccount1",
           container: name,
-          prefix: "some/prefix",
+          prefix: `some/prefix-${threads}`,
         },
         {
+          threads,
           limits: {
             connectTimeoutMs: 2_000,
             idleTimeoutMs: 2_000,
@@ -45,7 +46,13 @@ describe.skipIf(endpoint === undefined)(
       process.env = before;
     });
 
-    storeConformance("az://", { open: () => open(), copies: "unbound", conditionalWrites: true });
+    for (const threads of [0, 2]) {
+      storeConformance(`az://, ${threads} threads`, {
+        open: () => open(container, threads),
+        copies: "unbound",
+        conditionalWrites: true,
+      });
+    }
 
     describe("over a bad network", () => {
       let proxy: FaultProxy;
@@ -66,7 +73,7 @@ describe.skipIf(endpoint === undefined)(
         const upload = await store.openUpload(`up-${kind}`, { signal });
         proxy.struck = 0;
         proxy.fault = { kind, direction: "up", afterBytes: 3 * MiB, times: 1 };
-        await upload.writePart({ number: 1, offset: 0 }, bytes);
+        await upload.writePart({ number: 1, offset: 0 }, [bytes]);
         proxy.fault = undefined;
         expect(proxy.struck).toBe(1);
         await upload.complete();
@@ -76,7 +83,7 @@ describe.skipIf(endpoint === undefined)(
       test("a part that is always damaged on its way is refused", async () => {
         const upload = await store.openUpload("damaged", { signal });
         proxy.fault = { kind: "flip", direction: "up", afterBytes: 3 * MiB, times: 1_000 };
-        await expect(upload.writePart({ number: 1, offset: 0 }, bytes)).rejects.toMatchObject({
+        await expect(upload.writePart({ number: 1, offset: 0 }, [bytes])).rejects.toMatchObject({
           code: "STORE_FAILED",
         });
         proxy.fault = undefined;

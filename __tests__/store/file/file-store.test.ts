@@ -94,7 +94,7 @@ test.each([
     const { signal } = new AbortController();
     await store.put("a/b", Buffer.from("x"), { signal });
     const upload = await store.openUpload("a/c", { signal });
-    await upload.writePart({ number: 1, offset: 0 }, Buffer.from("x"));
+    await upload.writePart({ number: 1, offset: 0 }, [Buffer.from("x")]);
     await upload.complete();
     const modeOf = (name: string): string => (statSync(path.join(root, name)).mode & 0o777).toString(8);
     expect([modeOf(""), modeOf("a")]).toEqual([directories, directories]);

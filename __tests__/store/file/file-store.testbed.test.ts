@@ -32,9 +32,9 @@ describe.skipIf(!isRoot)(`file store on file systems of its own${isRoot ? "" : "
       code: "STORE_FULL",
     });
     const upload = await store.openUpload("a/larger", { signal });
-    await upload.writePart({ number: 1, offset: 0 }, randomBytes(3_000_000));
+    await upload.writePart({ number: 1, offset: 0 }, [randomBytes(3_000_000)]);
     await expect(
-      upload.writePart({ number: 2, offset: 3_000_000 }, randomBytes(3_000_000)),
+      upload.writePart({ number: 2, offset: 3_000_000 }, [randomBytes(3_000_000)]),
     ).rejects.toMatchObject({ code: "STORE_FULL" });
     await upload.abort();
     const left = await readdir(small, { recursive: true });
@@ -75,7 +75,7 @@ describe.skipIf(!isRoot)(`file store on file systems of its own${isRoot ? "" : "
       const signal = new AbortController().signal;
       const store = openFileStore(${JSON.stringify(root)});
       const upload = await store.openUpload("s/archive", { signal });
-      await upload.writePart({ number: 1, offset: 0 }, Buffer.alloc(1000));
+      await upload.writePart({ number: 1, offset: 0 }, [Buffer.alloc(1000)]);
       await withFileLock(${JSON.stringify(path.join(root, ".lock"))}, { timeoutMs: 1000, signal }, async () => {
         console.log("ready");
         await new Promise((resolve) => setTimeout(resolve, 60_000));

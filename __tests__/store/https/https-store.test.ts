@@ -33,10 +33,12 @@ for (const ignoresRanges of [false, true]) {
     afterAll(async () => {
       await server.close();
     });
-    storeReadConformance("https://", {
-      open: () => openStore({ scheme: "https", url: `${server.url}/some/prefix/` }),
-      publish: async (key, bytes) => void server.objects.set(`/some/prefix/${key}`, { bytes }),
-    });
+    for (const threads of [0, 2]) {
+      storeReadConformance(`https://, ${threads} threads`, {
+        open: () => openStore({ scheme: "https", url: `${server.url}/some/prefix/` }, { threads }),
+        publish: async (key, bytes) => void server.objects.set(`/some/prefix/${key}`, { bytes }),
+      });
+    }
   });
 }
 

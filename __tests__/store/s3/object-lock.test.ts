@@ -102,7 +102,7 @@ test("a bucket that wants a checksum gets one, learnt once and sent with everyth
   expect([objects.size, uploads.size, bodies.without]).toEqual([0, 0, 1]);
   await store.put("x", Buffer.from("one"), { signal });
   const upload = await store.openUpload("y", { signal });
-  await upload.writePart({ number: 1, offset: 0 }, Buffer.from("two"));
+  await upload.writePart({ number: 1, offset: 0 }, [Buffer.from("two")]);
   await upload.complete();
   expect(bodies.without).toBe(1);
   expect(Buffer.from((await store.get("y", { signal })).bytes).toString()).toBe("two");

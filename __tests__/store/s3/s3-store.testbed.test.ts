@@ -32,9 +32,11 @@ for (const suite of cephSuites) {
       await emptyBucket(endpoint ?? "", bucket);
       process.env = before;
     });
-    storeConformance("s3://", {
-      open: () => openStore(s3Location(endpoint ?? "", bucket, "some/prefix")),
-      ...expected[suite],
-    });
+    for (const threads of [0, 2]) {
+      storeConformance(`s3://, ${threads} threads`, {
+        open: () => openStore(s3Location(endpoint ?? "", bucket, `some/prefix-${threads}`), { threads }),
+        ...expected[suite],
+      });
+    }
   });
 }

@@ -5,7 +5,7 @@ import { PartSink } from "../../../src/store/upload/part-sink.ts";
 import { uploadStream } from "../../../src/store/upload/upload-file.ts";
 import { memoryStore } from "../../catalog/memory-store.ts";
 import { failEachCall } from "../every-call.ts";
-import { override } from "../faulty.ts";
+import { withMembers } from "../../../src/system/with-members.ts";
 
 const signal = new AbortController().signal;
 const limits = { minPartSizeBytes: 1000, maxPartSizeBytes: 4000, maxParts: 1000 };
@@ -15,7 +15,7 @@ async function* pieces(): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += 700) yield bytes.subarray(at, at + 700);
 }
 
-const small = (store: ObjectStore): ObjectStore => override(store, { partLimits: limits });
+const small = (store: ObjectStore): ObjectStore => withMembers(store, { partLimits: limits });
 
 async function sendFrames(store: ObjectStore): Promise<void> {
   const upload = await store.openUpload("x", { signal });

@@ -18,12 +18,17 @@ const level3 = {
   [constants.ZSTD_c_minMatch]: 6,
 };
 
+/** The most that a frame of so many bytes can have. */
+export function frameBound(size: number): number {
+  return size + (size >>> 7) + 512;
+}
+
 /** A frame with content size and checksum, in an ArrayBuffer that nothing else is in. */
 export function compressFrame(bytes: Uint8Array, level: number): Buffer {
   return zstdCompressSync(bytes, {
     // Space for the worst case, so that the output is one buffer and never concatenated; untouched pages cost nothing.
     // At least the pool's size, so that it is not in the pool.
-    chunkSize: Math.max(Buffer.poolSize, bytes.length + (bytes.length >>> 7) + 512),
+    chunkSize: Math.max(Buffer.poolSize, frameBound(bytes.length)),
     pledgedSrcSize: bytes.length,
     params: {
       [constants.ZSTD_c_compressionLevel]: level,

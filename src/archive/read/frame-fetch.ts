@@ -2,22 +2,24 @@
  * Reads many frames of an archive at once and has worker threads take them apart, with a bound on the compressed bytes
  * that are on their way. Used by unpacking and by verifying.
  */
-import { createHash } from "node:crypto";
-import type { Hash } from "node:crypto";
 import { ActionError, throwIfAborted } from "../../domain/errors.ts";
 import { Limiter } from "../../system/concurrency.ts";
+import { SharedBuffers } from "../../system/shared-buffers.ts";
 import type { PlannedFrame } from "./frame-plan.ts";
 import type { ArchiveIndex } from "../format/index-reader.ts";
 import { checkSeekTable, seekTableSize } from "../format/seek-table.ts";
 import type { FrameSource } from "../transport.ts";
+import { ArchiveHash } from "../workers/archive-hash.ts";
 import type { WorkerPool } from "../workers/worker-pool.ts";
-import type { UnpackTarget } from "../workers/worker-protocol.ts";
+import type { FrameFacts, UnpackTarget } from "../workers/worker-protocol.ts";
 
-const maxBytesInFlight = 80 * 1024 * 1024;
 /** Small files are objects on the heap long before a worker takes their frame: of half a million, a few frames' are enough. */
 const maxItemsPerWorker = 16_384;
 /** Requests at once, at least: a store with latency is read fast only by many. */
 const minRequests = 16;
+const requestsPerWorker = 4;
+/** Frames that stand one after the other are asked for in one request of so much; one that is larger goes alone. */
+const bytesPerRequest = 6 * 1024 * 1024;
 
 export interface FetchProgress {
   /** Bytes of the archive that are dealt with. */
@@ -103,9 +105,12 @@ class FrameWork {
   readonly #options: FetchOptions;
   readonly #signal: AbortSignal;
   readonly #limiter: Limiter;
-  readonly #maxItems: number;
-  readonly #archiveHash: Hash | undefined;
-  /** Resolves when the frame before has been hashed. */
+  readonly #requests: number;
+  readonly #buffers = new SharedBuffers();
+  /** Neighbours that are not asked for yet. */
+  #waiting: Neighbours | undefined;
+  readonly #archiveHash: ArchiveHash | undefined;
+  /** Resolves when what stands before has been hashed. */
   #hashTurn: Promise<void> = Promise.resolve();
   /** Of the frame that comes next at the earliest. */
   #next = 0;
@@ -118,77 +123,135 @@ class FrameWork {
   constructor(options: FetchOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = signal;
-    this.#limiter = new Limiter({ count: Math.max(minRequests, options.pool.size * 2), weight: 1, signal });
-    this.#maxItems = options.pool.size * maxItemsPerWorker;
-    if (options.archiveSha256 !== undefined) this.#archiveHash = createHash("sha256");
+    this.#requests = Math.max(minRequests, options.pool.size * requestsPerWorker);
+    this.#limiter = new Limiter({ count: this.#requests, weight: this.#requests, signal });
+    if (options.archiveSha256 !== undefined) this.#archiveHash = new ArchiveHash(signal);
   }
 
   get result(): Fetched {
     return { frames: this.#frames, fetchedBytes: this.#fetchedBytes, fetchedFrames: this.#fetchedFrames };
   }
 
-  /** Begins a frame as soon as there is space for it. Throws the failure of an earlier one. */
+  /** Begins a frame, or its neighbours, as soon as there is space for them. Throws the failure of an earlier one. */
   async start(planned: PlannedFrame): Promise<void> {
-    const { frame, items } = planned;
+    const { frame } = planned;
     if (frame < this.#next || (this.#options.complete && frame > this.#next)) throw framesMissing();
     this.#next = frame + 1;
-    const size = this.#options.index.frames.compressedSizeOf(frame);
-    // Both bounds in one weight: a frame takes the larger of its shares.
-    const weight = Math.max(size / maxBytesInFlight, items.length / this.#maxItems);
-    await this.#limiter.add(async () => this.#do(planned, size), weight);
     this.#started += 1;
+    const directories = this.#options.seedsOf(planned);
+    if (directories.length > 0) {
+      await this.#startWaiting();
+      const [weight, size] = [this.#weightOf(planned), this.#sizeOf(planned)];
+      await this.#limiter.add(async () => await this.#takeOrFetch(planned, directories, size), weight);
+      return;
+    }
+    const waiting = this.#waiting;
+    const [weight, size] = [this.#weightOf(planned), this.#sizeOf(planned)];
+    const isNext = waiting?.frames.at(-1)?.frame === frame - 1;
+    if (!isNext || waiting.weight + weight > 1) await this.#startWaiting();
+    const { frames = [], ...sums } = this.#waiting ?? { size: 0, weight: 0 };
+    this.#waiting = {
+      frames: [...frames, planned],
+      size: sums.size + size,
+      weight: sums.weight + weight,
+    };
+  }
+
+  /** In requests. Bytes and items in one: a frame takes the larger of its shares. */
+  #weightOf(planned: PlannedFrame): number {
+    const itemsPerRequest = (this.#options.pool.size * maxItemsPerWorker) / this.#requests;
+    return Math.max(this.#sizeOf(planned) / bytesPerRequest, planned.items.length / itemsPerRequest);
+  }
+
+  #sizeOf({ frame }: PlannedFrame): number {
+    return this.#options.index.frames.compressedSizeOf(frame);
+  }
+
+  async #startWaiting(): Promise<void> {
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    this.#waiting = undefined;
+    await this.#limiter.add(async () => await this.#fetch(waiting.frames, waiting.size), waiting.weight);
   }
 
   /** Waits for the frames under way. Throws the failure of one, FRAMES_MISSING, or ARCHIVE_DIGEST_WRONG. */
   async finish(seekTable: Uint8Array): Promise<void> {
+    await this.#startWaiting();
     await this.#limiter.drain();
     const { complete, index } = this.#options;
     if (this.#frames !== (complete ? index.frames.count : this.#started)) throw framesMissing();
-    this.#checkArchiveDigest(seekTable);
+    await this.#checkArchiveDigest(seekTable);
   }
 
   async idle(): Promise<void> {
     await this.#limiter.idle();
+    await this.#archiveHash?.close();
   }
 
-  #checkArchiveDigest(seekTable: Uint8Array): void {
-    const found = this.#archiveHash?.update(seekTable).digest("hex");
+  async #checkArchiveDigest(seekTable: Uint8Array): Promise<void> {
+    await this.#archiveHash?.add(seekTable);
+    const found = await this.#archiveHash?.digest();
     if (found === this.#options.archiveSha256) return;
     throw new ActionError("ARCHIVE_DIGEST_WRONG", "The archive has not the SHA-256 of the manifest.", {
       hint: "The archive is damaged on its store. Use another snapshot.",
     });
   }
 
-  async #do(planned: PlannedFrame, compressedSize: number): Promise<void> {
-    const { index, target, pool, onFrame, onProgress } = this.#options;
-    const { frame } = planned;
-    const directories = this.#options.seedsOf(planned);
-    const facts = {
+  async #takeOrFetch(
+    planned: PlannedFrame,
+    directories: readonly string[],
+    compressedSize: number,
+  ): Promise<void> {
+    const facts = this.#factsOf(planned, directories);
+    const seeded = await this.#options.pool.use(
+      async (lease) => lease.call({ kind: "seed", directories, ...facts }),
+      this.#signal,
+    );
+    if (seeded) this.#count(planned);
+    else await this.#fetch([planned], compressedSize, facts);
+  }
+
+  #factsOf({ frame, items }: PlannedFrame, directories: readonly string[]): FrameFacts {
+    const { index, target } = this.#options;
+    return {
       rootName: index.root.name,
       frame,
       size: index.frames.sizeOf(frame),
       sha256: index.frames.sha256Of(frame),
-      items: planned.items,
+      items,
       // Where the target itself may have the bytes it may also have others, and no hole is left for zeros.
       target:
         target !== undefined && directories.includes(target.directory) ? { ...target, used: true } : target,
     };
-    const seeded =
-      directories.length > 0 &&
-      (await pool.use(async (lease) => lease.call({ kind: "seed", directories, ...facts }), this.#signal));
-    if (!seeded) {
-      const read = await this.#readInTurn(index.frames.offsetOf(frame), compressedSize);
-      const bytes = ownBuffer(read);
-      await pool.use(
-        async (lease) => lease.call({ kind: "unpack", bytes, ...facts }, [bytes.buffer as ArrayBuffer]),
-        this.#signal,
-      );
-      this.#fetchedBytes += compressedSize;
-      this.#fetchedFrames += 1;
-    }
+  }
+
+  /** `frames` stand one after the other in the archive. */
+  async #fetch(frames: readonly PlannedFrame[], compressedSize: number, facts?: FrameFacts): Promise<void> {
+    const table = this.#options.index.frames;
+    const [first] = frames;
+    const start = table.offsetOf(first?.frame ?? 0);
+    const shared = this.#buffers.take(compressedSize);
+    const read = await this.#readInTurn(start, shared.bytes);
+    const unpacked = await Promise.allSettled(
+      frames.map(async (planned) => {
+        const at = table.offsetOf(planned.frame) - start;
+        const bytes = read.subarray(at, at + this.#sizeOf(planned));
+        const request = { kind: "unpack", bytes, ...(facts ?? this.#factsOf(planned, [])) } as const;
+        await this.#options.pool.use(async (lease) => lease.call(request), this.#signal);
+        this.#fetchedBytes += bytes.length;
+        this.#fetchedFrames += 1;
+        this.#count(planned);
+      }),
+    );
+    for (const each of unpacked) if (each.status === "rejected") throw each.reason;
+    shared.release();
+  }
+
+  #count(planned: PlannedFrame): void {
+    const { index, onFrame, onProgress } = this.#options;
     onFrame(planned);
     this.#frames += 1;
-    this.#doneBytes += compressedSize;
+    this.#doneBytes += this.#sizeOf(planned);
     onProgress?.({
       doneBytes: this.#doneBytes,
       totalBytes: index.frames.compressedEnd,
@@ -197,17 +260,18 @@ class FrameWork {
     });
   }
 
-  /** Reads at once; where the archive is hashed, returns when all frames before this one have been. */
-  async #readInTurn(offset: number, length: number): Promise<Uint8Array> {
+  /** Reads at once; where the archive is hashed, returns when all that stands before has been. */
+  async #readInTurn(offset: number, into: Uint8Array): Promise<Uint8Array> {
     const before = this.#hashTurn;
     const turn = Promise.withResolvers<void>();
     this.#hashTurn = turn.promise;
     try {
-      const read = await this.#options.source.read(offset, length, this.#signal);
-      if (read.length !== length) throw new RangeError("The source returned another length than asked for.");
+      const read = await this.#options.source.read(offset, into.length, this.#signal, into);
+      if (read.length !== into.length)
+        throw new RangeError("The source returned another length than asked for.");
       if (this.#archiveHash !== undefined) {
         await before;
-        this.#archiveHash.update(read);
+        await this.#archiveHash.add(read);
       }
       return read;
     } finally {
@@ -216,16 +280,17 @@ class FrameWork {
   }
 }
 
+/** Frames that stand one after the other. */
+interface Neighbours {
+  readonly frames: readonly PlannedFrame[];
+  /** Compressed bytes. */
+  readonly size: number;
+  readonly weight: number;
+}
+
 /** A fault of this program or of the index: no outcome is good while a frame has not been looked at. */
 function framesMissing(): ActionError {
   return new ActionError("FRAMES_MISSING", "Not every frame of the archive was read.", {
     hint: "Verify the snapshot; if its index is in order, this is a fault of the action: report it with the log.",
   });
-}
-
-/** Bytes that fill an ArrayBuffer of their own, so that it can be handed to a worker without taking others along. */
-function ownBuffer(bytes: Uint8Array): Uint8Array {
-  return bytes.byteLength === bytes.buffer.byteLength && bytes.buffer instanceof ArrayBuffer
-    ? bytes
-    : new Uint8Array(bytes);
 }

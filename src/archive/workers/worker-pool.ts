@@ -5,11 +5,11 @@
  */
 import { Worker } from "node:worker_threads";
 import type { Transferable } from "node:worker_threads";
-import type { ErrorCode } from "../../domain/error-codes.ts";
 import { ActionError, throwIfAborted } from "../../domain/errors.ts";
 import { bestEffort } from "../../system/best-effort.ts";
 import { Limiter } from "../../system/concurrency.ts";
 import { entryPath } from "../../system/entry.ts";
+import { errorOf, type ThreadFailure } from "../../system/thread-failure.ts";
 import type { WorkerReplies, WorkerRequest } from "./worker-protocol.ts";
 
 /** A thread in the middle of a native call ends when the call does; nobody waits longer than this for it. */
@@ -88,7 +88,7 @@ class Thread implements WorkerLease {
       this.#call = undefined;
       this.#answered.resolve();
       if (message.ok) call?.resolve(message.reply as never);
-      else call?.reject(errorOf(message));
+      else call?.reject(errorOf(message.failure));
     });
     const fail = (cause: unknown): void => {
       this.#answered.resolve();
@@ -135,22 +135,7 @@ class Thread implements WorkerLease {
   }
 }
 
-/** An error as it crosses from a thread: errors lose their class on the way. */
-interface WorkerFailure {
-  readonly ok: false;
-  readonly code: ErrorCode;
-  readonly text: string;
-  readonly hint: string | undefined;
-  readonly cause: string | undefined;
-}
-
 /** What a worker answers. */
 export type WorkerMessage =
-  { readonly ok: true; readonly reply: WorkerReplies[WorkerRequest["kind"]] } | WorkerFailure;
-
-function errorOf(failure: WorkerFailure): ActionError {
-  return new ActionError(failure.code, failure.text, {
-    ...(failure.hint === undefined ? {} : { hint: failure.hint }),
-    ...(failure.cause === undefined ? {} : { cause: failure.cause }),
-  });
-}
+  | { readonly ok: true; readonly reply: WorkerReplies[WorkerRequest["kind"]] }
+  | { readonly ok: false; readonly failure: ThreadFailure };

@@ -34,7 +34,7 @@ export interface UnpackTarget {
   readonly used: boolean;
 }
 
-interface FrameFacts {
+export interface FrameFacts {
   readonly rootName: string;
   readonly frame: number;
   readonly size: number;
@@ -69,27 +69,41 @@ export interface PageDigests {
   readonly bytes: Uint8Array;
 }
 
+export interface Compression {
+  /** zstd's. */
+  readonly level: number;
+  /** Memory that the asking thread sees as well, of at least `frameBound` bytes. */
+  readonly into: Uint8Array;
+}
+
 export type WorkerRequest =
   | {
-      /** Reads a segment into the worker and hashes it; with `level`, compresses it too. */
+      /** Reads a segment into the worker and hashes it; with `compress`, that too. */
       readonly kind: "load";
       readonly size: number;
       readonly headers: Uint8Array;
       readonly items: readonly PackItem[];
-      readonly level: number | undefined;
+      readonly compress: Compression | undefined;
     }
   /** Compresses the segment that was loaded last. */
-  | { readonly kind: "compress"; readonly level: number }
+  | ({ readonly kind: "compress" } & Compression)
+  /** Goes on with the SHA-256 of all bytes that this worker was given so. */
+  | { readonly kind: "hash"; readonly bytes: Uint8Array }
+  | { readonly kind: "digest" }
   /** Digests of pages, and those that are not as they were. */
   | ({ readonly kind: "pages" } & PagesRequest)
-  /** Decompresses a frame, checks it whole, and writes what is wanted of it. */
+  /** Decompresses a frame, checks it whole, and writes what is wanted of it. `bytes` are only read. */
   | ({ readonly kind: "unpack"; readonly bytes: Uint8Array } & FrameFacts)
   /** Builds the frame from files of local directories; when its digest fits, writes it like `unpack`. */
   | ({ readonly kind: "seed"; readonly directories: readonly string[] } & FrameFacts);
 
 export interface WorkerReplies {
-  load: { readonly sha256: string; readonly bytes: Uint8Array | undefined };
-  compress: { readonly bytes: Uint8Array };
+  /** `size`: of the frame. */
+  load: { readonly sha256: string; readonly size: number | undefined };
+  compress: { readonly size: number };
+  hash: undefined;
+  /** Hex. */
+  digest: string;
   pages: PageDigests;
   unpack: undefined;
   /** False: none of the directories has these bytes. */

@@ -10,7 +10,8 @@ import { open, readFile, rename, rm } from "node:fs/promises";
 import { hasCode } from "../../domain/errors.ts";
 import { encodePath } from "../../system/path-bytes.ts";
 import type { Segment } from "../format/segments.ts";
-import type { PackEntry, TrustedSegments } from "./writer.ts";
+import type { PackEntry } from "./segment-packer.ts";
+import type { TrustedSegments } from "./writer.ts";
 
 /** The archive that a record is of. Another one, even with the same frames, is none of its business. */
 export interface RecordedArchive {

@@ -16,21 +16,15 @@ import type { PlannableEntry, Segment } from "../format/segments.ts";
 import { encodeTarHeader, endOfArchiveSize } from "../format/tar-header.ts";
 import { tarEntryOf } from "../workers/frame-check.ts";
 import { inOrder } from "../../system/concurrency.ts";
-import { freeMemory } from "../../system/free-memory.ts";
 import type { RateLimit } from "../../system/rate-limit.ts";
 import type { FrameBytes, FrameSink, OutgoingFrame, PlacedFrame } from "../transport.ts";
 import { show, TreeCheck } from "../format/tree-check.ts";
 import type { BytesInBase, View, ViewEntry } from "../view.ts";
+import { type PackEntry, SegmentPacker } from "./segment-packer.ts";
 import { inBaseOf, oldBytesChanged } from "./from-base.ts";
 import { WorkerPool } from "../workers/worker-pool.ts";
 import type { WorkerLease } from "../workers/worker-pool.ts";
-import type { PackItem, WorkerRequest } from "../workers/worker-protocol.ts";
-
-/** An entry on its way into a segment; the root has the path "". */
-export interface PackEntry {
-  readonly entry: ViewEntry;
-  readonly header: Buffer;
-}
+import { ArchiveHash } from "../workers/archive-hash.ts";
 
 /** A frame of an earlier archive, as its index lists it. */
 export interface KnownFrame {
@@ -104,14 +98,16 @@ export async function writeArchive(options: WriteArchiveOptions): Promise<Writte
   const pool = new WorkerPool(options.concurrency, { gentle: options.gentle ?? false });
   const abort = (): void => void pool.close(options.signal.reason);
   options.signal.addEventListener("abort", abort, { once: true });
+  const writing = new ArchiveWriting(options, pool, index);
   try {
-    return await new ArchiveWriting(options, pool, index).run();
+    return await writing.run();
   } catch (error) {
     throwIfAborted(options.signal);
     throw error;
   } finally {
     options.signal.removeEventListener("abort", abort);
     await pool.close();
+    await writing.close();
     await index.close();
   }
 }
@@ -120,7 +116,7 @@ interface Packed {
   readonly segment: Segment<PackEntry>;
   readonly sha256: string;
   /** Undefined: the base archive has it. */
-  readonly bytes: Uint8Array | undefined;
+  readonly frame: FrameBytes | undefined;
   readonly known: KnownFrame | undefined;
 }
 
@@ -129,8 +125,10 @@ class ArchiveWriting {
   readonly #pool: WorkerPool;
   readonly #index: IndexWriter;
   readonly #frames = new FrameTable();
-  readonly #archiveHash = createHash("sha256");
-  #hashing = true;
+  readonly #packer: SegmentPacker;
+  /** Undefined when a frame's bytes were not seen here. */
+  #archiveHash: ArchiveHash | undefined;
+  #table: Uint8Array = new Uint8Array();
   #handedOver = 0;
   #tarSize = 0;
   #files = 0;
@@ -143,6 +141,15 @@ class ArchiveWriting {
     this.#options = options;
     this.#pool = pool;
     this.#index = index;
+    this.#packer = new SegmentPacker(options.level);
+    this.#archiveHash = new ArchiveHash(options.signal);
+  }
+
+  /** Hashes no more. */
+  async close(): Promise<void> {
+    const hash = this.#archiveHash;
+    this.#archiveHash = undefined;
+    await hash?.close();
   }
 
   async run(): Promise<WrittenArchive> {
@@ -164,7 +171,7 @@ class ArchiveWriting {
     const size = this.#frames.compressedEnd + seekTableSize(this.#frames.count);
     return {
       size,
-      ...(this.#hashing ? { sha256: this.#archiveHash.digest("hex") } : {}),
+      ...(await this.#digest()),
       tarSize: this.#tarSize,
       frames: this.#frames.count,
       files: this.#files,
@@ -174,6 +181,12 @@ class ArchiveWriting {
       uploadedBytes: size - this.#reused.bytes,
       frameAt: (frame) => this.#frames.at(frame),
     };
+  }
+
+  async #digest(): Promise<{ readonly sha256?: string }> {
+    if (this.#archiveHash === undefined) return {};
+    await this.#archiveHash.add(this.#table);
+    return { sha256: await this.#archiveHash.digest() };
   }
 
   /** In order, each when its index lines are written. */
@@ -236,23 +249,23 @@ class ArchiveWriting {
   }
 
   async #pack(segment: Segment<PackEntry>): Promise<Packed> {
-    const { known, digests, level, readRate, signal } = this.#options;
+    const { known, digests, readRate, signal } = this.#options;
     const inBase = inBaseOf(segment);
     if (inBase !== undefined) return await this.#takeFromBase(segment, inBase);
     const trusted = digests?.trusted(segment);
     const trustedFrame = trusted === undefined ? undefined : known?.(trusted);
     if (trusted !== undefined && trustedFrame !== undefined) {
-      return { segment, sha256: trusted, bytes: undefined, known: trustedFrame };
+      return { segment, sha256: trusted, frame: undefined, known: trustedFrame };
     }
     await readRate?.take(segment.size, signal);
     return this.#pool.use(async (lease) => {
       // With a base archive the digest decides whether compressing is worth it; without one a question less is asked.
-      const loaded = await lease.call(loadRequest(segment, known === undefined ? level : undefined));
-      if (loaded.bytes !== undefined) return { segment, ...loaded, known: undefined };
-      const frame = known?.(loaded.sha256);
-      if (frame !== undefined) return { segment, sha256: loaded.sha256, bytes: undefined, known: frame };
-      const { bytes } = await lease.call({ kind: "compress", level });
-      return { segment, sha256: loaded.sha256, bytes, known: undefined };
+      const packer = this.#packer;
+      if (known === undefined) return { segment, ...(await packer.pack(lease, segment)), known: undefined };
+      const sha256 = await packer.load(lease, segment);
+      const frame = known(sha256);
+      if (frame !== undefined) return { segment, sha256, frame: undefined, known: frame };
+      return { segment, sha256, frame: await packer.compress(lease, segment), known: undefined };
     }, signal);
   }
 
@@ -264,42 +277,28 @@ class ArchiveWriting {
     if (frame === undefined) throw new RangeError("The base archive does not have what it should have.");
     if (inBase.isSampled?.(fileOffset) === true) {
       await readRate?.take(segment.size, signal);
-      const found = await this.#pool.use(
-        async (lease) => await lease.call(loadRequest(segment, undefined)),
-        signal,
-      );
-      if (found.sha256 !== sha256) throw oldBytesChanged(entry?.path ?? "", fileOffset, segment.size);
+      const found = await this.#pool.use(async (lease) => await this.#packer.load(lease, segment), signal);
+      if (found !== sha256) throw oldBytesChanged(entry?.path ?? "", fileOffset, segment.size);
     }
-    return { segment, sha256, bytes: undefined, known: frame };
+    return { segment, sha256, frame: undefined, known: frame };
   }
 
   /** The zero blocks that end the tar. */
   async #packEnd(lease: WorkerLease): Promise<Packed> {
     const segment: Segment<PackEntry> = { number: this.#handedOver, size: endOfArchiveSize, items: [] };
-    const headers = new Uint8Array(0);
-    const item: PackItem = {
-      headerSize: 0,
-      source: "",
-      fileOffset: 0,
-      size: 0,
-      padding: endOfArchiveSize,
-      expect: undefined,
-    };
-    const { level } = this.#options;
-    const loaded = await lease.call({ kind: "load", size: segment.size, headers, items: [item], level });
-    return { segment, sha256: loaded.sha256, bytes: loaded.bytes, known: undefined };
+    return { segment, ...(await this.#packer.packEnd(lease, segment)), known: undefined };
   }
 
   /** Compresses a frame that was thought reusable, from its files, which must still give the same digest. */
   async #materialize(packed: Packed): Promise<FrameBytes> {
-    const { level, readRate, signal } = this.#options;
+    const { readRate, signal } = this.#options;
     const fetchAt = inBaseOf(packed.segment)?.fetchAt;
     if (fetchAt !== undefined)
       return { bytes: await fetchAt(packed.segment.items[0]?.fileOffset ?? 0, signal) };
     await readRate?.take(packed.segment.size, signal);
     return this.#pool.use(async (lease) => {
-      const loaded = await lease.call(loadRequest(packed.segment, level));
-      if (loaded.sha256 !== packed.sha256 || loaded.bytes === undefined) {
+      const { sha256, frame } = await this.#packer.pack(lease, packed.segment);
+      if (sha256 !== packed.sha256) {
         const first = packed.segment.items.find((item) => item.size > 0)?.entry.path;
         throw new ActionError(
           "FILE_CHANGED",
@@ -309,19 +308,19 @@ class ArchiveWriting {
           },
         );
       }
-      return releasable(loaded.bytes);
+      return frame;
     }, signal);
   }
 
   async #handOver(packed: Packed): Promise<void> {
     const { sink, onProgress } = this.#options;
-    const { segment, sha256, bytes, known } = packed;
+    const { segment, sha256, known } = packed;
     let frame: OutgoingFrame;
-    if (bytes !== undefined) {
-      if (this.#hashing) this.#archiveHash.update(bytes);
-      frame = { kind: "bytes", ...releasable(bytes) };
+    if (packed.frame !== undefined) {
+      await this.#archiveHash?.add(packed.frame.bytes);
+      frame = { kind: "bytes", ...packed.frame };
     } else {
-      this.#hashing = false;
+      await this.close();
       frame = {
         kind: "reusable",
         baseOffset: known?.offset ?? 0,
@@ -347,9 +346,8 @@ class ArchiveWriting {
   #tail(): Uint8Array {
     if (this.#frames.count !== this.#handedOver)
       throw new RangeError("The sink has frames it did not place.");
-    const table = encodeSeekTable(this.#frames);
-    if (this.#hashing) this.#archiveHash.update(table);
-    return table;
+    this.#table = encodeSeekTable(this.#frames);
+    return this.#table;
   }
 }
 
@@ -357,30 +355,4 @@ function plannableOf(entry: ViewEntry, rootName: string, segmentSize: number): P
   const header = encodeTarHeader(tarEntryOf(rootName, entry));
   const { path, size } = entry;
   return { path, headerSize: header.length, size, segmentSize, payload: { entry, header } };
-}
-
-/** A worker's frame fills an ArrayBuffer of its own. */
-function releasable(bytes: Uint8Array): FrameBytes {
-  return { bytes, release: () => freeMemory(bytes) };
-}
-
-function loadRequest(
-  segment: Segment<PackEntry>,
-  level: number | undefined,
-): Extract<WorkerRequest, { kind: "load" }> {
-  const headers: Buffer[] = [];
-  const items = segment.items.map((item): PackItem => {
-    const { entry, header } = item.entry.payload;
-    const headerSize = item.headerAt === undefined ? 0 : header.length;
-    if (headerSize > 0) headers.push(header);
-    return {
-      headerSize,
-      source: entry.source ?? "",
-      fileOffset: item.fileOffset,
-      size: item.size,
-      padding: item.padding,
-      expect: entry.guard === "unchanged" ? entry.stat : undefined,
-    };
-  });
-  return { kind: "load", size: segment.size, headers: Buffer.concat(headers), items, level };
 }

@@ -5,6 +5,7 @@
 import { ActionError, hasCode } from "../../domain/errors.ts";
 import type { GetOptions, ObjectStore } from "../../store/port.ts";
 import type { Clock } from "../../system/clock.ts";
+import { withMembers } from "../../system/with-members.ts";
 import { idOfSigned, manifestKey, signatureOf } from "../ids.ts";
 import { trusts, type AllowedSigners, type SignedBy } from "./allowed-signers.ts";
 import { readSignature } from "./sshsig.ts";
@@ -30,14 +31,7 @@ export function checkSignatures(store: ObjectStore, signers: AllowedSigners, clo
     if (key === manifestKey(id)) signedBy.set(id, by);
     return found;
   };
-  const checked = new Proxy(store, {
-    get(target, name) {
-      if (name === "get") return get;
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === "function" ? (value as () => unknown).bind(target) : value;
-    },
-  });
-  return { store: checked, signerOf: (id) => signedBy.get(id) };
+  return { store: withMembers(store, { get }), signerOf: (id) => signedBy.get(id) };
 }
 
 async function getSignature(store: ObjectStore, signed: string, { signal }: GetOptions): Promise<string> {

@@ -7,7 +7,7 @@ import type { Readable } from "node:stream";
 import { throwIfAborted } from "../../domain/errors.ts";
 import type { AzureAccess } from "./access.ts";
 import { AzureContainer, headBlob, readAzureFailure } from "./container.ts";
-import { AzureUpload, discardBlocks, uncommitted } from "./upload.ts";
+import { azureSender, AzureUpload, discardBlocks, uncommitted } from "./upload.ts";
 import { getByStream } from "../chunks.ts";
 import { PreconditionFailedError } from "../errors.ts";
 import { isOwnKey } from "../keys.ts";
@@ -19,6 +19,7 @@ import type {
   ObjectStore,
   OpenUploadOptions,
   PutOptions,
+  SendPart,
   Upload,
   UploadToken,
 } from "../port.ts";
@@ -42,9 +43,11 @@ class AzureStore implements ObjectStore {
   readonly url: string;
   readonly capabilities = { conditionalWrites: true, copyRange: true, readOnly: false };
   readonly partLimits = { minPartSizeBytes: 1, maxPartSizeBytes: 4_000 * MiB, maxParts: 50_000 };
+  readonly sendPart: SendPart;
   readonly #container: AzureContainer;
 
   constructor(container: AzureContainer) {
+    this.sendPart = azureSender(container);
     this.#container = container;
     this.url = container.url;
   }

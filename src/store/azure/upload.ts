@@ -9,7 +9,8 @@ import { throwIfAborted } from "../../domain/errors.ts";
 import { timeLimit } from "../../system/deadline.ts";
 import { headBlob, readAzureFailure, type AzureContainer } from "./container.ts";
 import { ObjectChangedError, StoreError, uploadClosed } from "../errors.ts";
-import type { ObjectInfo, OpenUploadOptions, PartPlace, Upload, UploadToken } from "../port.ts";
+import type { ObjectInfo, OpenUploadOptions, PartPlace, SendPart, Upload, UploadToken } from "../port.ts";
+import { bytesIn, withJoined } from "../upload/joined.ts";
 import { assertPartsJoin, type WrittenPart } from "../upload/upload-parts.ts";
 
 const abortWithinMs = 30_000;
@@ -17,6 +18,27 @@ const abortWithinMs = 30_000;
 const serviceAtWork = 4;
 /** The service knows no uploads, only blocks of a blob that are not committed: the key says all. */
 export const uncommitted = "uncommitted";
+
+function blockId(upload: string, number: number): string {
+  return Buffer.from(`${upload}-${String(number).padStart(6, "0")}`).toString("base64");
+}
+
+/** Blocks have names that the upload knows by itself. */
+export function azureSender(container: AzureContainer): SendPart {
+  return async ({ key, upload, number }, pieces, signal) => {
+    const send = async (bytes: Uint8Array): Promise<string> =>
+      await container.call(key, `write part ${number}`, signal, async (stop, progressed) => {
+        await container.blob(key).stageBlock(blockId(upload, number), bytes, bytes.length, {
+          abortSignal: stop,
+          onProgress: progressed,
+          // The service compares it with what arrives.
+          transactionalContentMD5: createHash("md5").update(bytes).digest(),
+        });
+        return "";
+      });
+    return await withJoined(pieces, send);
+  };
+}
 
 export class AzureUpload implements Upload {
   readonly token: UploadToken;
@@ -28,7 +50,7 @@ export class AzureUpload implements Upload {
   readonly #ending = new AbortController();
   readonly #stop: AbortSignal;
   readonly #parts: WrittenPart[] = [];
-  readonly #underWay = new Set<Promise<void>>();
+  readonly #underWay = new Set<Promise<unknown>>();
   #open = true;
 
   constructor(container: AzureContainer, key: string, options: OpenUploadOptions) {
@@ -41,19 +63,11 @@ export class AzureUpload implements Upload {
     this.#stop = AbortSignal.any([options.signal, this.#ending.signal]);
   }
 
-  writePart(place: PartPlace, bytes: Uint8Array): Promise<void> {
-    const work = async (stop: AbortSignal, progressed: () => void): Promise<void> => {
-      await this.#blob.stageBlock(this.#blockId(place.number), bytes, bytes.length, {
-        abortSignal: stop,
-        onProgress: progressed,
-        // The service compares it with what arrives.
-        transactionalContentMD5: createHash("md5").update(bytes).digest(),
-      });
-      this.#parts.push({ ...place, size: bytes.length });
-    };
-    return this.#tracked(
-      this.#container.call(this.token.key, `write part ${place.number}`, this.#stop, work),
-    );
+  async writePart(place: PartPlace, pieces: readonly Uint8Array[]): Promise<void> {
+    const part = { key: this.token.key, upload: this.#id, number: place.number };
+    const send = this.#options.sendPart ?? azureSender(this.#container);
+    await this.#tracked(send(part, pieces, this.#stop));
+    this.#parts.push({ ...place, size: bytesIn(pieces) });
   }
 
   copyPart(place: PartPlace, range: { readonly offset: number; readonly length: number }): Promise<void> {
@@ -62,7 +76,7 @@ export class AzureUpload implements Upload {
     const work = async (stop: AbortSignal): Promise<void> => {
       if (copyFrom === undefined) throw new StoreError("STORE_UNSUPPORTED", `${key}: nothing to copy from.`);
       const { url, authorization } = await this.#container.sourceOf(copyFrom.key);
-      await this.#blob.stageBlockFromURL(this.#blockId(place.number), url, range.offset, range.length, {
+      await this.#blob.stageBlockFromURL(blockId(this.#id, place.number), url, range.offset, range.length, {
         abortSignal: stop,
         ...(authorization === undefined ? {} : { sourceAuthorization: authorization }),
       });
@@ -86,7 +100,7 @@ export class AzureUpload implements Upload {
     }
     const blocks = this.#parts
       .toSorted((a, b) => a.number - b.number)
-      .map((part) => this.#blockId(part.number));
+      .map((part) => blockId(this.#id, part.number));
     const commit = async (stop: AbortSignal): Promise<void> => {
       await this.#blob.commitBlockList(blocks, {
         abortSignal: stop,
@@ -115,11 +129,7 @@ export class AzureUpload implements Upload {
     await discardBlocks(this.#container, key, limit);
   }
 
-  #blockId(number: number): string {
-    return Buffer.from(`${this.#id}-${String(number).padStart(6, "0")}`).toString("base64");
-  }
-
-  async #tracked(work: Promise<void>): Promise<void> {
+  async #tracked(work: Promise<unknown>): Promise<void> {
     this.#underWay.add(work);
     try {
       await work;

@@ -49,10 +49,16 @@ export class FileUpload implements Upload {
     this.copies = options.copySource === undefined ? "none" : "bound";
   }
 
-  async writePart(place: PartPlace, bytes: Uint8Array): Promise<void> {
+  async writePart(place: PartPlace, pieces: readonly Uint8Array[]): Promise<void> {
     this.#assertOpen();
-    await explained(this.#options.finalPath, async () => await writeFully(this.#file, bytes, place.offset));
-    await this.#note(place, bytes.length);
+    let at = place.offset;
+    await explained(this.#options.finalPath, async () => {
+      for (const piece of pieces) {
+        await writeFully(this.#file, piece, at);
+        at += piece.length;
+      }
+    });
+    await this.#note(place, at - place.offset);
   }
 
   async copyPart(

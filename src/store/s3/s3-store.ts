@@ -21,6 +21,7 @@ import type {
   ObjectStore,
   OpenUploadOptions,
   PartLimits,
+  PartToSend,
   PutOptions,
   StoreCapabilities,
   Upload,
@@ -32,7 +33,14 @@ import { createS3Bucket, type S3Bucket } from "./bucket.ts";
 import { defaultLimits, type RequestLimits } from "../limits.ts";
 import { probeConditions, type EnforcedConditions } from "./conditions.ts";
 import { isPreconditionFailure, readFailure } from "./errors.ts";
-import { abortS3Upload, leastPartBytes, openS3Upload, probeCopies, probeUpload } from "./upload.ts";
+import {
+  abortS3Upload,
+  leastPartBytes,
+  openS3Upload,
+  probeCopies,
+  probeUpload,
+  sendS3Part,
+} from "./upload.ts";
 
 const MiB = 1024 * 1024;
 
@@ -163,6 +171,10 @@ class S3Store implements ObjectStore {
     if (options.copyFrom !== undefined)
       this.#copies ??= await probeCopies(this.#bucket, options.copyFrom, options.signal);
     return openS3Upload(this.#bucket, key, options, this.#copies ?? "none");
+  }
+
+  sendPart(part: PartToSend, pieces: readonly Uint8Array[], signal: AbortSignal): Promise<string> {
+    return sendS3Part(this.#bucket, { ...part, fullKey: this.#bucket.full(part.key) }, pieces, signal);
   }
 
   abortUpload(token: UploadToken, signal: AbortSignal): Promise<void> {

@@ -13,12 +13,21 @@ import {
 } from "@aws-sdk/client-s3";
 import { throwIfAborted } from "../../domain/errors.ts";
 import { ObjectChangedError, StoreError, uploadClosed } from "../errors.ts";
-import type { ObjectInfo, OpenUploadOptions, PartPlace, Upload, UploadToken } from "../port.ts";
+import type {
+  ObjectInfo,
+  OpenUploadOptions,
+  PartPlace,
+  PartToSend,
+  SendPart,
+  Upload,
+  UploadToken,
+} from "../port.ts";
 import { bestEffort } from "../../system/best-effort.ts";
 import { timeLimit } from "../../system/deadline.ts";
 import { objectInfo, plainEtag, quoted, requireSize } from "../object-info.ts";
 import type { S3Bucket } from "./bucket.ts";
 import { isPreconditionFailure, readFailure } from "./errors.ts";
+import { bytesIn, withJoined } from "../upload/joined.ts";
 import { assertPartsJoin, type WrittenPart } from "../upload/upload-parts.ts";
 
 type CopySource = NonNullable<OpenUploadOptions["copyFrom"]>;
@@ -167,7 +176,7 @@ export async function probeUpload(bucket: S3Bucket, signal: AbortSignal): Promis
   const id = await begin(bucket, key, fullKey, undefined, signal);
   const upload = new S3Upload(bucket, { key, id, fullKey }, { signal }, "none");
   try {
-    await upload.writePart({ number: 1, offset: 0 }, Buffer.from("probe\n"));
+    await upload.writePart({ number: 1, offset: 0 }, [Buffer.from("probe\n")]);
     await upload.complete();
     await bucket.call(key, "delete", signal, async () => {
       const command = new DeleteObjectCommand({ Bucket: bucket.name, Key: fullKey });
@@ -190,12 +199,33 @@ export async function openS3Upload(
   return new S3Upload(bucket, { key, id, fullKey }, options, copies);
 }
 
+/** Returns the part's etag. */
+export async function sendS3Part(
+  bucket: S3Bucket,
+  { key, fullKey, upload, number }: PartToSend & { readonly fullKey: string },
+  pieces: readonly Uint8Array[],
+  signal: AbortSignal,
+): Promise<string> {
+  const send = async (bytes: Uint8Array): Promise<string> => {
+    const { ETag } = await bucket.sendBody(bytes, async (checksum) => {
+      const body = { Body: bytes, ContentLength: bytes.length, ...checksum };
+      const target = { Bucket: bucket.name, Key: fullKey, UploadId: upload, PartNumber: number };
+      return await bucket.client.send(new UploadPartCommand({ ...target, ...body }), { abortSignal: signal });
+    });
+    return plainEtag(ETag) ?? "";
+  };
+  return await withJoined(pieces, async (bytes) => {
+    return await bucket.call(key, `write part ${number}`, signal, async () => await send(bytes));
+  });
+}
+
 class S3Upload implements Upload {
   readonly token: UploadToken;
   readonly copies: Upload["copies"];
   readonly #bucket: S3Bucket;
   readonly #fullKey: string;
   readonly #copyFrom: CopySource | undefined;
+  readonly #sendPart: SendPart | undefined;
   readonly #ending = new AbortController();
   readonly #stop: AbortSignal;
   readonly #parts: (WrittenPart & { readonly etag: string | undefined })[] = [];
@@ -205,30 +235,30 @@ class S3Upload implements Upload {
   constructor(
     bucket: S3Bucket,
     { key, id, fullKey }: UploadToken & { readonly fullKey: string },
-    { copyFrom, signal }: OpenUploadOptions,
+    { copyFrom, sendPart, signal }: OpenUploadOptions,
     copies: Upload["copies"],
   ) {
     this.#bucket = bucket;
     this.token = { key, id };
     this.#fullKey = fullKey;
     this.#copyFrom = copyFrom;
+    this.#sendPart = sendPart;
     this.#stop = AbortSignal.any([signal, this.#ending.signal]);
     this.copies = copyFrom === undefined ? "none" : copies;
   }
 
-  async writePart(place: PartPlace, bytes: Uint8Array): Promise<void> {
-    await this.#tracked(`write part ${place.number}`, async () => {
-      const { ETag } = await this.#bucket.sendBody(bytes, async (checksum) => {
-        const body = { Body: bytes, ContentLength: bytes.length, ...checksum };
-        const command = new UploadPartCommand({ ...this.#target, PartNumber: place.number, ...body });
-        return await this.#bucket.client.send(command, { abortSignal: this.#stop });
-      });
-      this.#parts.push({ ...place, size: bytes.length, etag: plainEtag(ETag) });
-    });
+  async writePart(place: PartPlace, pieces: readonly Uint8Array[]): Promise<void> {
+    const { key, id: upload } = this.token;
+    const part = { key, upload, number: place.number };
+    const etag = await this.#tracked(
+      this.#sendPart?.(part, pieces, this.#stop) ??
+        sendS3Part(this.#bucket, { ...part, fullKey: this.#fullKey }, pieces, this.#stop),
+    );
+    this.#parts.push({ ...place, size: bytesIn(pieces), etag });
   }
 
   async copyPart(place: PartPlace, range: CopiedRange): Promise<void> {
-    await this.#tracked(`copy part ${place.number}`, async () => {
+    const copy = async (): Promise<string | undefined> => {
       const source = this.#copyFrom;
       if (source === undefined || this.copies === "none") {
         throw new StoreError("STORE_UNSUPPORTED", `${this.#bucket.url} cannot copy ranges.`);
@@ -237,12 +267,15 @@ class S3Upload implements Upload {
         const part = { Key: this.#fullKey, UploadId: this.token.id, PartNumber: place.number };
         const command = copyCommand(this.#bucket, part, source, range);
         const answer = await this.#bucket.client.send(command, { abortSignal: this.#stop });
-        this.#parts.push({ ...place, size: range.length, etag: plainEtag(answer.CopyPartResult?.ETag) });
+        return plainEtag(answer.CopyPartResult?.ETag);
       } catch (error) {
         if (!isPreconditionFailure(readFailure(error))) throw error;
         throw new ObjectChangedError(this.#bucket.urlOf(source.key));
       }
-    });
+    };
+    const doing = `copy part ${place.number}`;
+    const etag = await this.#tracked(this.#bucket.call(this.token.key, doing, this.#stop, copy));
+    this.#parts.push({ ...place, size: range.length, etag });
   }
 
   async complete(): Promise<ObjectInfo> {
@@ -280,11 +313,10 @@ class S3Upload implements Upload {
   }
 
   /** Parts still on their way when an upload is aborted would stay behind in the store: abort waits for them. */
-  async #tracked(doing: string, request: () => Promise<void>): Promise<void> {
-    const work = this.#bucket.call(this.token.key, doing, this.#stop, request);
+  async #tracked<T>(work: Promise<T>): Promise<T> {
     this.#underWay.add(work);
     try {
-      await work;
+      return await work;
     } finally {
       this.#underWay.delete(work);
     }

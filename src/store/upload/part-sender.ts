@@ -1,13 +1,15 @@
 /** The parts of one upload on their way: several at once, memory bounded, the first failure thrown by whoever sends next. */
+import { availableParallelism } from "node:os";
 import { Limiter } from "../../system/concurrency.ts";
 import type { RateLimit } from "../../system/rate-limit.ts";
 import type { PartPlace, Upload } from "../port.ts";
-import { createByteQueue } from "./byte-queue.ts";
+import { ByteQueue } from "./byte-queue.ts";
 
-const writesAtOnce = 8;
+/** As many as it takes to fill the links that machines of a size have. */
+const writesAtOnce = Math.max(8, 2 * availableParallelism());
 const copiesAtOnce = 12;
 /** Of parts on their way; a single larger part goes alone. */
-const bytesOnTheWay = 96 * 1024 * 1024;
+export const bytesOnTheWay = writesAtOnce * 8 * 1024 * 1024;
 
 export interface SinkProgress {
   readonly sentBytes: number;
@@ -26,7 +28,7 @@ export interface PartSenderOptions {
 export class PartSender {
   readonly #options: PartSenderOptions;
   /** What was added and not sent yet. */
-  readonly #bytes = createByteQueue();
+  readonly #bytes = new ByteQueue();
   readonly #writes: Limiter;
   readonly #copies: Limiter;
   #parts = 0;
@@ -59,11 +61,11 @@ export class PartSender {
     const { upload, rate, signal } = this.#options;
     this.#parts += 1;
     await this.#writes.add(async () => {
-      const bytes = this.#bytes.take(size);
+      const portion = this.#bytes.take(size);
       await rate?.take(size, signal);
-      await upload.writePart(place, bytes);
+      await upload.writePart(place, portion.pieces);
       // Not after a failure: the request may still be reading them.
-      this.#bytes.giveBack(bytes);
+      portion.release();
       this.#sentBytes += size;
       this.#options.onProgress?.(this.progress);
     }, size);

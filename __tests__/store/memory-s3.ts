@@ -1,0 +1,128 @@
+/**
+ * A store in memory that speaks as much of S3 as an archive's way there and back needs. As a process of its own over TLS, so that its
+ * work is nobody's CPU time but its own: `node memory-s3.ts KEY CERTIFICATE` prints its address.
+ */
+import { readFileSync } from "node:fs";
+import { createServer as createPlainServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { bytesIn } from "../../src/store/upload/joined.ts";
+
+export interface MemoryS3 {
+  readonly url: string;
+  readonly objects: Map<string, readonly Buffer[]>;
+  /** "GET /bucket/key", in order. */
+  readonly requests: string[];
+  /** The access key that requests must be signed with; undefined: any. */
+  accessKey: string | undefined;
+  /** Answers of bodies, and to parts, stand still. */
+  stalls: boolean;
+  close(): Promise<void>;
+}
+
+/** Plain http without a key and a certificate. */
+export async function serveMemoryS3(tls?: {
+  readonly key: Buffer;
+  readonly cert: Buffer;
+}): Promise<MemoryS3> {
+  const objects = new Map<string, readonly Buffer[]>();
+  const uploads = new Map<string, Map<number, Buffer>>();
+  const listen = (request: IncomingMessage, response: ServerResponse): void => {
+    answer(request, response).catch((error: unknown) => response.writeHead(500).end(String(error)));
+  };
+  const http = tls === undefined ? createPlainServer(listen) : createServer(tls, listen);
+  await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
+  const { port } = http.address() as AddressInfo;
+  const server: MemoryS3 = {
+    url: tls === undefined ? `http://127.0.0.1:${port}` : `https://localhost:${port}`,
+    objects,
+    requests: [],
+    accessKey: undefined,
+    stalls: false,
+    close: async () =>
+      await new Promise((resolve) => {
+        http.closeAllConnections();
+        http.close(() => resolve());
+      }),
+  };
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { pathname, searchParams } = new URL(request.url ?? "/", "https://store");
+    const upload = searchParams.get("uploadId");
+    server.requests.push(`${request.method} ${pathname}`);
+    const key = /Credential=([^/]+)/u.exec(request.headers.authorization ?? "")?.[1];
+    if (server.accessKey !== undefined && key !== server.accessKey) {
+      const text = "<Error><Code>ExpiredToken</Code><Message>It has expired.</Message></Error>";
+      return void response.writeHead(400, { "content-type": "application/xml" }).end(text);
+    }
+    if (request.method === "GET" || request.method === "HEAD") return read(request, response, pathname);
+    const body = await bodyOf(request);
+    if (request.method === "PUT") {
+      if (server.stalls) return;
+      if (upload === null) objects.set(pathname, [body]);
+      else uploads.get(upload)?.set(Number(searchParams.get("partNumber")), body);
+      response.writeHead(200, { etag: `"${body.length}"` }).end();
+    } else if (request.method === "POST" && upload === null) {
+      const id = `upload-${uploads.size}`;
+      uploads.set(id, new Map());
+      response.end(
+        `<InitiateMultipartUploadResult><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`,
+      );
+    } else if (request.method === "POST") {
+      const parts = [...(uploads.get(upload ?? "") ?? [])].toSorted(([a], [b]) => a - b);
+      objects.set(
+        pathname,
+        parts.map(([, part]) => part),
+      );
+      response.end('<CompleteMultipartUploadResult><ETag>"x"</ETag></CompleteMultipartUploadResult>');
+    } else {
+      objects.delete(pathname);
+      response.writeHead(204).end();
+    }
+  }
+
+  function read(request: IncomingMessage, response: ServerResponse, path: string): void {
+    const pieces = objects.get(path);
+    if (pieces === undefined) {
+      const text = "<Error><Code>NoSuchKey</Code></Error>";
+      return void response.writeHead(404, { "content-type": "application/xml" }).end(text);
+    }
+    const size = bytesIn(pieces);
+    const range = /bytes=(\d+)-(\d+)/u.exec(request.headers.range ?? "");
+    const from = Number(range?.[1] ?? 0);
+    const end = Math.min(size, Number(range?.[2] ?? size - 1) + 1);
+    response.writeHead(range === null ? 200 : 206, {
+      etag: `"${path.length}-${size}"`,
+      "content-length": end - from,
+      ...(range === null ? {} : { "content-range": `bytes ${from}-${end - 1}/${size}` }),
+    });
+    if (request.method === "GET")
+      for (const slice of slices(pieces, from, end)) {
+        response.write(server.stalls ? slice.subarray(0, 1) : slice);
+        if (server.stalls) return;
+      }
+    response.end();
+  }
+
+  return server;
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+function* slices(pieces: readonly Buffer[], from: number, end: number): Generator<Buffer> {
+  let at = 0;
+  for (const piece of pieces) {
+    const slice = piece.subarray(Math.max(0, from - at), Math.max(0, end - at));
+    if (slice.length > 0) yield slice;
+    at += piece.length;
+  }
+}
+
+if (import.meta.main) {
+  const [key = "", certificate = ""] = process.argv.slice(2);
+  console.log((await serveMemoryS3({ key: readFileSync(key), cert: readFileSync(certificate) })).url);
+}
