@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { ChainWriter, createChainstate, type Tip } from "../../simulator/chainstate.ts";
 import { databasePaths } from "../../simulator/schema.ts";
-import type { SimulatedSigner } from "../../simulator/signers.ts";
+import type { SignerOptions, SimulatedSigner } from "../../simulator/signers.ts";
 import { manifestKey } from "../../src/catalog/ids.ts";
 import { writeManifest } from "../../src/catalog/manifest-text.ts";
 import { loadManifest } from "../../src/catalog/read.ts";
@@ -35,10 +35,10 @@ let sets: readonly string[] = [];
 let host: FakeHost;
 
 /** Cycles of 5 burn blocks of 3 blocks each: block 40 is of cycle 3. */
-function make(dir: string, names: readonly string[]): Tip {
+function make(dir: string, names: readonly string[], signs?: SignerOptions["signs"]): Tip {
   const set = (cycle: number): readonly SimulatedSigner[] =>
     names.map((name) => ({ name: `${name} ${cycle}`, weight: 1 }));
-  const signers = { cycleLength: 5, prepareLength: 2, set };
+  const signers = { cycleLength: 5, prepareLength: 2, set, ...(signs === undefined ? {} : { signs }) };
   return createChainstate(dir, { era: "nakamoto", height, lastEpoch2Height: 3, blocksInWal: 0, signers });
 }
 
@@ -273,6 +273,17 @@ describe("verify", { timeout: slowMs }, () => {
   ])("refuses where the signers %s", async (_what, code, trusted) => {
     const { error } = await verify({ check: "quick", trustedSignerSets: trusted() });
     expect(error).toMatchObject({ code });
+    expect(remembered()).toEqual([]);
+  });
+
+  it("refuses a tip that nobody has signed, whoever has signed what is below", async () => {
+    const dir = join(host.root, "shadow", "mainnet");
+    make(dir, ["ada", "bob", "cyd"], (at) => (at === height ? "shadow" : undefined));
+    const { error } = await verify({ chainstateDir: dir, check: "proof", trustedSignerSets: line(1) });
+    expect(error).toMatchObject({
+      code: "CHAIN_UNCONFIRMED",
+      message: expect.stringContaining("1 shadow blocks carry no signatures") as string,
+    });
     expect(remembered()).toEqual([]);
   });
 

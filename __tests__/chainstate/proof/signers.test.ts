@@ -4,7 +4,13 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { inspectChainstate } from "../../../src/chainstate/inspect.ts";
 import type { SignersReport } from "../../../src/chainstate/proof/signers-job.ts";
 import type { CheckResult, SignerSetName } from "../../../src/domain/manifest.ts";
-import { type ChainstateOptions, createChainstate, type Tip } from "../../../simulator/chainstate.ts";
+import {
+  type ChainstateOptions,
+  ChainWriter,
+  createChainstate,
+  type Tip,
+} from "../../../simulator/chainstate.ts";
+import * as damage from "../../../simulator/damage.ts";
 import { type DatabaseKey, databasePaths } from "../../../simulator/schema.ts";
 import type { SignerOptions, SimulatedSigner } from "../../../simulator/signers.ts";
 import { hasFixture, Scratch } from "../scratch.ts";
@@ -56,6 +62,13 @@ function change(dir: string, key: DatabaseKey, sql: string): void {
   const database = new DatabaseSync(join(dir, databasePaths[key]));
   database.exec(sql);
   database.close();
+}
+
+function read(dir: string, key: DatabaseKey, sql: string): Record<string, unknown> {
+  const database = new DatabaseSync(join(dir, databasePaths[key]), { readOnly: true });
+  const row = database.prepare(sql).get();
+  database.close();
+  return row ?? {};
 }
 
 const some =
@@ -211,6 +224,96 @@ describe("what is not known of signers is said", { timeout: slowMs }, () => {
     const { check, signers } = await signersOf(dir);
     expect(signers).toMatchObject({ isVouched: false, isTraced: false });
     expect(check?.detail).toMatch(/no block is here that put the set of signers of cycle 5 into the state/);
+  });
+});
+
+describe("below the blocks that `quick` proves", { timeout: slowMs }, () => {
+  let base: string;
+  let origin: string;
+  beforeAll(() => {
+    // Cycle 1 of 30 burn blocks: its set was computed in block 67, the last 100 begin with block 72.
+    base = chain(171, undefined, { signers: { cycleLength: 30, prepareLength: 5, set: setOf } }).dir;
+    const row = read(
+      base,
+      "index",
+      "SELECT index_block_hash AS id FROM nakamoto_reward_sets WHERE rowid = 2",
+    );
+    origin = String(row["id"]);
+  });
+  const quick = async (dir: string): Promise<CheckResult | undefined> => {
+    const signers = async () => ({ trusted: [], isTraced: true });
+    const { checks } = await inspectChainstate({ dir, depth: "quick", signal, signers });
+    expect(checks.find(({ id }) => id === "proof")?.result).toBe("passed");
+    return checks.find(({ id }) => id === "signers");
+  };
+
+  it("the block that computed the set is proven all the same", async () => {
+    expect((await quick(base))?.detail).toMatch(/signed by the set of cycle 0$/);
+    const height = read(
+      base,
+      "index",
+      `SELECT block_height AS h FROM nakamoto_block_headers WHERE index_block_hash = '${origin}'`,
+    );
+    expect(height["h"]).toBe(67);
+  });
+
+  it("a byte of its trie is none that can be changed", async () => {
+    const dir = scratch.copy(base);
+    const sql = `SELECT external_offset AS at, external_length AS length FROM marf_data WHERE block_hash = '${origin}'`;
+    const { at, length } = read(dir, "clarity", sql);
+    // Of the last node, a leaf: the value of some key.
+    damage.flipByte(dir, "clarity", ".blobs", Number(at) + Number(length) - 20);
+    const found = await quick(dir);
+    expect(found?.result).toBe("failed");
+    expect(found?.detail).toMatch(/cannot be read/);
+  });
+
+  it("its bytes are its own", async () => {
+    const dir = scratch.copy(base);
+    const other = "(SELECT data FROM nakamoto_staging_blocks WHERE height = 60)";
+    change(
+      dir,
+      "nakamoto",
+      `UPDATE nakamoto_staging_blocks SET data = ${other} WHERE index_block_hash = '${origin}'`,
+    );
+    const found = await quick(dir);
+    expect(found?.result).toBe("failed");
+    expect(found?.detail).toContain(`block ${origin}: its bytes are of another block`);
+  });
+
+  it("its header's root is the one of its trie", async () => {
+    const signers = { cycleLength: 30, prepareLength: 5, set: setOf };
+    const { dir, tip } = chain(68, undefined, { signers });
+    const writer = ChainWriter.open(dir, { signers });
+    const parent = read(
+      dir,
+      "index",
+      "SELECT parent_block_id AS p FROM nakamoto_block_headers WHERE block_height = 68",
+    );
+    const orphan = writer.appendBlock({
+      parent: String(parent["p"]),
+      salt: "a fork on which nothing stands",
+    });
+    writer.appendBlock({ parent: tip.indexBlockHash });
+    while (writer.tip.height < 168) writer.appendBlock();
+    writer.close(false);
+    expect((await quick(dir))?.detail).toMatch(/signed by the set of cycle 0$/);
+    // It takes the trie of the block that computed the set, and the place of that block.
+    const row = read(dir, "index", "SELECT index_block_hash AS id FROM nakamoto_reward_sets WHERE rowid = 2");
+    const from = `FROM marf_data WHERE block_hash = '${String(row["id"])}'`;
+    change(
+      dir,
+      "clarity",
+      `UPDATE marf_data SET (external_offset, external_length) = (SELECT external_offset, external_length ${from}) WHERE block_hash = '${orphan.indexBlockHash}'`,
+    );
+    change(
+      dir,
+      "index",
+      `UPDATE nakamoto_reward_sets SET index_block_hash = '${orphan.indexBlockHash}' WHERE rowid = 2`,
+    );
+    const found = await quick(dir);
+    expect(found?.result).toBe("failed");
+    expect(found?.detail).toContain("has not the root in its header");
   });
 });
 
