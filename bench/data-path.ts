@@ -37,7 +37,7 @@ const concurrency = cpus().length;
 /** The side that is measured: `send DIR ENDPOINT`, `receive DIR ENDPOINT` or `start DIR ENDPOINT`, which does nothing with the store it opened. */
 async function runChild([what = "", directory = "", endpoint = ""]: readonly string[]): Promise<void> {
   const { signal } = new AbortController();
-  const s3 = { endpoint, region: "us-east-1", storageClass: "STANDARD", maxParts: 10_000 };
+  const s3 = { endpoint, region: "us-east-1", storageClass: "STANDARD" };
   const store = await openStore(
     { scheme: "s3", url: "s3://bench", bucket: "bench", prefix: "", s3 },
     { environment: process.env, threads: Math.ceil(concurrency / 3) },

@@ -26,7 +26,7 @@ const limits = {
   requestTimeoutMs: 30_000,
   attempts: 3,
 };
-const s3 = { storageClass: "STANDARD", maxParts: 10_000 };
+const s3 = { storageClass: "STANDARD" };
 
 let scratch: string;
 let server: ObjectServer;

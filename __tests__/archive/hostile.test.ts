@@ -265,7 +265,8 @@ test("a seek table with any byte flipped is refused", () => {
   const frames = new FrameTable();
   for (let n = 0; n < 5; n += 1) {
     const offset = frames.compressedEnd;
-    frames.add({ offset, compressedSize: 10 + n, size: 512, sha256: "ab".repeat(32) });
+    const [sha256, compressedSha256] = ["ab".repeat(32), "cd".repeat(32)];
+    frames.add({ offset, compressedSize: 10 + n, size: 512, sha256, compressedSha256 });
   }
   const table = encodeSeekTable(frames);
   expect(() => checkSeekTable(table, frames)).not.toThrow();
@@ -292,7 +293,8 @@ function tamper(archive: LocalArchive, change: (tar: Buffer) => void): LocalArch
     parts.push(compressed);
     const sha256 = hash("sha256", content);
     const offset = frames.compressedEnd;
-    frames.add({ offset, compressedSize: compressed.length, size: content.length, sha256 });
+    const [compressedSize, compressedSha256] = [compressed.length, hash("sha256", compressed)];
+    frames.add({ offset, compressedSize, size: content.length, sha256, compressedSha256 });
     lines.frames[n] = { ...frames.at(n) };
   }
   const [file, indexFile] = [place(), place()];

@@ -72,7 +72,6 @@ describe("a configuration", () => {
         endpoint: "http://10.0.0.5:9000",
         storageClass: "STANDARD",
         sse: "aws:kms:arn:aws:kms:eu-central-1:123456789012:key/abc",
-        maxParts: 10_000,
       },
     });
     expect(config.node).toMatchObject({ manager: "process", stopTimeoutMs: 5_400_000 });
@@ -207,7 +206,6 @@ describe("a refusal names the input, the value and what is allowed", () => {
     ["volume", "tank/a\n-x", "begin with a dash"],
     ["exclude", "../other", "relative to chainstate-dir"],
     ["rpc-url", "localhost:20443", "http://"],
-    ["s3-max-parts", "10001", "from 1 to 10000"],
     ["keep-last", "-1", "from 1 to"],
     ["delete", "latest", "snapshot's id"],
     ["unpin", "mainnet-1-20261122T020014Z\nheight<=5", "snapshot's id"],

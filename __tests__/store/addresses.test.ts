@@ -32,7 +32,7 @@ test.each([
 });
 
 describe("nothing is sent", () => {
-  const s3 = { storageClass: "STANDARD", maxParts: 10_000 } as const;
+  const s3 = { storageClass: "STANDARD" } as const;
   const bucket = { scheme: "s3", url: "s3://bucket", bucket: "bucket", prefix: "", s3 } as const;
   const keys = { AWS_ACCESS_KEY_ID: "x", AWS_SECRET_ACCESS_KEY: "x" };
   test.each<[string, StorageLocation, Record<string, string>]>([

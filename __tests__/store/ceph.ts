@@ -79,13 +79,12 @@ export function s3Location(
   endpoint: string,
   bucket: string,
   prefix: string,
-  maxParts = 10_000,
 ): Extract<StorageLocation, { scheme: "s3" }> {
   return {
     scheme: "s3",
     url: `s3://${bucket}/${prefix}`,
     bucket,
     prefix,
-    s3: { endpoint, region: "us-east-1", storageClass: "STANDARD", maxParts },
+    s3: { endpoint, region: "us-east-1", storageClass: "STANDARD" },
   };
 }

@@ -15,6 +15,8 @@ export interface MemoryS3 {
   readonly requests: string[];
   /** The access key that requests must be signed with; undefined: any. */
   accessKey: string | undefined;
+  /** The highest number that a part may have. */
+  mostParts: number;
   /** Answers of bodies, and to parts, stand still. */
   stalls: boolean;
   close(): Promise<void>;
@@ -38,6 +40,7 @@ export async function serveMemoryS3(tls?: {
     objects,
     requests: [],
     accessKey: undefined,
+    mostParts: 10_000,
     stalls: false,
     close: async () =>
       await new Promise((resolve) => {
@@ -52,15 +55,16 @@ export async function serveMemoryS3(tls?: {
     server.requests.push(`${request.method} ${pathname}`);
     const key = /Credential=([^/]+)/u.exec(request.headers.authorization ?? "")?.[1];
     if (server.accessKey !== undefined && key !== server.accessKey) {
-      const text = "<Error><Code>ExpiredToken</Code><Message>It has expired.</Message></Error>";
-      return void response.writeHead(400, { "content-type": "application/xml" }).end(text);
+      return refuse(response, 400, "ExpiredToken");
     }
     if (request.method === "GET" || request.method === "HEAD") return read(request, response, pathname);
     const body = await bodyOf(request);
     if (request.method === "PUT") {
       if (server.stalls) return;
+      const number = Number(searchParams.get("partNumber"));
+      if (number > server.mostParts) return refuse(response, 400, "InvalidArgument");
       if (upload === null) objects.set(pathname, [body]);
-      else uploads.get(upload)?.set(Number(searchParams.get("partNumber")), body);
+      else uploads.get(upload)?.set(number, body);
       response.writeHead(200, { etag: `"${body.length}"` }).end();
     } else if (request.method === "POST" && upload === null) {
       const id = `upload-${uploads.size}`;
@@ -84,8 +88,7 @@ export async function serveMemoryS3(tls?: {
   function read(request: IncomingMessage, response: ServerResponse, path: string): void {
     const pieces = objects.get(path);
     if (pieces === undefined) {
-      const text = "<Error><Code>NoSuchKey</Code></Error>";
-      return void response.writeHead(404, { "content-type": "application/xml" }).end(text);
+      return refuse(response, 404, "NoSuchKey");
     }
     const size = bytesIn(pieces);
     const range = /bytes=(\d+)-(\d+)/u.exec(request.headers.range ?? "");
@@ -105,6 +108,11 @@ export async function serveMemoryS3(tls?: {
   }
 
   return server;
+}
+
+function refuse(response: ServerResponse, status: number, code: string): void {
+  response.writeHead(status, { "content-type": "application/xml" });
+  response.end(`<Error><Code>${code}</Code><Message>no</Message></Error>`);
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Buffer> {

@@ -5,6 +5,7 @@ import type { OutgoingFrame } from "../../src/archive/transport.ts";
 import { openFrameSource } from "../../src/store/frame-source.ts";
 import { PartSink } from "../../src/store/upload/part-sink.ts";
 import type { ObjectStore } from "../../src/store/port.ts";
+import { withMembers } from "../../src/system/with-members.ts";
 import { openStore } from "./open-store.ts";
 import type { RequestLimits } from "../../src/store/limits.ts";
 import {
@@ -195,7 +196,8 @@ for (const suite of cephSuites) {
     });
 
     test("a thousand parts are enough where a store takes no more", async () => {
-      const choosy = await openStore(s3Location(endpoint ?? "", bucket, "p", 3), { limits });
+      const open = await openStore(s3Location(endpoint ?? "", bucket, "p"), { limits });
+      const choosy = withMembers(open, { partLimits: { ...open.partLimits, maxParts: 3 } });
       const upload = await choosy.openUpload("few", { signal });
       const sink = new PartSink({ upload, limits: choosy.partLimits, expectedSizeBytes: 40 * MiB, signal });
       for (let index = 0; index < 20; index += 1) {

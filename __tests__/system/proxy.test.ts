@@ -38,7 +38,7 @@ const hosts = {
   gcpApi: "compute.googleapis.com",
   gcpLogin: "oauth2.googleapis.com",
 };
-const s3 = { storageClass: "STANDARD", maxParts: 10_000 } as const;
+const s3 = { storageClass: "STANDARD" } as const;
 
 test("reads the variables as curl does, and says no password of what it does not use", () => {
   const socks: Record<string, string> = { HTTPS_PROXY: "socks5://user:geheim@socks.test:1080" };

@@ -249,7 +249,6 @@ function readS3(given: GivenInputs): S3Options {
     ...optional("region", given.read("s3-region")),
     storageClass: given.read("s3-storage-class"),
     ...optional("sse", given.read("s3-sse")),
-    maxParts: given.read("s3-max-parts"),
   };
 }
 

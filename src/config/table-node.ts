@@ -7,7 +7,6 @@ import {
   choice,
   duration,
   httpUrl,
-  integer,
   name,
   ownDirectory,
   refuse,
@@ -82,12 +81,6 @@ export const nodeInputs = {
     parse: encryption,
     about: "Encryption by the store: `AES256`, `aws:kms` or `aws:kms:<key id or ARN>`.",
     defaultWords: "what the bucket says",
-  }),
-  "s3-max-parts": input({
-    commands: everyCommand,
-    default: "10000",
-    parse: integer(1, 10_000),
-    about: "How many parts the store allows in one upload. AWS allows 10,000, some stores 1,000.",
   }),
   "node-manager": oneOf<NodeManager | "auto", "auto">({
     commands: withNode,

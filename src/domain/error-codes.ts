@@ -127,7 +127,7 @@ const storage = {
   STORE_UNREACHABLE: ["The storage does not answer.", "Look at the network and at `s3-endpoint`."],
   STORE_REGION: ["The bucket is in another region.", "Set `s3-region`."],
   STORE_CLOCK: ["The clock of this host is wrong, so the storage refuses its signatures.", "Set the clock (NTP)."],
-  STORE_FULL: ["The storage has no space or quota left, or the archive needs more parts than it takes.", "Run `command: prune`, or raise the quota or `s3-max-parts`."],
+  STORE_FULL: ["The storage has no space or quota left, or the archive needs more parts than it takes.", "Run `command: prune`, or raise the quota; leave more out of the snapshot (`exclude`) where it is the parts."],
   STORE_READ_ONLY: ["A web server can only be read from.", "Publish through the storage's own address."],
   STORE_STALLED: ["The storage stopped answering in the middle.", "Run again; a restore continues where it was."],
   STORE_UNSUPPORTED: ["The storage cannot do what was asked.", "See the message for what it lacks, and use another storage or setting."],

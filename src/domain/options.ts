@@ -8,7 +8,6 @@ export interface S3Options {
   readonly storageClass: string;
   /** "AES256", "aws:kms" or "aws:kms:<key id>". */
   readonly sse?: string;
-  readonly maxParts: number;
 }
 
 export type StorageLocation =

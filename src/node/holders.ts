@@ -230,7 +230,7 @@ export function requireSeen(scan: HolderScan, chainstateDir: string): void {
 }
 
 const seeOthersHint =
-  'Allow the `find` line in sudoers (docs/permissions.md), run the runner as the node\'s own user, or as root. ' +
+  "Allow the `find` line in sudoers (docs/permissions.md), run the runner as the node's own user, or as root. " +
   `The command is: sudo -n ${openFilesCommand.join(" ").replaceAll("\n", "\\n")}`;
 
 /** What a scan that found nobody says, for the evidence. */

@@ -60,6 +60,7 @@ export interface ObjectStore {
   /** URL of an S3-compatible store that is not AWS: people's own tools need to be told it besides. */
   readonly s3Endpoint?: string;
   readonly capabilities: StoreCapabilities;
+  /** Some stores have to be tried: known after `probeWritable`. */
   readonly partLimits: PartLimits;
   /** Undefined where there is no such object. */
   head(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined>;

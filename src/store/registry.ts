@@ -27,7 +27,6 @@ const googleOptions: S3Options = {
   endpoint: "https://storage.googleapis.com",
   region: "auto",
   storageClass: "STANDARD",
-  maxParts: 10_000,
 };
 
 /** Makes no request to the store yet. The caller closes it. */

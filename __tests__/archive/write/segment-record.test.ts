@@ -20,6 +20,7 @@ import { describe, expect, test } from "vitest";
 import { openDirectoryView } from "../../../src/archive/write/directory-view.ts";
 import { openIndex } from "../../../src/archive/format/index-reader.ts";
 import { readSegmentRecord, SegmentRecord } from "../../../src/archive/write/segment-record.ts";
+import type { KnownFrame } from "../../../src/archive/write/writer.ts";
 import type { BaseFrames } from "../../../src/archive/write/segment-record.ts";
 import type { View, ViewEntry } from "../../../src/archive/view.ts";
 import { archiveOf, signal, unpack, useScratch } from "../local-archive.ts";
@@ -71,9 +72,7 @@ async function night(
   return { ...archive, base, segments };
 }
 
-async function framesOf(
-  archive: LocalArchive,
-): Promise<Map<string, { offset: number; compressedSize: number }>> {
+async function framesOf(archive: LocalArchive): Promise<Map<string, KnownFrame>> {
   const { frames } = await openIndex(archive.indexFile, { signal });
   return new Map(Array.from({ length: frames.count }, (_, n) => [frames.sha256Of(n), frames.at(n)]));
 }

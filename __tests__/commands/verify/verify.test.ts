@@ -23,7 +23,7 @@ test("an archive that is not the one of its manifest is told as one not to be re
     command: "verify",
     concurrency: 1,
     storage: location,
-    s3: { storageClass: "STANDARD", maxParts: 10_000 },
+    s3: { storageClass: "STANDARD" },
     snapshot: { kind: "id", id },
     scope: "archive",
     check: "tips",

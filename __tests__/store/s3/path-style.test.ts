@@ -25,10 +25,7 @@ afterEach(() => {
 });
 
 async function asked(given: Partial<S3Options>): Promise<string> {
-  const client = await createS3Client(
-    { storageClass: "STANDARD", maxParts: 10_000, ...given },
-    defaultLimits,
-  );
+  const client = await createS3Client({ storageClass: "STANDARD", ...given }, defaultLimits);
   let where = "";
   client.middlewareStack.add(
     () => async (args) => {

@@ -36,16 +36,21 @@ export function parseRoot(line: string): IndexRoot {
 
 export function parseFrame(line: string): Frame {
   const fields = parseObject(line, frameFields);
-  const sha256 = text(fields, "sha256");
-  if (!/^[0-9a-f]{64}$/.test(sha256)) throw refuse("a frame has no digest");
   const frame = {
     offset: integer(fields, "offset"),
     compressedSize: integer(fields, "compressedSize", 2 ** 31),
     size: integer(fields, "size", 2 ** 31),
-    sha256,
+    sha256: digest(fields, "sha256"),
+    compressedSha256: digest(fields, "compressedSha256"),
   };
   if (frame.compressedSize === 0) throw refuse("a frame is empty");
   return frame;
+}
+
+function digest(fields: Fields, key: string): string {
+  const value = text(fields, key);
+  if (!/^[0-9a-f]{64}$/.test(value)) throw refuse("a frame has no digest");
+  return value;
 }
 
 export function parseEntry(line: string): IndexEntry {
@@ -79,7 +84,7 @@ const entryFields = new Set([
 ]);
 const headFields = new Set(["version", "segmentSize"]);
 const rootFields = new Set(["name", "mode", "uid", "gid", "mtimeNs", "header"]);
-const frameFields = new Set(["offset", "compressedSize", "size", "sha256"]);
+const frameFields = new Set(["offset", "compressedSize", "size", "sha256", "compressedSha256"]);
 const rangeFields = new Set(["frame", "offset", "size"]);
 const pieceFields = new Set(["frame", "offset", "fileOffset", "size"]);
 

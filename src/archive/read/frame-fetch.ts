@@ -236,7 +236,9 @@ class FrameWork {
       frames.map(async (planned) => {
         const at = table.offsetOf(planned.frame) - start;
         const bytes = read.subarray(at, at + this.#sizeOf(planned));
-        const request = { kind: "unpack", bytes, ...(facts ?? this.#factsOf(planned, [])) } as const;
+        const compressedSha256 = table.compressedSha256Of(planned.frame);
+        const known = facts ?? this.#factsOf(planned, []);
+        const request = { kind: "unpack", bytes, compressedSha256, ...known } as const;
         await this.#options.pool.use(async (lease) => lease.call(request), this.#signal);
         this.#fetchedBytes += bytes.length;
         this.#fetchedFrames += 1;

@@ -1,5 +1,5 @@
 /**
- * Checks a decompressed frame against the index: its digest, and that the tar headers in it say the same of every entry
+ * Checks a frame against the index: its digests, and that the tar headers in it say the same of every entry
  * as the index does, so that plain `tar` and our reader can never make different trees of one archive.
  */
 import { hash } from "node:crypto";
@@ -17,17 +17,29 @@ export interface FrameToCheck {
   readonly items: readonly FrameItem[];
 }
 
-/** Throws FRAME_CORRUPT or ARCHIVE_INDEX_MISMATCH. */
+/** Throws FRAME_CORRUPT. */
+export function checkCompressed(frame: {
+  readonly frame: number;
+  readonly bytes: Uint8Array;
+  readonly compressedSha256: string;
+}): void {
+  requireDigest(frame.frame, frame.bytes, frame.compressedSha256);
+}
+
+/** Throws FRAME_CORRUPT. */
+export function checkContent({ frame, sha256 }: FrameToCheck, bytes: Buffer): void {
+  requireDigest(frame, bytes, sha256);
+}
+
+function requireDigest(frame: number, bytes: Uint8Array, sha256: string): void {
+  if (hash("sha256", bytes, "hex") === sha256) return;
+  throw new ActionError("FRAME_CORRUPT", `Frame ${frame} of the archive has not the SHA-256 of the index.`, {
+    hint: "The archive is damaged on its store. Use another snapshot.",
+  });
+}
+
+/** Throws ARCHIVE_INDEX_MISMATCH. */
 export function checkFrame(facts: FrameToCheck, bytes: Buffer): void {
-  if (hash("sha256", bytes, "hex") !== facts.sha256) {
-    throw new ActionError(
-      "FRAME_CORRUPT",
-      `Frame ${facts.frame} of the archive has not the SHA-256 of the index.`,
-      {
-        hint: "The archive is damaged on its store. Use another snapshot.",
-      },
-    );
-  }
   let checkedTo = 0;
   for (const item of facts.items) {
     const start = item.header?.offset ?? item.piece?.offset ?? checkedTo;

@@ -38,6 +38,7 @@ export interface FrameFacts {
   readonly rootName: string;
   readonly frame: number;
   readonly size: number;
+  /** Of the uncompressed bytes. */
   readonly sha256: string;
   readonly items: readonly FrameItem[];
   /** Absent: check only. */
@@ -69,6 +70,12 @@ export interface PageDigests {
   readonly bytes: Uint8Array;
 }
 
+export interface CompressedFrame {
+  readonly size: number;
+  /** Of the compressed bytes. */
+  readonly compressedSha256: string;
+}
+
 export interface Compression {
   /** zstd's. */
   readonly level: number;
@@ -93,14 +100,17 @@ export type WorkerRequest =
   /** Digests of pages, and those that are not as they were. */
   | ({ readonly kind: "pages" } & PagesRequest)
   /** Decompresses a frame, checks it whole, and writes what is wanted of it. `bytes` are only read. */
-  | ({ readonly kind: "unpack"; readonly bytes: Uint8Array } & FrameFacts)
+  | ({
+      readonly kind: "unpack";
+      readonly bytes: Uint8Array;
+      readonly compressedSha256: string;
+    } & FrameFacts)
   /** Builds the frame from files of local directories; when its digest fits, writes it like `unpack`. */
   | ({ readonly kind: "seed"; readonly directories: readonly string[] } & FrameFacts);
 
 export interface WorkerReplies {
-  /** `size`: of the frame. */
-  load: { readonly sha256: string; readonly size: number | undefined };
-  compress: { readonly size: number };
+  load: { readonly sha256: string; readonly frame: CompressedFrame | undefined };
+  compress: CompressedFrame;
   hash: undefined;
   /** Hex. */
   digest: string;

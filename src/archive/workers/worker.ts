@@ -1,13 +1,13 @@
 /** The worker's side of the archive's threads: one request, one answer, strictly one after the other. */
-import { createHash, type Hash } from "node:crypto";
+import { createHash, hash as sha256Of, type Hash } from "node:crypto";
 import { parentPort } from "node:worker_threads";
 import type { Transferable } from "node:worker_threads";
 import { SegmentLoader } from "./segment-loader.ts";
 import { placeFrame } from "./frame-placer.ts";
-import { checkFrame } from "./frame-check.ts";
+import { checkCompressed, checkContent, checkFrame } from "./frame-check.ts";
 import { assembleFrame } from "./frame-assembler.ts";
 import type { WorkerMessage } from "./worker-pool.ts";
-import type { Compression, WorkerReplies, WorkerRequest } from "./worker-protocol.ts";
+import type { CompressedFrame, Compression, WorkerReplies, WorkerRequest } from "./worker-protocol.ts";
 import { digestPages } from "./page-digests.ts";
 import { freeMemory } from "../../system/free-memory.ts";
 import { failureOf } from "../../system/thread-failure.ts";
@@ -41,11 +41,11 @@ function answerRequest(request: WorkerRequest, loader: SegmentLoader, hash: Hash
   switch (request.kind) {
     case "load": {
       const sha256 = loader.load(request);
-      const size = request.compress === undefined ? undefined : compress(loader.bytes, request.compress);
-      return { reply: { sha256, size } };
+      const frame = request.compress === undefined ? undefined : compress(loader.bytes, request.compress);
+      return { reply: { sha256, frame } };
     }
     case "compress":
-      return { reply: { size: compress(loader.bytes, request) } };
+      return { reply: compress(loader.bytes, request) };
     case "hash":
       hash.update(request.bytes);
       return { reply: undefined };
@@ -65,17 +65,20 @@ function answerRequest(request: WorkerRequest, loader: SegmentLoader, hash: Hash
   }
 }
 
-function compress(segment: Buffer, { level, into }: Compression): number {
+function compress(segment: Buffer, { level, into }: Compression): CompressedFrame {
   const frame = compressFrame(segment, level);
-  const { length } = frame;
+  const made = { size: frame.length, compressedSha256: sha256Of("sha256", frame, "hex") };
   into.set(frame);
   freeMemory(frame);
-  return length;
+  return made;
 }
 
 function unpack(request: Extract<WorkerRequest, { kind: "unpack" }>): void {
+  checkCompressed(request);
   const bytes = decompressFrame(request.bytes, request.size);
   try {
+    // What is restored is known by its compressed bytes, a third of them, and zstd's own checksum; who verifies looks at all.
+    if (request.target === undefined) checkContent(request, bytes);
     checkFrame(request, bytes);
     if (request.target !== undefined) placeFrame(request.items, request.target, bytes, undefined);
   } finally {

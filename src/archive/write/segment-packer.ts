@@ -5,12 +5,16 @@ import { frameBound } from "../format/zstd-frame.ts";
 import type { FrameBytes } from "../transport.ts";
 import type { ViewEntry } from "../view.ts";
 import type { WorkerLease } from "../workers/worker-pool.ts";
-import type { Compression, PackItem, WorkerRequest } from "../workers/worker-protocol.ts";
+import type { CompressedFrame, Compression, PackItem, WorkerRequest } from "../workers/worker-protocol.ts";
 
 /** An entry on its way into a segment; the root has the path "". */
 export interface PackEntry {
   readonly entry: ViewEntry;
   readonly header: Buffer;
+}
+
+export interface PackedFrame extends FrameBytes {
+  readonly compressedSha256: string;
 }
 
 type LoadRequest = Extract<WorkerRequest, { kind: "load" }>;
@@ -29,16 +33,16 @@ export class SegmentPacker {
   }
 
   /** What this worker loaded last. */
-  async compress(lease: WorkerLease, { size }: Segment<PackEntry>): Promise<FrameBytes> {
+  async compress(lease: WorkerLease, { size }: Segment<PackEntry>): Promise<PackedFrame> {
     const space = this.#spaceFor(size);
-    return space.frame((await lease.call({ kind: "compress", ...space.compression })).size);
+    return space.frame(await lease.call({ kind: "compress", ...space.compression }));
   }
 
   /** Both in one request. */
   async pack(
     lease: WorkerLease,
     segment: Segment<PackEntry>,
-  ): Promise<{ readonly sha256: string; readonly frame: FrameBytes }> {
+  ): Promise<{ readonly sha256: string; readonly frame: PackedFrame }> {
     return await this.#pack(lease, segment.size, (compress) => loadRequest(segment, compress));
   }
 
@@ -46,7 +50,7 @@ export class SegmentPacker {
   async packEnd(
     lease: WorkerLease,
     { size }: Segment<PackEntry>,
-  ): Promise<{ readonly sha256: string; readonly frame: FrameBytes }> {
+  ): Promise<{ readonly sha256: string; readonly frame: PackedFrame }> {
     const [headers, none] = [new Uint8Array(0), { headerSize: 0, source: "", fileOffset: 0, size: 0 }];
     const items: readonly PackItem[] = [{ ...none, padding: size, expect: undefined }];
     return await this.#pack(lease, size, (compress) => ({ kind: "load", size, headers, items, compress }));
@@ -56,21 +60,26 @@ export class SegmentPacker {
     lease: WorkerLease,
     size: number,
     requestOf: (compress: Compression) => LoadRequest,
-  ): Promise<{ readonly sha256: string; readonly frame: FrameBytes }> {
+  ): Promise<{ readonly sha256: string; readonly frame: PackedFrame }> {
     const space = this.#spaceFor(size);
-    const packed = await lease.call(requestOf(space.compression));
-    return { sha256: packed.sha256, frame: space.frame(packed.size ?? 0) };
+    const { sha256, frame } = await lease.call(requestOf(space.compression));
+    if (frame === undefined) throw new RangeError("A worker compressed nothing.");
+    return { sha256, frame: space.frame(frame) };
   }
 
   /** For the frame of a segment of this size. */
   #spaceFor(size: number): {
     readonly compression: Compression;
-    readonly frame: (compressedSize: number) => FrameBytes;
+    readonly frame: (made: CompressedFrame) => PackedFrame;
   } {
     const { bytes, release } = this.#buffers.take(frameBound(size));
     return {
       compression: { level: this.#level, into: bytes },
-      frame: (compressedSize) => ({ bytes: bytes.subarray(0, compressedSize), release }),
+      frame: ({ size: length, compressedSha256 }) => ({
+        bytes: bytes.subarray(0, length),
+        compressedSha256,
+        release,
+      }),
     };
   }
 }

@@ -3,7 +3,7 @@
  * the sink in order, while the index is written on the way. Work in flight is bounded, so memory depends on the number of
  * workers and not on the archive.
  */
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { ActionError, throwIfAborted } from "../../domain/errors.ts";
 import { isPlainName } from "../format/entry-paths.ts";
 import { type Frame, FrameTable } from "../format/frame-table.ts";
@@ -17,10 +17,10 @@ import { encodeTarHeader, endOfArchiveSize } from "../format/tar-header.ts";
 import { tarEntryOf } from "../workers/frame-check.ts";
 import { inOrder } from "../../system/concurrency.ts";
 import type { RateLimit } from "../../system/rate-limit.ts";
-import type { FrameBytes, FrameSink, OutgoingFrame, PlacedFrame } from "../transport.ts";
+import type { FrameSink, OutgoingFrame, PlacedFrame } from "../transport.ts";
 import { show, TreeCheck } from "../format/tree-check.ts";
 import type { BytesInBase, View, ViewEntry } from "../view.ts";
-import { type PackEntry, SegmentPacker } from "./segment-packer.ts";
+import { type PackedFrame, type PackEntry, SegmentPacker } from "./segment-packer.ts";
 import { inBaseOf, oldBytesChanged } from "./from-base.ts";
 import { WorkerPool } from "../workers/worker-pool.ts";
 import type { WorkerLease } from "../workers/worker-pool.ts";
@@ -28,6 +28,7 @@ import { ArchiveHash } from "../workers/archive-hash.ts";
 
 /** A frame of an earlier archive, as its index lists it. */
 export interface KnownFrame {
+  readonly compressedSha256: string;
   readonly offset: number;
   readonly compressedSize: number;
 }
@@ -116,7 +117,7 @@ interface Packed {
   readonly segment: Segment<PackEntry>;
   readonly sha256: string;
   /** Undefined: the base archive has it. */
-  readonly frame: FrameBytes | undefined;
+  readonly frame: PackedFrame | undefined;
   readonly known: KnownFrame | undefined;
 }
 
@@ -290,11 +291,13 @@ class ArchiveWriting {
   }
 
   /** Compresses a frame that was thought reusable, from its files, which must still give the same digest. */
-  async #materialize(packed: Packed): Promise<FrameBytes> {
+  async #materialize(packed: Packed): Promise<PackedFrame> {
     const { readRate, signal } = this.#options;
     const fetchAt = inBaseOf(packed.segment)?.fetchAt;
-    if (fetchAt !== undefined)
-      return { bytes: await fetchAt(packed.segment.items[0]?.fileOffset ?? 0, signal) };
+    if (fetchAt !== undefined) {
+      const bytes = await fetchAt(packed.segment.items[0]?.fileOffset ?? 0, signal);
+      return { bytes, compressedSha256: hash("sha256", bytes, "hex") };
+    }
     await readRate?.take(packed.segment.size, signal);
     return this.#pool.use(async (lease) => {
       const { sha256, frame } = await this.#packer.pack(lease, packed.segment);
@@ -316,6 +319,7 @@ class ArchiveWriting {
     const { sink, onProgress } = this.#options;
     const { segment, sha256, known } = packed;
     let frame: OutgoingFrame;
+    let compressedSha256 = packed.frame?.compressedSha256 ?? known?.compressedSha256 ?? "";
     if (packed.frame !== undefined) {
       await this.#archiveHash?.add(packed.frame.bytes);
       frame = { kind: "bytes", ...packed.frame };
@@ -325,20 +329,29 @@ class ArchiveWriting {
         kind: "reusable",
         baseOffset: known?.offset ?? 0,
         compressedSize: known?.compressedSize ?? 0,
-        materialize: async () => this.#materialize(packed),
+        materialize: async () => {
+          const made = await this.#materialize(packed);
+          ({ compressedSha256 } = made);
+          return made;
+        },
       };
     }
     this.#handedOver += 1;
-    await sink.append(frame, (at) => this.#place(segment, sha256, at));
+    await sink.append(frame, (at) => this.#place(segment, { sha256, compressedSha256 }, at));
     this.#tarSize += segment.size;
     onProgress?.({ doneBytes: this.#tarSize, frames: this.#handedOver });
   }
 
-  #place(segment: Segment<PackEntry>, sha256: string, at: PlacedFrame): void {
+  #place(
+    segment: Segment<PackEntry>,
+    digests: Pick<Frame, "sha256" | "compressedSha256">,
+    at: PlacedFrame,
+  ): void {
     if (segment.number !== this.#frames.count || at.offset !== this.#frames.compressedEnd) {
       throw new RangeError("The sink placed a frame out of order.");
     }
-    this.#frames.add({ offset: at.offset, compressedSize: at.compressedSize, size: segment.size, sha256 });
+    const { offset, compressedSize } = at;
+    this.#frames.add({ offset, compressedSize, size: segment.size, ...digests });
     if (!at.reused) return;
     this.#reused = { frames: this.#reused.frames + 1, bytes: this.#reused.bytes + at.compressedSize };
   }

@@ -98,7 +98,7 @@ async function tryOpenBase(
       known(sha256) {
         const frame = bySha256.get(sha256);
         if (frame === undefined) return undefined;
-        return { offset: frames.offsetOf(frame), compressedSize: frames.compressedSizeOf(frame) };
+        return frames.at(frame);
       },
       withdraw: async () => await announcement?.withdraw(),
     };

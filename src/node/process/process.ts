@@ -250,7 +250,7 @@ async function askToStop(node: ProcessId, name: string, privilege: Privilege): P
     if (asked.exitCode !== 0 && isAlive(node)) {
       throw new ActionError("NODE_STOP_REFUSED", `This runner may not signal ${name} (pid ${node.pid}).`, {
         cause: error,
-        hint: 'Run the runner as the node\'s user, or allow `sudo -n kill -TERM` (docs/permissions.md).',
+        hint: "Run the runner as the node's user, or allow `sudo -n kill -TERM` (docs/permissions.md).",
       });
     }
   }

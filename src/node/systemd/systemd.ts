@@ -207,7 +207,7 @@ export class SystemdNode implements NodeControl {
         throw new ActionError(
           "NODE_STOP_REFUSED",
           `systemd does not stop ${this.#unit} for this runner: ${said(asked)}`,
-          { hint: 'Allow it in sudoers (docs/permissions.md).' },
+          { hint: "Allow it in sudoers (docs/permissions.md)." },
         );
       }
       this.#stopped = node;

@@ -235,7 +235,7 @@ export async function canInstallDropIn(
 
 function refused(result: ExecResult, what: string): ActionError {
   return new ActionError("PRIVILEGE_MISSING", `${what}: ${said(result)}`, {
-    hint: 'Allow the commands in sudoers (docs/permissions.md), or set `TimeoutStopSec=` of the unit to at least `stop-timeout` yourself.',
+    hint: "Allow the commands in sudoers (docs/permissions.md), or set `TimeoutStopSec=` of the unit to at least `stop-timeout` yourself.",
   });
 }
 

@@ -37,7 +37,9 @@ import {
   abortS3Upload,
   leastPartBytes,
   openS3Upload,
+  partNumbers,
   probeCopies,
+  probeParts,
   probeUpload,
   sendS3Part,
 } from "./upload.ts";
@@ -61,22 +63,25 @@ export function openS3Store(client: S3Client, options: S3StoreOptions): ObjectSt
 class S3Store implements ObjectStore {
   readonly url: string;
   readonly s3Endpoint?: string;
-  readonly partLimits: PartLimits;
   readonly #bucket: S3Bucket;
   readonly #limits: RequestLimits;
   // Asked of the store at most once at a time; a failure to find out is asked again.
   #conditions: EnforcedConditions | undefined;
   #copies: Upload["copies"] | undefined;
+  #maxParts: number = partNumbers.most;
 
   constructor(bucket: S3Bucket, { scheme, s3, limits }: S3StoreOptions) {
     this.#bucket = bucket;
     this.#limits = limits ?? defaultLimits;
     this.url = bucket.url;
     if (scheme === "s3" && s3.endpoint !== undefined) this.s3Endpoint = s3.endpoint;
-    this.partLimits = {
+  }
+
+  get partLimits(): PartLimits {
+    return {
       minPartSizeBytes: leastPartBytes,
       maxPartSizeBytes: 5 * 1024 * MiB,
-      maxParts: s3.maxParts,
+      maxParts: this.#maxParts,
     };
   }
 
@@ -211,6 +216,7 @@ class S3Store implements ObjectStore {
   async probeWritable(signal: AbortSignal): Promise<void> {
     this.#conditions = await probeConditions(this.#bucket, signal);
     await probeUpload(this.#bucket, signal);
+    this.#maxParts = await probeParts(this.#bucket, signal);
     for await (const _ of this.list("probe", signal)) break;
   }
 

@@ -188,6 +188,41 @@ export async function probeUpload(bucket: S3Bucket, signal: AbortSignal): Promis
   }
 }
 
+/** AWS takes part numbers to the first, some stores to the second. */
+export const partNumbers = { most: 10_000, fewest: 1_000 } as const;
+
+/** What stores say to a number that is too high for them. */
+const refusesNumber = new Set(["InvalidArgument", "InvalidPart", "InvalidPartNumber", "TooManyParts"]);
+
+/** How many parts an upload may have here: a part with the highest number is taken or not, in an upload that is taken back. */
+export async function probeParts(bucket: S3Bucket, signal: AbortSignal): Promise<number> {
+  const key = "probe";
+  const fullKey = bucket.scratch();
+  const upload = await begin(bucket, key, fullKey, undefined, signal);
+  const Body = Buffer.from("probe\n");
+  const target = { Bucket: bucket.name, Key: fullKey, UploadId: upload, PartNumber: partNumbers.most, Body };
+  const send = async (): Promise<number> => {
+    try {
+      await bucket.sendBody(Body, async (checksum) => {
+        return await bucket.client.send(new UploadPartCommand({ ...target, ...checksum }), {
+          abortSignal: signal,
+        });
+      });
+      return partNumbers.most;
+    } catch (error) {
+      if (refusesNumber.has(readFailure(error).name)) return partNumbers.fewest;
+      throw error;
+    }
+  };
+  try {
+    return await bucket.call(key, "try how many parts it takes", signal, send);
+  } finally {
+    await bestEffort(nobody, "take back the probe", async (limit) => {
+      await abortS3Upload(bucket, { key, id: upload }, fullKey, limit);
+    });
+  }
+}
+
 export async function openS3Upload(
   bucket: S3Bucket,
   key: string,

@@ -57,6 +57,6 @@ export function tooManyParts(maxParts: number, sizeBytes: number): StoreError {
   return new StoreError(
     "STORE_FULL",
     `An object of ${Math.ceil(sizeBytes / (1024 * MiB))} GiB does not fit into the ${maxParts} parts this store takes.`,
-    { hint: "Raise `s3-max-parts` if the store takes more, or leave more out of the snapshot (`exclude`)." },
+    { hint: "Leave more out of the snapshot (`exclude`), or use another store." },
   );
 }
