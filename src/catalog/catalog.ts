@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { ActionError } from "../domain/errors.ts";
 import { carriedWalBytes, importedBy, type Manifest } from "../domain/manifest.ts";
+import { firstIssueAlone, parseJson } from "./small-objects.ts";
 import { manifestKey } from "./ids.ts";
 import { snapshotIdSchema } from "../domain/manifest.ts";
 
@@ -178,12 +179,7 @@ export function writeCatalog(snapshots: readonly CatalogEntry[], updatedAt: Date
 
 /** Undefined when it is damaged: it can be made again. CATALOG_NEWER when it must not be. */
 export function readCatalog(bytes: Uint8Array, where: string): Catalog | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.from(bytes).toString("utf8"));
-  } catch {
-    return undefined;
-  }
+  const value = parseJson(bytes);
   const versioned = v.safeParse(v.looseObject({ version: v.number() }), value);
   if (versioned.success && versioned.output.version > 1) {
     throw new ActionError(
@@ -194,6 +190,6 @@ export function readCatalog(bytes: Uint8Array, where: string): Catalog | undefin
       },
     );
   }
-  const parsed = v.safeParse(catalogSchema, value);
+  const parsed = v.safeParse(catalogSchema, value, firstIssueAlone);
   return parsed.success ? parsed.output : undefined;
 }

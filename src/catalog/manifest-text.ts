@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { ActionError } from "../domain/errors.ts";
 import { manifestKey, snapshotFolder } from "./ids.ts";
 import { manifestSchema, type Manifest } from "../domain/manifest.ts";
+import { firstIssueAlone, isPlausibleJson } from "./small-objects.ts";
 
 /** MANIFEST_INVALID when the run that made it would publish something that nobody could read. */
 export function writeManifest(manifest: Manifest): {
@@ -22,6 +23,7 @@ export function writeManifest(manifest: Manifest): {
  */
 export function readManifest(bytes: Uint8Array, id: string, where: string): Manifest {
   let value: unknown;
+  if (!isPlausibleJson(bytes)) throw invalid(where, "it is nothing but brackets");
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
@@ -45,7 +47,7 @@ export function readManifest(bytes: Uint8Array, id: string, where: string): Mani
 }
 
 function checkManifest(value: unknown, id: string, where: string): Manifest {
-  const parsed = v.safeParse(manifestSchema, value);
+  const parsed = v.safeParse(manifestSchema, value, firstIssueAlone);
   if (!parsed.success) {
     const [issue] = parsed.issues;
     throw invalid(where, `${v.getDotPath(issue) ?? "the whole"}: ${issue.message}`);

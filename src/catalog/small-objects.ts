@@ -4,9 +4,9 @@ import type { ObjectStore } from "../store/port.ts";
 
 const MiB = 1024 * 1024;
 /** Far above any real manifest, claim, announcement or pointer: what is larger is none. */
-export const smallBytes = 16 * MiB;
-/** A hundred thousand snapshots and more. */
-export const catalogBytes = 256 * MiB;
+export const smallBytes = 4 * MiB;
+/** Tens of thousands of snapshots: every hour for years. */
+export const catalogBytes = 32 * MiB;
 
 /** Undefined where there is no such object. OBJECT_TOO_LARGE. */
 export async function readIfPresent(
@@ -38,8 +38,22 @@ export async function readUnlessDamaged(
   }
 }
 
+/** Of millions of wrong values each would be an issue of its own, with a path: more memory than there is. */
+export const firstIssueAlone = { abortEarly: true } as const;
+
+/**
+ * False for what is nothing but brackets: parsed, it would take many times its size. What is written here has one for every 60 bytes
+ * and more.
+ */
+export function isPlausibleJson(bytes: Uint8Array): boolean {
+  let brackets = 0;
+  for (const byte of bytes) if (byte === 0x5b || byte === 0x7b) brackets += 1;
+  return brackets <= 65_536 + bytes.length / 32;
+}
+
 /** Undefined for what is no JSON. */
 export function parseJson(bytes: Uint8Array): unknown {
+  if (!isPlausibleJson(bytes)) return undefined;
   try {
     return JSON.parse(Buffer.from(bytes).toString("utf8"));
   } catch {

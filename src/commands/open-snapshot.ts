@@ -3,6 +3,8 @@ import type { SnapshotSelector } from "../domain/options.ts";
 import { createWriteStream } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { SpaceWatch } from "../archive/space-watch.ts";
+import { formatBytes } from "../system/space.ts";
 import type { ArchiveRecord, Manifest } from "../domain/manifest.ts";
 import { resolveSnapshot } from "../catalog/read.ts";
 import { ActionError } from "../domain/errors.ts";
@@ -51,7 +53,13 @@ export interface OpenArchive {
   readonly indexFile: string;
 }
 
-/** Fetches the index into `directory` and opens the archive, which must have the size the manifest gives. */
+/** Of four million entries it has less. */
+const mostIndexBytes = 1024 ** 3;
+
+/**
+ * Fetches the index into `directory` and opens the archive, which must have the size the manifest gives. INDEX_INVALID for one larger
+ * than any, SPACE_MISSING.
+ */
 export async function openArchive(
   { store, manifest }: OpenSnapshot,
   directory: string,
@@ -59,6 +67,13 @@ export async function openArchive(
 ): Promise<OpenArchive> {
   const record = archiveOf(manifest);
   const indexFile = join(directory, "index.json.zst");
+  if (record.index.size > mostIndexBytes) {
+    throw new ActionError(
+      "INDEX_INVALID",
+      `${store.urlOf(record.index.key)} has ${formatBytes(record.index.size)}, more than any index.`,
+    );
+  }
+  await new SpaceWatch(directory).claim("index.json.zst", record.index.size);
   const { chunks, info } = await store.stream(record.index.key, { signal });
   if (info.size !== record.index.size)
     throw differs(store.urlOf(record.index.key), record.index.size, info.size);
