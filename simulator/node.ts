@@ -186,6 +186,11 @@ function serve(chain: ChainWriter): Server {
     if (flags["rpc-silent"]) return;
     const path = request.url ?? "";
     const fails = flags["rpc-fails"] && path !== "/v3/health";
+    const block = fails ? undefined : blockAt(chain, path);
+    if (block !== undefined) {
+      response.end(block);
+      return;
+    }
     const [status, body] = fails
       ? [500, { error: "internal" }]
       : (answers[path]?.() ?? [404, { error: "no such path" }]);
@@ -197,6 +202,15 @@ function serve(chain: ChainWriter): Server {
   );
   server.on("error", (error) => panic(error.message));
   return server;
+}
+
+/** The bytes of the block that a path asks for by its height. */
+function blockAt(chain: ChainWriter, path: string): Uint8Array | undefined {
+  const [, height] = /^\/v3\/blocks\/height\/(\d+)$/.exec(path) ?? [];
+  if (height === undefined || !chain.has("nakamoto")) return undefined;
+  const sql = "SELECT data AS d FROM nakamoto_staging_blocks WHERE height = ? AND processed = 1";
+  const data = chain.database("nakamoto").prepare(sql).get(Number(height))?.["d"];
+  return data instanceof Uint8Array ? data : undefined;
 }
 
 function health(height: number): [number, unknown] {
