@@ -73,9 +73,11 @@ const commandLines = [
   "docs/runbook.md",
   "README.md",
 ].flatMap((path) =>
-  [...readFileSync(join(import.meta.dirname, "..", path), "utf8").matchAll(commandLine)].map(
-    ([, words = ""]) => [path, words] as const,
-  ),
+  [
+    ...readFileSync(join(import.meta.dirname, "..", path), "utf8")
+      .replace(/ \\\n\s*/g, " ")
+      .matchAll(commandLine),
+  ].map(([, words = ""]) => [path, words] as const),
 );
 
 test.each(commandLines)("%s calls the command line with what it takes: %s", (_path, words) => {

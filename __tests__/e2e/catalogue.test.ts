@@ -61,8 +61,10 @@ describe("list", () => {
     const day = createdAt.slice(0, 10);
     expect(row).toMatch(new RegExp(` ${day} \\d\\d:\\d\\d +mainnet +.* backup +${host} .* pinned`));
     expect(all.log.match(/ pinned/g)).toHaveLength(1);
+    // What is so of all of them is said once.
+    expect(all.summary).toMatch(/^\| snapshot \| .* pin \|/m);
     expect(all.summary).toMatch(
-      /^\| snapshot \| taken \(UTC\) \| network \| .* profile \| host \| .* pin \|/m,
+      new RegExp(`^All of them: .*network mainnet, .*profile backup, host ${host}`, "m"),
     );
     for (const [filter, count] of [
       [`network=mainnet\nheight>=${height}`, 5],

@@ -1,8 +1,18 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ActionError } from "../../src/domain/errors.ts";
 import { explainError } from "../../src/report/explain-error.ts";
 import { newRecord, type RunRecord } from "../../src/report/record.ts";
-import { longestSummary, outcomeLines, renderSummary } from "../../src/report/summary.ts";
+import {
+  asideFacts,
+  firstFacts,
+  longestSummary,
+  outcomeLines,
+  renderSummary,
+} from "../../src/report/summary.ts";
+
+const commands = join(import.meta.dirname, "../../src/commands");
 
 const start = Date.UTC(2026, 10, 22, 2, 0, 0);
 const as = (text: string): string => text;
@@ -54,6 +64,52 @@ describe("a summary", () => {
     expect(text).toContain("| Archive and upload | 2 h 3 min | 208 GiB | 28.9 MiB/s |");
   });
 
+  test("has what people look for first, and the rest collapsed", () => {
+    const record = frozenSnapshot();
+    for (const label of ["Node version", "Cache", "Storage", "Checks", "Sent", "Snapshot", "Chain"])
+      record.facts.push({ label, value: "x" });
+    const labels = (text: string): string[] =>
+      [...text.matchAll(/^\| ([A-Z][\w ]+) \| /gm)].map(([, each]) => each ?? "");
+    const [shown = "", more = ""] = renderSummary(record, start).split("<details>");
+    expect(labels(shown)).toEqual(["Snapshot", "Stacks height", "Sent", "Storage", "Checks", "Cache"]);
+    expect(labels(more).slice(0, 2)).toEqual(["Node version", "Chain"]);
+    expect(more).toContain("| Archive and upload | 2 h 3 min |");
+  });
+
+  test("of a wide table has what is the same in every row once, and a single row upright", () => {
+    const record = newRecord("main", start);
+    const header = ["snapshot", "b", "c", "d", "e", "f", "g", "h", "i"];
+    const row = (id: string, c: string): string[] => [id, "x", c, "–", "", "y", "y", "y", "y"];
+    record.tables.push({ title: "Snapshots", header, rows: [row("one", "1"), row("two", "2")] });
+    const text = renderSummary(record, start);
+    expect(text).toContain("| snapshot | c |\n| --- | --- |\n| one | 1 |\n| two | 2 |");
+    expect(text).toContain("\n\nAll of them: b x, f y, g y, h y, i y.\n");
+    record.tables.splice(0, 1, { title: "Snapshots", header, rows: [row("one", "1")] });
+    expect(renderSummary(record, start)).toContain(
+      "| snapshot | one |\n| b | x |\n| c | 1 |\n| d | – |\n| f | y |",
+    );
+    record.tables.splice(0, 1, {
+      title: "Narrow",
+      header: ["a", "b"],
+      rows: [
+        ["1", "x"],
+        ["2", "x"],
+      ],
+    });
+    expect(renderSummary(record, start)).toContain("| a | b |\n| --- | --- |\n| 1 | x |\n| 2 | x |");
+  });
+
+  test("the figures that it orders are figures that commands report", () => {
+    const sources = readdirSync(commands, { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".ts"))
+      .map((name) => readFileSync(join(commands, name), "utf8"))
+      .join("\n");
+    const unknown = [...firstFacts, ...asideFacts].filter(
+      (label) => !new RegExp(`fact\\(\\s*"${label}"`).test(sources),
+    );
+    expect(unknown).toEqual([]);
+  });
+
   test("lists several wrong inputs below each other", () => {
     const record = newRecord("main", start);
     record.failure = explainError(
@@ -71,10 +127,13 @@ describe("a summary", () => {
   test("draws the whole run, and the downtime again where it is a sliver of it", () => {
     const text = renderSummary(frozenSnapshot(), start);
     expect(text.match(/```mermaid/g)).toHaveLength(2);
-    expect(text.match(/down for 12\.9 s :crit/g)).toHaveLength(2);
+    expect(text.match(/down for 12\.9 s :active/g)).toHaveLength(2);
     const short = frozenSnapshot();
     short.phases.splice(6);
     expect(renderSummary(short, start).match(/```mermaid/g)).toHaveLength(1);
+    // What a table says as well is not drawn.
+    short.phases.splice(2);
+    expect(renderSummary(short, start)).not.toContain("```mermaid");
   });
 
   test("of a failure has what happened, what to do and the causes, for one that still is down too", () => {
@@ -96,6 +155,8 @@ describe("a summary", () => {
     expect(text).toContain("**What to do:** Raise stop-timeout.");
     expect(text).toContain("down for 59.4 s, still".replace(",", " "));
     expect(text).toContain("Verify the node has stopped ❌");
+    expect(text.match(/:crit/g)).toHaveLength(1);
+    expect(text).toMatch(/verify-stopped 900 ms {2}failed :crit/);
     expect(text).toContain("because: ActionError [COMMAND_FAILED]: systemctl said <no>");
     expect(outcomeLines(record, now)).toContain("What to do: Raise stop-timeout.");
     expect(outcomeLines(record, now)).toContain("About NODE_STOP_TIMEOUT: docs/errors.md#node_stop_timeout");

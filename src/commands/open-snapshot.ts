@@ -37,6 +37,8 @@ export async function openSnapshot(
   try {
     const manifest = await resolveSnapshot(store, snapshot, signal, clock, expectDigest);
     requireAge(manifest, maxAgeMs, clock.now());
+    report.fact("Storage", store.url);
+    report.fact("Taken at", manifest.cut.at);
     const signer = signerOf(manifest.id);
     if (signer !== undefined) report.fact("Signed by", describeSigner(signer));
     return { store, manifest };

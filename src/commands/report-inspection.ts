@@ -19,14 +19,10 @@ export function reportInspection(report: Reporter, { facts, checks }: Inspection
   );
   if (versions.length > 0) report.fact("Schemas", versions.join(", "));
   const made = checks.filter(({ result }) => result !== "not-made");
+  const passed = made.filter(({ result }) => result === "passed");
+  const share = passed.length === made.length ? `all ${made.length}` : `${passed.length} of ${made.length}`;
   if (made.length > 0)
-    report.fact(
-      "Checks passed",
-      made
-        .filter(({ result }) => result === "passed")
-        .map(({ id }) => id)
-        .join(", "),
-    );
+    report.fact("Checks", `${share} passed: ${passed.map(({ id }) => words[id] ?? id).join(", ")}`);
   reportProven(report, checks);
 }
 
@@ -35,3 +31,16 @@ export function reportProven(report: Reporter, checks: readonly CheckResult[]): 
   const proof = checks.find(({ id, result }) => id === "proof" && result === "passed");
   if (proof !== undefined) report.fact("Proven", proof.detail);
 }
+
+/** What each check of docs/checks.md is about. */
+const words: Readonly<Record<string, string>> = {
+  files: "files",
+  A: "state",
+  B: "header index",
+  C: "tip",
+  D: "blocks",
+  E: "sortition of the tip",
+  F: "blobs",
+  G: "burn headers",
+  H: "burn blocks",
+};

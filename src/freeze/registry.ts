@@ -60,7 +60,8 @@ export async function chooseFreezer(
       "FREEZE_UNSUPPORTED",
       `\`${freezer.name}\` cannot freeze this chainstate: ${reason}.`,
       {
-        hint: hint ?? "Leave `freeze-with` and `cut` at `auto`, or take the snapshot with `downtime: full`.",
+        hint:
+          hint ?? "Leave `freeze-with` and `downtime` at `auto`, or take the snapshot with `downtime: full`.",
       },
     );
   }

@@ -10,18 +10,21 @@ interface Span {
   readonly label: string;
   readonly from: number;
   readonly to: number;
-  readonly tag?: "crit" | "done" | "active";
+  /** Colours that can be told apart and read in GitHub's light and dark theme: red for what failed, blue for the downtime. */
+  readonly tag: "crit" | "done" | "active";
 }
 
 /** Below this share of the run the downtime gets a chart of its own. */
 const smallShare = 0.15;
+/** Fewer phases than this say no more than the table does. */
+const fewestBars = 3;
 /** More bars than this are unreadable; the longest ones are kept. */
 const mostBars = 24;
 
 /** Markdown with one chart or two; empty where there is nothing to show. */
 export function renderGantts(record: RunRecord, now: number): string {
   const phases = record.phases.map((phase) => phaseSpan(phase, now));
-  if (phases.length === 0) return "";
+  if (phases.length < fewestBars) return "";
   const downs = record.downtimes.map((span): Span => {
     const to = span.endedAt ?? now;
     const still = span.endedAt === undefined ? ", still" : "";
@@ -29,7 +32,7 @@ export function renderGantts(record: RunRecord, now: number): string {
       label: `down for ${formatDuration(to - span.startedAt)}${still}`,
       from: span.startedAt,
       to,
-      tag: "crit",
+      tag: "active",
     };
   });
   const first = downs[0];
@@ -55,7 +58,7 @@ function phaseSpan(phase: PhaseRecord, now: number): Span {
     label: `${phase.name} ${formatDuration(to - phase.startedAt)}${failed}`,
     from: phase.startedAt,
     to,
-    tag: phase.failed === true ? "active" : "done",
+    tag: phase.failed === true ? "crit" : "done",
   };
 }
 
@@ -87,7 +90,7 @@ function bar(span: Span): string {
   const label = span.label.replace(/[:;#,\n]/g, " ");
   const from = Math.round(span.from);
   // A bar without length is not drawn at all.
-  return `  ${label} :${span.tag === undefined ? "" : `${span.tag}, `}${from}, ${Math.max(from + 1, Math.round(span.to))}`;
+  return `  ${label} :${span.tag}, ${from}, ${Math.max(from + 1, Math.round(span.to))}`;
 }
 
 function axisFormat(spanMs: number): string {

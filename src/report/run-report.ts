@@ -10,7 +10,7 @@ import type { ChainstatePlace, NodeStanding, OutputName, Phase, PhaseName, Repor
 import { ProgressMeter } from "./progress.ts";
 import { newRecord, type PhaseRecord, type RunRecord } from "./record.ts";
 import { createRedactor, secretsIn, type Redact } from "./secrets.ts";
-import { outcomeLines, renderSummary } from "./summary.ts";
+import { orderedFacts, outcomeLines, renderSummary } from "./summary.ts";
 import { formatBytes } from "../system/space.ts";
 import { formatDuration, formatRate, harmless, textTable } from "./words.ts";
 
@@ -257,7 +257,7 @@ function compactSummary(record: RunRecord): readonly string[] {
   lines.push(
     ...textTable(
       ["", ""],
-      record.facts.map(({ label, value }) => [label, value]),
+      orderedFacts(record).map(({ label, value }) => [label, value]),
     ).slice(1),
   );
   lines.push(...record.links.map(({ label, url }) => `${label}: ${url}`));

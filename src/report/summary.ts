@@ -1,6 +1,6 @@
 /**
- * The job summary: the outcome in one line, whether the node is running, the figures, the phases as a table and a Gantt,
- * links, and the commands to restore by hand. The same for success and failure. The runner drops a summary of more than
+ * The job summary: the outcome in one line, whether the node is running, the figures that people look for, a Gantt, links, the
+ * commands to restore by hand; collapsed, the other figures and the phases. The same for success and failure. The runner drops a summary of more than
  * 1 MiB whole, so this one is built to stay below, whatever happened.
  */
 import type { Explanation } from "./explain-error.ts";
@@ -13,19 +13,21 @@ import { formatDuration, formatRate, markdownFence, markdownTable, markdownText,
 export const longestSummary = 1_000_000;
 const longestCell = 1000;
 const mostRows = 1000;
+/** More do not fit into the width of the page. */
+const mostColumns = 8;
 
 export function renderSummary(record: RunRecord, now: number): string {
   const sections = [
     renderOutcome(record, now),
     renderWarnings(record.warnings),
-    renderFacts(record),
-    renderPhases(record, now),
+    renderFacts(factsOf(record).shown),
     renderGantts(record, now),
     renderLinks(record),
     ...record.commands.map(
       ({ title, lines }) => `**${cell(title)}**\n\n${markdownFence("sh", lines.join("\n"))}`,
     ),
     ...record.tables.map((table) => renderTable(table)),
+    renderMore(record, now),
     renderDetails(record.failure),
   ];
   return fit(sections.filter((section) => section !== ""));
@@ -81,10 +83,63 @@ function renderWarnings(warnings: readonly string[]): string {
   return shown.join("\n");
 }
 
-function renderFacts(record: RunRecord): string {
-  if (record.facts.length === 0) return "";
-  const rows = record.facts.slice(0, mostRows).map(({ label, value }) => [cell(label), cell(value)]);
+type Fact = RunRecord["facts"][number];
+
+/** What people look for, in this order; the rest follows. */
+export const firstFacts = [
+  "Snapshot",
+  "Stacks height",
+  "Burn height",
+  "Archive",
+  "Sent",
+  "Fetched",
+  "Found here",
+  "Taken at",
+  "Storage",
+  "Checks",
+  "Proven",
+];
+/** What is asked for when something is looked into. */
+export const asideFacts = new Set([
+  "Node version",
+  "Chain",
+  "Schemas",
+  "Cut",
+  "Databases",
+  "Not read of `.blobs`",
+]);
+
+/** All of them, for a terminal, which has nothing to collapse. */
+export function orderedFacts(record: RunRecord): readonly Fact[] {
+  const { shown, aside } = factsOf(record);
+  return [...shown, ...aside];
+}
+
+function factsOf({ facts }: RunRecord): { readonly shown: readonly Fact[]; readonly aside: readonly Fact[] } {
+  const rank = ({ label }: Fact): number => {
+    const at = firstFacts.indexOf(label);
+    return at === -1 ? firstFacts.length : at;
+  };
+  const shown = facts.filter(({ label }) => !asideFacts.has(label));
+  return {
+    shown: [...shown].sort((a, b) => rank(a) - rank(b)),
+    aside: facts.filter(({ label }) => asideFacts.has(label)),
+  };
+}
+
+function renderFacts(facts: readonly Fact[]): string {
+  if (facts.length === 0) return "";
+  const rows = facts.slice(0, mostRows).map(({ label, value }) => [cell(label), cell(value)]);
   return markdownTable(["figure", "value"], rows);
+}
+
+/** The rest, collapsed: further figures, and how long everything took. */
+function renderMore(record: RunRecord, now: number): string {
+  const parts = [renderFacts(factsOf(record).aside), renderPhases(record, now)].filter((part) => part !== "");
+  if (parts.length === 0) return "";
+  const title =
+    parts.length === 1 ? "How long each phase took" : "More figures, and how long each phase took";
+  return `<details><summary>${title}</summary>\n\n${parts.join("\n\n")}\n\n</details>`;
 }
 
 function renderPhases(record: RunRecord, now: number): string {
@@ -120,10 +175,34 @@ function isOnWeb(url: string): boolean {
   return /^https?:\/\/[^\s<>()]+$/.test(url);
 }
 
-function renderTable({ title, header, rows }: TableRecord): string {
+function renderTable({ title, ...table }: TableRecord): string {
+  const { header, rows, shared } = narrowed(table);
   const shown = rows.slice(0, mostRows).map((row) => row.map(cell));
   const more = rows.length > shown.length ? `\n\n… and ${rows.length - shown.length} more in the log.` : "";
-  return `**${cell(title)}**\n\n${markdownTable(header.map(cell), shown)}${more}`;
+  const all = shared.length > 0 ? `\n\nAll of them: ${shared.map(cell).join(", ")}.` : "";
+  return `**${cell(title)}**\n\n${markdownTable(header.map(cell), shown)}${more}${all}`;
+}
+
+type Table = Pick<TableRecord, "header" | "rows">;
+
+/** A table of more columns than the page has space for: what is the same in every row is said once, and a single row stands upright. */
+function narrowed({ header, rows }: Table): Table & { readonly shared: readonly string[] } {
+  const [first = []] = rows;
+  if (header.length <= mostColumns || rows.length === 0) return { header, rows, shared: [] };
+  if (rows.length === 1) {
+    const upright = header.map((name, at) => [name, first[at] ?? ""]).filter(([, value]) => value !== "");
+    return { header: ["figure", "value"], rows: upright, shared: [] };
+  }
+  const isShared = header.map((_, at) => at > 0 && rows.every((row) => row[at] === first[at]));
+  const differs = (cells: readonly string[]): readonly string[] =>
+    cells.filter((_, at) => isShared[at] !== true);
+  return {
+    header: differs(header),
+    rows: rows.map(differs),
+    shared: header.flatMap((name, at) =>
+      isShared[at] === true && !["", "–"].includes(first[at] ?? "") ? [`${name} ${first[at] ?? ""}`] : [],
+    ),
+  };
 }
 
 function renderDetails(explanation: Explanation | undefined): string {

@@ -124,6 +124,7 @@ class Restore {
     const { chainstateDir, node: options, allowNewerSchema, keepPrevious } = this.#config;
     const { source } = this.#target;
     report.info(source.about);
+    report.fact("Snapshot", source.name);
     if (source.snapshotId !== undefined) report.output("snapshot-id", source.snapshotId);
     const replaces = await holdsChainstate(chainstateDir);
     const node = await inspectNode(this.#ctx, options, chainstateDir, { mayBeIll: true });
@@ -278,7 +279,6 @@ class Restore {
     report.output("restored-dir", chainstateDir);
     report.output("stacks-height", String(chain.stacksHeight));
     if (chain.burnHeight !== null) report.output("burn-height", String(chain.burnHeight));
-    report.fact("Snapshot", name);
     report.headline(`${name} is restored to ${chainstateDir}.`);
   }
 }

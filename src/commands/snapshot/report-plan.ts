@@ -37,7 +37,8 @@ export async function reportPlan(run: SnapshotRun, plan: Plan): Promise<void> {
   if (volume !== undefined)
     rows.push(["Volume snapshot by", `${volume.snapshotter.driver} (${volume.reason})`]);
   if (archive?.chosen !== undefined)
-    rows.push(["Frozen by", `${archive.chosen.freezer.name} (${archive.chosen.reason})`]);
+    // Why this one, and none that would be preferred, is in the log.
+    rows.push(["Frozen by", archive.chosen.freezer.name]);
   if (expected !== undefined) {
     rows.push(
       ["To read", `${expected.entries} entries, ${formatBytes(expected.contentBytes)}`],

@@ -30,45 +30,52 @@ export async function reportPublished(
   report.fact("Snapshot", id);
   if (manifest.signedBy !== undefined) report.fact("Signed with", manifest.signedBy);
   const isImport = cut.freezer === importedBy;
-  if (!isImport) report.fact("Cut", `${cut.method}, frozen by ${cut.freezer}, at ${cut.at}`);
-  if (archive !== undefined) {
-    const url = store.urlOf(archive.key);
-    report.output("archive-url", url);
-    report.output("size-bytes", String(archive.size));
-    report.output("uploaded-bytes", String(archive.uploadedBytes));
-    report.fact(
-      "Archive",
-      `${archive.files} files, ${formatBytes(archive.tarSize)} in ${formatBytes(archive.size)}`,
-    );
-    const frames = archive.reused?.frames ?? 0;
-    const share = percentOf(archive.reused?.bytes ?? 0, archive.size);
-    report.output("reused-frames", String(frames));
-    report.output("reused-percent", share);
-    if (archive.reused !== undefined) {
-      report.fact(
-        "Reused",
-        `${frames} of ${archive.frames} frames, ${share} % of the bytes, from ${archive.reused.from}`,
-      );
-    }
-    reportSent(ctx, archive);
-    report.link("Archive", url);
-    report.commands(
-      "Restore it by hand",
-      Object.values(
-        commandsByHand({
-          storage: placeOf(store),
-          key: archive.key,
-          hasSha256: archive.sha256 !== undefined,
-        }),
-      ).flat(),
-    );
+  report.fact("Storage", store.url);
+  if (!isImport) {
+    report.fact("Taken at", cut.at);
+    report.fact("Cut", `${cut.method}, frozen by ${cut.freezer}`);
   }
+  if (archive !== undefined) reportArchive(ctx, store, archive);
   if (volumes.length > 0) {
     report.output("volume-snapshots", JSON.stringify(volumes));
     report.fact("Volume snapshot", volumes.map(({ driver, snapshot }) => `${driver} ${snapshot}`).join(", "));
   }
   // Not the downtime: where a start takes longer than what is sent, it is not over yet.
   report.headline(`Snapshot ${id} at Stacks height ${chain.stacksHeight} is published.`);
+}
+
+function reportArchive(ctx: RunContext, store: ObjectStore, archive: ArchiveRecord): void {
+  const { report } = ctx;
+  const url = store.urlOf(archive.key);
+  report.output("archive-url", url);
+  report.output("size-bytes", String(archive.size));
+  report.output("uploaded-bytes", String(archive.uploadedBytes));
+  report.fact(
+    "Archive",
+    `${archive.files} files, ${formatBytes(archive.tarSize)} in ${formatBytes(archive.size)}`,
+  );
+  const frames = archive.reused?.frames ?? 0;
+  const share = percentOf(archive.reused?.bytes ?? 0, archive.size);
+  report.output("reused-frames", String(frames));
+  report.output("reused-percent", share);
+  if (archive.reused !== undefined) {
+    report.fact(
+      "Reused",
+      `${frames} of ${archive.frames} frames, ${share} % of the bytes, from ${archive.reused.from}`,
+    );
+  }
+  reportSent(ctx, archive);
+  report.link("Archive", url);
+  report.commands(
+    "Restore it by hand",
+    Object.values(
+      commandsByHand({
+        storage: placeOf(store),
+        key: archive.key,
+        hasSha256: archive.sha256 !== undefined,
+      }),
+    ).flat(),
+  );
 }
 
 /** How much was sent, and how databases were archived where that was by what changed in them. */
