@@ -1,7 +1,7 @@
 /**
  * CPU time of each thread on the way to a store and back, per compressed GB, and the time it projects for 208 GiB:
  *
- *     node bench/data-path.ts [--size 2e9] [--files 13000] [--runs 3] [--dir /var/tmp/bench-data-path] [--json FILE]
+ *     node bench/data-path.ts [--size 2e9] [--files 1600] [--runs 3] [--dir /var/tmp/bench-data-path] [--json FILE]
  *
  * The store is in memory, speaks S3 over TLS and is a process of its own (`memory-s3.ts`). Ours runs bundled. The times are the
  * kernel's, of each thread (`/proc/PID/task`), which noise hardly moves.
@@ -26,7 +26,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     size: { type: "string", default: "2e9" },
-    files: { type: "string", default: "13000" },
+    files: { type: "string", default: "1600" },
     runs: { type: "string", default: "3" },
     dir: { type: "string", default: "/var/tmp/bench-data-path" },
     json: { type: "string" },
@@ -34,7 +34,7 @@ const { values, positionals } = parseArgs({
 });
 const concurrency = cpus().length;
 
-/** The side that is measured: `send DIR ENDPOINT`, `receive DIR ENDPOINT` or `start DIR ENDPOINT`, which does nothing with the store it opened. */
+/** The side that is measured: `send DIR ENDPOINT` or `receive DIR ENDPOINT`. */
 async function runChild([what = "", directory = "", endpoint = ""]: readonly string[]): Promise<void> {
   const { signal } = new AbortController();
   const s3 = { endpoint, region: "us-east-1", storageClass: "STANDARD" };
@@ -56,7 +56,7 @@ async function runChild([what = "", directory = "", endpoint = ""]: readonly str
     const { size } = await writeArchive({ view, rootName, sink, indexFile, level: 3, concurrency, signal });
     await upload.complete();
     console.log(size);
-  } else if (what === "receive") {
+  } else {
     const source = await openFrameSource(store, "archive", signal);
     const target = join(values.dir, "back");
     await unpackArchive({
@@ -69,7 +69,7 @@ async function runChild([what = "", directory = "", endpoint = ""]: readonly str
       signal,
     });
     console.log(source.size);
-  } else console.log(0);
+  }
   await store.close();
 }
 
@@ -142,21 +142,35 @@ function project(main: number, all: number): unknown[] {
   );
 }
 
-function summarize(name: string, runs: readonly Measured[], idleMain: number): unknown {
+/** A run with a quarter of the data, as many files, and one with all of it. */
+interface Pair {
+  readonly small: Measured;
+  readonly large: Measured;
+}
+
+function cpuOf({ threads }: Measured): number {
+  return threads.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0);
+}
+
+/** What depends on the bytes is the difference of the two; the rest is the fixed part: start, files, index. */
+function summarize(name: string, pairs: readonly Pair[]): unknown {
   const perGB = (pick: (run: Measured) => number): number =>
-    Number(median(runs.map((run) => pick(run) / (run.bytes / 1e9))).toFixed(2));
-  const mainOf = ({ threads }: Measured): number => (threads[0]?.cpuSeconds ?? 0) - idleMain;
-  const main = perGB(mainOf);
-  const all = perGB(({ threads }) => threads.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0));
+    median(
+      pairs.map(({ small, large }) => (pick(large) - pick(small)) / ((large.bytes - small.bytes) / 1e9)),
+    );
+  const mainOf = ({ threads }: Measured): number => threads[0]?.cpuSeconds ?? 0;
+  const [main, all] = [perGB(mainOf), perGB(cpuOf)];
+  const rounded = (value: number): number => Number(value.toFixed(2));
   return {
     name,
-    seconds: Number(median(runs.map((run) => run.seconds)).toFixed(2)),
-    compressedBytes: runs[0]?.bytes,
-    peakMiB: Math.max(...runs.map((run) => run.peakMiB)),
-    mainPerGB: main,
-    allPerGB: all,
-    threads: runs.map(({ threads }) =>
-      threads
+    seconds: rounded(median(pairs.map(({ large }) => large.seconds))),
+    compressedBytes: pairs[0]?.large.bytes,
+    peakMiB: Math.max(...pairs.map(({ large }) => large.peakMiB)),
+    mainPerGB: rounded(main),
+    mainFixed: rounded(median(pairs.map(({ small }) => mainOf(small) - (main * small.bytes) / 1e9))),
+    allPerGB: rounded(all),
+    threads: pairs.map(({ large }) =>
+      large.threads
         .filter(({ cpuSeconds }) => cpuSeconds >= 0.05)
         .map(({ name: thread, cpuSeconds }) => `${thread} ${cpuSeconds.toFixed(2)}`)
         .join(", "),
@@ -165,51 +179,51 @@ function summarize(name: string, runs: readonly Measured[], idleMain: number): u
   };
 }
 
+function dataOf(sizeBytes: number): string {
+  const data = join(values.dir, `mainnet-${sizeBytes}-${values.files}`);
+  if (!existsSync(data)) writeChainstate(data, { sizeBytes, smallFiles: Number(values.files) });
+  return data;
+}
+
+/** A store of its own: what it holds is in its memory. */
+async function thereAndBack(program: string, data: string): Promise<{ send: Measured; receive: Measured }> {
+  const [key, certificate] = [join(values.dir, "key.pem"), join(values.dir, "certificate.pem")];
+  const server = join(import.meta.dirname, "../__tests__/store/memory-s3.ts");
+  const store = spawn(process.execPath, [server, key, certificate], { stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    for await (const endpoint of createInterface({ input: store.stdout })) {
+      const send = await measure(program, ["send", data, endpoint], certificate);
+      const receive = await measure(program, ["receive", data, endpoint], certificate);
+      execFileSync("diff", ["-r", data, join(values.dir, "back")]);
+      return { send, receive };
+    }
+    throw new Error("The store ended.");
+  } finally {
+    store.kill("SIGTERM");
+    rmSync(join(values.dir, "back"), { recursive: true, force: true });
+  }
+}
+
 async function compare(): Promise<void> {
   mkdirSync(values.dir, { recursive: true });
-  const data = join(values.dir, `mainnet-${values.size}-${values.files}`);
-  if (!existsSync(data))
-    writeChainstate(data, { sizeBytes: Number(values.size), smallFiles: Number(values.files) });
   const [key, certificate] = [join(values.dir, "key.pem"), join(values.dir, "certificate.pem")];
   const request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"];
   execFileSync("openssl", [...request, "-keyout", key, "-out", certificate], { stdio: "ignore" });
-  const program = bundle(
-    import.meta.filename,
-    values.dir,
-    readdirSync(join(import.meta.dirname, "../src/entries")).flatMap((file) =>
-      file.endsWith("-worker.ts") ? [basename(file, ".ts")] : [],
-    ),
-  );
-  const sent: Measured[] = [];
-  const received: Measured[] = [];
-  const idle: number[] = [];
+  const program = bundle(import.meta.filename, values.dir, ["archive-worker", "transfer-worker"]);
+  const size = Number(values.size);
+  const [few, much] = [dataOf(size / 4), dataOf(size)];
+  const sent: Pair[] = [];
+  const received: Pair[] = [];
   for (let n = 0; n < Number(values.runs); n += 1) {
-    const store = spawn(
-      process.execPath,
-      [join(import.meta.dirname, "../__tests__/store/memory-s3.ts"), key, certificate],
-      {
-        stdio: ["ignore", "pipe", "inherit"],
-      },
-    );
-    try {
-      for await (const endpoint of createInterface({ input: store.stdout })) {
-        const run = async (what: string) => await measure(program, [what, data, endpoint], certificate);
-        idle.push((await run("start")).threads[0]?.cpuSeconds ?? 0);
-        sent.push(await run("send"));
-        received.push(await run("receive"));
-        break;
-      }
-    } finally {
-      store.kill("SIGTERM");
-    }
-    execFileSync("diff", ["-r", data, join(values.dir, "back")]);
-    rmSync(join(values.dir, "back"), { recursive: true, force: true });
+    const small = await thereAndBack(program, few);
+    const large = await thereAndBack(program, much);
+    sent.push({ small: small.send, large: large.send });
+    received.push({ small: small.receive, large: large.receive });
   }
   const report = {
     data: { size: values.size, files: values.files },
     cpus: concurrency,
-    startOfMain: median(idle),
-    results: [summarize("send", sent, median(idle)), summarize("receive", received, median(idle))],
+    results: [summarize("send", sent), summarize("receive", received)],
   };
   const text = JSON.stringify(report, null, 2);
   console.log(text);

@@ -1,0 +1,1 @@
+import{runTransferThread as r}from"./action.js";r();
