@@ -158,8 +158,9 @@ function uploadOf(
   return {
     token,
     copies: "none",
-    async writePart(place: PartPlace, pieces) {
+    async writePart(place: PartPlace, pieces, release) {
       open().parts.set(place.number, { offset: place.offset, bytes: Buffer.concat(pieces) });
+      release?.();
       await setImmediate();
     },
     async copyPart() {

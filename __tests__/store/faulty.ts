@@ -95,8 +95,8 @@ export function faultyStore(
 
 function faultyParts(upload: Upload, counted: Counted): Upload {
   return withMembers(upload, {
-    writePart: async (place, pieces) =>
-      await counted("part", async () => await upload.writePart(place, pieces)),
+    writePart: async (place, pieces, release) =>
+      await counted("part", async () => await upload.writePart(place, pieces, release)),
     copyPart: async (place, range) => await counted("part", async () => await upload.copyPart(place, range)),
     complete: async () => await counted("complete", async () => await upload.complete()),
     abort: async () => await counted("abort", async () => await upload.abort()),
@@ -134,9 +134,9 @@ export function faultyUpload(upload: Upload, { failAt, error }: Fault): Upload {
     if (calls >= failAt) throw error;
   };
   return withMembers(upload, {
-    async writePart(place, pieces) {
+    async writePart(place, pieces, release) {
       count();
-      await upload.writePart(place, pieces);
+      await upload.writePart(place, pieces, release);
     },
     async copyPart(place, range) {
       count();

@@ -121,6 +121,7 @@ export type SendPart = (
   part: PartToSend,
   pieces: readonly Uint8Array[],
   signal: AbortSignal,
+  release?: () => void,
 ) => Promise<string>;
 
 /** Plain data. */
@@ -155,8 +156,11 @@ export interface Upload {
    * shows the object to anybody. "none": there is no `copyFrom`, or the store cannot copy ranges after all.
    */
   readonly copies: "bound" | "unbound" | "none";
-  /** Pieces, one after the other, that must stay as they are until it has resolved; after a failure, for good. */
-  writePart(place: PartPlace, pieces: readonly Uint8Array[]): Promise<void>;
+  /**
+   * Pieces, one after the other, that must stay as they are until `release` is called: once, at the latest when it has resolved; after a
+   * failure perhaps never.
+   */
+  writePart(place: PartPlace, pieces: readonly Uint8Array[], release?: () => void): Promise<void>;
   /** Only with `capabilities.copyRange` and `copyFrom`. */
   copyPart(place: PartPlace, range: { readonly offset: number; readonly length: number }): Promise<void>;
   /** Makes the object visible, whole. STORE_MISMATCH when the parts do not join, or the store holds another size. */

@@ -25,7 +25,7 @@ function blockId(upload: string, number: number): string {
 
 /** Blocks have names that the upload knows by itself. */
 export function azureSender(container: AzureContainer): SendPart {
-  return async ({ key, upload, number }, pieces, signal) => {
+  return async ({ key, upload, number }, pieces, signal, release) => {
     const send = async (bytes: Uint8Array): Promise<string> =>
       await container.call(key, `write part ${number}`, signal, async (stop, progressed) => {
         await container.blob(key).stageBlock(blockId(upload, number), bytes, bytes.length, {
@@ -36,7 +36,7 @@ export function azureSender(container: AzureContainer): SendPart {
         });
         return "";
       });
-    return await withJoined(pieces, send);
+    return await withJoined(pieces, release, send);
   };
 }
 
@@ -63,10 +63,10 @@ export class AzureUpload implements Upload {
     this.#stop = AbortSignal.any([options.signal, this.#ending.signal]);
   }
 
-  async writePart(place: PartPlace, pieces: readonly Uint8Array[]): Promise<void> {
+  async writePart(place: PartPlace, pieces: readonly Uint8Array[], release?: () => void): Promise<void> {
     const part = { key: this.token.key, upload: this.#id, number: place.number };
     const send = this.#options.sendPart ?? azureSender(this.#container);
-    await this.#tracked(send(part, pieces, this.#stop));
+    await this.#tracked(send(part, pieces, this.#stop, release));
     this.#parts.push({ ...place, size: bytesIn(pieces) });
   }
 

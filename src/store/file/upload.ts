@@ -49,7 +49,7 @@ export class FileUpload implements Upload {
     this.copies = options.copySource === undefined ? "none" : "bound";
   }
 
-  async writePart(place: PartPlace, pieces: readonly Uint8Array[]): Promise<void> {
+  async writePart(place: PartPlace, pieces: readonly Uint8Array[], release?: () => void): Promise<void> {
     this.#assertOpen();
     let at = place.offset;
     await explained(this.#options.finalPath, async () => {
@@ -58,6 +58,7 @@ export class FileUpload implements Upload {
         at += piece.length;
       }
     });
+    release?.();
     await this.#note(place, at - place.offset);
   }
 

@@ -21,7 +21,7 @@ import type {
   ObjectStore,
   OpenUploadOptions,
   PartLimits,
-  PartToSend,
+  SendPart,
   PutOptions,
   StoreCapabilities,
   Upload,
@@ -178,9 +178,8 @@ class S3Store implements ObjectStore {
     return openS3Upload(this.#bucket, key, options, this.#copies ?? "none");
   }
 
-  sendPart(part: PartToSend, pieces: readonly Uint8Array[], signal: AbortSignal): Promise<string> {
-    return sendS3Part(this.#bucket, { ...part, fullKey: this.#bucket.full(part.key) }, pieces, signal);
-  }
+  sendPart: SendPart = (part, ...rest) =>
+    sendS3Part(this.#bucket, { ...part, fullKey: this.#bucket.full(part.key) }, ...rest);
 
   abortUpload(token: UploadToken, signal: AbortSignal): Promise<void> {
     return abortS3Upload(this.#bucket, token, this.#bucket.full(token.key), signal);

@@ -240,6 +240,7 @@ export async function sendS3Part(
   { key, fullKey, upload, number }: PartToSend & { readonly fullKey: string },
   pieces: readonly Uint8Array[],
   signal: AbortSignal,
+  release?: () => void,
 ): Promise<string> {
   const send = async (bytes: Uint8Array): Promise<string> => {
     const { ETag } = await bucket.sendBody(bytes, async (checksum) => {
@@ -249,7 +250,7 @@ export async function sendS3Part(
     });
     return plainEtag(ETag) ?? "";
   };
-  return await withJoined(pieces, async (bytes) => {
+  return await withJoined(pieces, release, async (bytes) => {
     return await bucket.call(key, `write part ${number}`, signal, async () => await send(bytes));
   });
 }
@@ -282,12 +283,12 @@ class S3Upload implements Upload {
     this.copies = copyFrom === undefined ? "none" : copies;
   }
 
-  async writePart(place: PartPlace, pieces: readonly Uint8Array[]): Promise<void> {
+  async writePart(place: PartPlace, pieces: readonly Uint8Array[], release?: () => void): Promise<void> {
     const { key, id: upload } = this.token;
     const part = { key, upload, number: place.number };
     const etag = await this.#tracked(
-      this.#sendPart?.(part, pieces, this.#stop) ??
-        sendS3Part(this.#bucket, { ...part, fullKey: this.#fullKey }, pieces, this.#stop),
+      this.#sendPart?.(part, pieces, this.#stop, release) ??
+        sendS3Part(this.#bucket, { ...part, fullKey: this.#fullKey }, pieces, this.#stop, release),
     );
     this.#parts.push({ ...place, size: bytesIn(pieces), etag });
   }

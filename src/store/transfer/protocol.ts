@@ -27,5 +27,7 @@ export type TransferMessage =
   | { readonly id: number; readonly end: true };
 
 export type TransferAnswer =
+  /** The pieces of a part are not read any more; its answer comes later. */
+  | { readonly id: number; readonly released: true }
   | { readonly id: number; readonly ok: true; readonly reply: TransferReplies[TransferRequest["kind"]] }
   | { readonly id: number; readonly ok: false; readonly failure: ThreadFailure };

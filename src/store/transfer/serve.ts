@@ -22,7 +22,8 @@ export function serveTransfers(openStore: (data: TransferData) => Promise<Object
     underWay.set(id, ending);
     try {
       store ??= openStore(workerData as TransferData);
-      const reply = await transfer(await store, request, ending.signal);
+      const release = (): void => port.postMessage({ id, released: true } satisfies TransferAnswer, []);
+      const reply = await transfer(await store, request, ending.signal, release);
       const moved =
         typeof reply === "string" || typeof reply.bytes === "number"
           ? []
@@ -47,10 +48,11 @@ async function transfer(
   store: ObjectStore,
   request: TransferRequest,
   signal: AbortSignal,
+  release: () => void,
 ): Promise<TransferReplies[TransferRequest["kind"]]> {
   if (request.kind === "send") {
     if (store.sendPart === undefined) throw new RangeError(`${store.url} takes no parts.`);
-    return await store.sendPart(request.part, request.pieces, signal);
+    return await store.sendPart(request.part, request.pieces, signal, release);
   }
   const { key, range, into, ifMatch } = request;
   const { bytes, info } = await store.get(key, {

@@ -41,7 +41,8 @@ export function withTransferThreads(
       if (store.sendPart === undefined) return await store.openUpload(key, options);
       return await store.openUpload(key, {
         ...options,
-        sendPart: async (part, pieces, signal) => await pool().call({ kind: "send", part, pieces }, signal),
+        sendPart: async (part, pieces, signal, release) =>
+          await pool().call({ kind: "send", part, pieces }, signal, release),
       });
     },
     async close() {

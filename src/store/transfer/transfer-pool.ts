@@ -36,11 +36,12 @@ export class TransferPool {
   async call<K extends TransferRequest["kind"]>(
     request: Extract<TransferRequest, { kind: K }>,
     signal: AbortSignal,
+    onRelease?: () => void,
   ): Promise<TransferReplies[K]> {
     throwIfAborted(signal);
     const thread = this.#threads.reduce((least, one) => (one.load < least.load ? one : least));
     try {
-      return (await thread.call(request, signal)) as TransferReplies[K];
+      return (await thread.call(request, signal, onRelease)) as TransferReplies[K];
     } catch (error) {
       throwIfAborted(signal);
       throw error;
@@ -56,9 +57,13 @@ export class TransferPool {
   }
 }
 
+interface Call extends PromiseWithResolvers<TransferReplies[TransferRequest["kind"]]> {
+  readonly onRelease: (() => void) | undefined;
+}
+
 class TransferThread {
   readonly #worker: Worker;
-  readonly #calls = new Map<number, PromiseWithResolvers<TransferReplies[TransferRequest["kind"]]>>();
+  readonly #calls = new Map<number, Call>();
   #last = 0;
   #failure: unknown;
 
@@ -68,7 +73,8 @@ class TransferThread {
     this.#worker.unref();
     this.#worker.on("message", (answer: TransferAnswer) => {
       const call = this.#calls.get(answer.id);
-      if (answer.ok) call?.resolve(answer.reply);
+      if ("released" in answer) call?.onRelease?.();
+      else if (answer.ok) call?.resolve(answer.reply);
       else call?.reject(errorOf(answer.failure));
     });
     const fail = (cause: unknown): void => {
@@ -91,12 +97,13 @@ class TransferThread {
   async call(
     request: TransferRequest,
     signal: AbortSignal,
+    onRelease: (() => void) | undefined,
   ): Promise<TransferReplies[TransferRequest["kind"]]> {
     if (this.#failure !== undefined) throw this.#failure;
     const id = (this.#last += 1);
     const call = Promise.withResolvers<TransferReplies[TransferRequest["kind"]]>();
     const end = (): void => this.#worker.postMessage({ id, end: true } satisfies TransferMessage, []);
-    this.#calls.set(id, call);
+    this.#calls.set(id, { ...call, onRelease });
     // A thread at work keeps the process alive, an idle one does not.
     this.#worker.ref();
     signal.addEventListener("abort", end, { once: true });

@@ -7,19 +7,28 @@ export function bytesIn(pieces: readonly Uint8Array[]): number {
 
 const buffers = new SharedBuffers();
 
-/** Calls `work` with them; after a failure the memory is left alone, for a request may still be reading it. */
+/**
+ * Calls `work` with them, and `release` when the pieces are not read any more. After a failure memory that `work` had is left alone, for
+ * a request may still be reading it.
+ */
 export async function withJoined<T>(
   pieces: readonly Uint8Array[],
+  release: (() => void) | undefined,
   work: (bytes: Uint8Array) => Promise<T>,
 ): Promise<T> {
   const [only] = pieces;
-  if (pieces.length === 1 && only !== undefined) return await work(only);
+  if (pieces.length === 1 && only !== undefined) {
+    const result = await work(only);
+    release?.();
+    return result;
+  }
   const joined = buffers.take(bytesIn(pieces));
   let at = 0;
   for (const piece of pieces) {
     joined.bytes.set(piece, at);
     at += piece.length;
   }
+  release?.();
   const result = await work(joined.bytes);
   joined.release();
   return result;

@@ -9,7 +9,7 @@ import { ByteQueue } from "./byte-queue.ts";
 const writesAtOnce = Math.max(8, 2 * availableParallelism());
 const copiesAtOnce = 12;
 /** Of parts on their way; a single larger part goes alone. */
-export const bytesOnTheWay = writesAtOnce * 8 * 1024 * 1024;
+export const bytesOnTheWay = writesAtOnce * 12 * 1024 * 1024;
 
 export interface SinkProgress {
   readonly sentBytes: number;
@@ -63,9 +63,7 @@ export class PartSender {
     await this.#writes.add(async () => {
       const portion = this.#bytes.take(size);
       await rate?.take(size, signal);
-      await upload.writePart(place, portion.pieces);
-      // Not after a failure: the request may still be reading them.
-      portion.release();
+      await upload.writePart(place, portion.pieces, () => portion.release());
       this.#sentBytes += size;
       this.#options.onProgress?.(this.progress);
     }, size);
