@@ -100,7 +100,8 @@ async function measure(): Promise<void> {
     values.rate,
   );
   const url = `http://${proxy.address}`;
-  const store = await openStore({ scheme: "https", url }, { environment: process.env });
+  const threads = Math.ceil(availableParallelism() / 3);
+  const store = await openStore({ scheme: "https", url }, { environment: process.env, threads });
   const rounds: { readonly stream: number; readonly ours: number }[] = [];
   try {
     for (let n = 0; n < Number(values.runs); n += 1) {
