@@ -9,24 +9,15 @@
  * removed it looks whether an inode that it gives out was just freed, whoever comes next.
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { buildSync } from "esbuild";
 import { openDirectoryView } from "../src/archive/write/directory-view.ts";
 import { unpackArchive } from "../src/archive/read/reader.ts";
 import { writeArchive } from "../src/archive/write/writer.ts";
 import { openLocalSink, openLocalSource } from "../__tests__/archive/local-archive.ts";
+import { bundle } from "./bundle.ts";
 import { writeChainstate } from "./chainstate-data.ts";
 import { median } from "./median.ts";
 
@@ -101,27 +92,7 @@ function measure(argv: readonly string[], isOurs: boolean): Measured {
 }
 
 /** As the action is run: a bundle, with its worker beside it. */
-const bundled = join(values.dir, "bundle/archive.js");
-function bundle(): void {
-  const root = join(import.meta.dirname, "..");
-  buildSync({
-    entryPoints: {
-      archive: import.meta.filename,
-      "archive-worker": join(root, "src/entries/archive-worker.ts"),
-    },
-    outdir: dirname(bundled),
-    bundle: true,
-    minify: true,
-    platform: "node",
-    format: "esm",
-    external: ["esbuild"],
-    banner: {
-      js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
-    },
-  });
-  // What is external is found there.
-  symlinkSync(join(root, "node_modules"), join(dirname(bundled), "node_modules"));
-}
+let bundled = "";
 
 function ours(...args: readonly string[]): Measured {
   const options = [`--dir=${values.dir}`, `--level=${values.level}`, `--concurrency=${values.concurrency}`];
@@ -216,8 +187,7 @@ function measureMemory(): unknown[] {
 if (positionals.length > 0) {
   await runChild(positionals);
 } else {
-  rmSync(dirname(bundled), { recursive: true, force: true });
-  bundle();
+  bundled = bundle(import.meta.filename, values.dir, ["archive-worker"]);
   const results = values.memory ? measureMemory() : compareSpeed();
   const { size, files, level, concurrency } = values;
   const report = {

@@ -17,6 +17,7 @@ import { unpackArchive } from "../src/archive/read/reader.ts";
 import { writeArchive } from "../src/archive/write/writer.ts";
 import { openFrameSource } from "../src/store/frame-source.ts";
 import { openStore } from "../src/store/registry.ts";
+import { bundle } from "./bundle.ts";
 import { writeChainstate } from "./chainstate-data.ts";
 
 const { values, positionals } = parseArgs({
@@ -89,6 +90,16 @@ async function timed(work: () => Promise<void> | void): Promise<number> {
   return (performance.now() - started) / 1000;
 }
 
+/** Our side, as a process of its own, its start included. */
+async function restore(url: string, target: string): Promise<void> {
+  const concurrency = availableParallelism();
+  const threads = Math.ceil(concurrency / 3);
+  const store = await openStore({ scheme: "https", url }, { environment: process.env, threads });
+  const source = await openFrameSource(store, "archive.tar.zst", signal);
+  await unpackArchive({ source, indexFile, target, owner: "mine", concurrency, durable: false, signal });
+  await store.close();
+}
+
 async function measure(): Promise<void> {
   mkdirSync(values.dir, { recursive: true });
   await pack();
@@ -100,8 +111,7 @@ async function measure(): Promise<void> {
     values.rate,
   );
   const url = `http://${proxy.address}`;
-  const threads = Math.ceil(availableParallelism() / 3);
-  const store = await openStore({ scheme: "https", url }, { environment: process.env, threads });
+  const program = bundle(import.meta.filename, values.dir, ["archive-worker", "transfer-worker"]);
   const rounds: { readonly stream: number; readonly ours: number }[] = [];
   try {
     for (let n = 0; n < Number(values.runs); n += 1) {
@@ -111,24 +121,13 @@ async function measure(): Promise<void> {
         execFileSync("bash", ["-o", "pipefail", "-c", pipe]);
       });
       const target = fresh("by-us");
-      const ours = await timed(async () => {
-        const source = await openFrameSource(store, "archive.tar.zst", signal);
-        const concurrency = availableParallelism();
-        await unpackArchive({
-          source,
-          indexFile,
-          target,
-          owner: "mine",
-          concurrency,
-          durable: false,
-          signal,
-        });
+      const ours = await timed(() => {
+        execFileSync(process.execPath, [program, `--dir=${values.dir}`, "restore", url, target]);
       });
       rounds.push({ stream, ours });
       execFileSync("diff", ["-r", join(byStream, "mainnet"), target]);
     }
   } finally {
-    await store.close();
     for (const { child } of [proxy, server]) child.kill("SIGTERM");
     for (const name of ["by-stream", "by-us"])
       rmSync(join(values.dir, name), { recursive: true, force: true });
@@ -145,5 +144,7 @@ async function measure(): Promise<void> {
   console.log(JSON.stringify(result, undefined, 2));
 }
 
-if (positionals[0] === "serve") serve(positionals[1] ?? "");
+const [what, ...args] = positionals;
+if (what === "serve") serve(args[0] ?? "");
+else if (what === "restore") await restore(args[0] ?? "", args[1] ?? "");
 else await measure();

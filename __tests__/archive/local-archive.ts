@@ -62,9 +62,9 @@ export async function openLocalSource(file: string): Promise<LocalSource> {
   return {
     size,
     url: `file://${file}`,
-    async read(offset, length, signal) {
+    async read(offset, length, signal, into = new Uint8Array(length)) {
       signal.throwIfAborted();
-      const bytes = new Uint8Array(length);
+      const bytes = into;
       const { bytesRead } = await handle.read(bytes, 0, length, offset);
       if (bytesRead !== length) throw new Error("The file is shorter than it was.");
       return bytes;

@@ -231,11 +231,11 @@ class FrameWork {
     const [first] = frames;
     const start = table.offsetOf(first?.frame ?? 0);
     const shared = this.#buffers.take(compressedSize);
-    const read = await this.#readInTurn(start, shared.bytes);
+    await this.#readInTurn(start, shared.bytes);
     const unpacked = await Promise.allSettled(
       frames.map(async (planned) => {
         const at = table.offsetOf(planned.frame) - start;
-        const bytes = read.subarray(at, at + this.#sizeOf(planned));
+        const bytes = shared.bytes.subarray(at, at + this.#sizeOf(planned));
         const compressedSha256 = table.compressedSha256Of(planned.frame);
         const known = facts ?? this.#factsOf(planned, []);
         const request = { kind: "unpack", bytes, compressedSha256, ...known } as const;
@@ -263,7 +263,7 @@ class FrameWork {
   }
 
   /** Reads at once; where the archive is hashed, returns when all that stands before has been. */
-  async #readInTurn(offset: number, into: Uint8Array): Promise<Uint8Array> {
+  async #readInTurn(offset: number, into: Uint8Array): Promise<void> {
     const before = this.#hashTurn;
     const turn = Promise.withResolvers<void>();
     this.#hashTurn = turn.promise;
@@ -271,11 +271,12 @@ class FrameWork {
       const read = await this.#options.source.read(offset, into.length, this.#signal, into);
       if (read.length !== into.length)
         throw new RangeError("The source returned another length than asked for.");
+      // From memory that is not shared each worker would get a copy.
+      if (read.buffer !== into.buffer) into.set(read);
       if (this.#archiveHash !== undefined) {
         await before;
-        await this.#archiveHash.add(read);
+        await this.#archiveHash.add(into);
       }
-      return read;
     } finally {
       turn.resolve();
     }

@@ -17,7 +17,7 @@ import type {
 
 const closeTimeoutMs = 5_000;
 /** Bytes on their way are not on the heap, and what is there is short-lived. */
-const resourceLimits = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 256 };
+const resourceLimits = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 256 };
 
 export interface ThreadOptions {
   readonly count: number;
