@@ -10,11 +10,18 @@ export interface SharedBytes {
 
 export class SharedBuffers {
   readonly #free: SharedArrayBuffer[] = [];
+  readonly #leastBytes: number;
+
+  /** No buffer is made smaller than `leastBytes`: small ones that fit nobody later would only stay. Untouched pages cost nothing. */
+  constructor(leastBytes: number) {
+    this.#leastBytes = leastBytes;
+  }
 
   /** `size` bytes with anything in them. */
   take(size: number): SharedBytes {
-    const at = this.#free.findIndex(({ byteLength }) => byteLength >= size && byteLength <= 4 * size);
-    const buffer = at < 0 ? new SharedArrayBuffer(size) : (this.#free.splice(at, 1)[0] as SharedArrayBuffer);
+    const least = Math.max(size, this.#leastBytes);
+    const at = this.#free.findIndex(({ byteLength }) => byteLength >= least && byteLength <= 4 * least);
+    const buffer = at < 0 ? new SharedArrayBuffer(least) : (this.#free.splice(at, 1)[0] as SharedArrayBuffer);
     return { bytes: new Uint8Array(buffer, 0, size), release: () => void this.#free.push(buffer) };
   }
 }

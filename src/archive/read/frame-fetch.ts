@@ -19,7 +19,7 @@ const maxItemsPerWorker = 16_384;
 const minRequests = 16;
 const requestsPerWorker = 4;
 /** Frames that stand one after the other are asked for in one request of so much; one that is larger goes alone. */
-const bytesPerRequest = 6 * 1024 * 1024;
+const bytesPerRequest = 4 * 1024 * 1024;
 
 export interface FetchProgress {
   /** Bytes of the archive that are dealt with. */
@@ -106,7 +106,7 @@ class FrameWork {
   readonly #signal: AbortSignal;
   readonly #limiter: Limiter;
   readonly #requests: number;
-  readonly #buffers = new SharedBuffers();
+  readonly #buffers = new SharedBuffers(bytesPerRequest);
   /** Neighbours that are not asked for yet. */
   #waiting: Neighbours | undefined;
   readonly #archiveHash: ArchiveHash | undefined;

@@ -17,11 +17,14 @@ export interface PackedFrame extends FrameBytes {
   readonly compressedSha256: string;
 }
 
+/** Holds a segment of 4 MiB whatever it compresses to. */
+const usualFrameBytes = frameBound(4 * 1024 * 1024);
+
 type LoadRequest = Extract<WorkerRequest, { kind: "load" }>;
 
 export class SegmentPacker {
   readonly #level: number;
-  readonly #buffers = new SharedBuffers();
+  readonly #buffers = new SharedBuffers(usualFrameBytes);
 
   constructor(level: number) {
     this.#level = level;

@@ -5,7 +5,7 @@ export function bytesIn(pieces: readonly Uint8Array[]): number {
   return pieces.reduce((sum, { length }) => sum + length, 0);
 }
 
-const buffers = new SharedBuffers();
+const buffers = new SharedBuffers(8 * 1024 * 1024);
 
 /**
  * Calls `work` with them, and `release` when the pieces are not read any more. After a failure memory that `work` had is left alone, for
