@@ -4,6 +4,12 @@ import { ByteQueue } from "../../../src/store/upload/byte-queue.ts";
 
 describe("a queue of bytes", () => {
   it("gives out what came in, in whatever portions, and lets go of what no portion has any more", () => {
+    /** One that is empty is held in the middle of a chunk. */
+    const emptyPortion: [number, number][] = [
+      [24, 0],
+      [0, 1],
+      [1, 1],
+    ];
     const portions = array(tuple(nat(60), nat(3)));
     assert(
       property(array(uint8Array({ maxLength: 40 })), portions, (pieces, wanted) => {
@@ -32,6 +38,7 @@ describe("a queue of bytes", () => {
         }
         held = [];
       }),
+      { examples: [[[3, 9, 3, 8, 2].map((size) => new Uint8Array(size)), emptyPortion]] },
     );
   });
 
