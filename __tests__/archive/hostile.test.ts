@@ -309,6 +309,28 @@ function putChecksum(tar: Buffer, header: number): void {
   tar.write(`${sum.toString(8).padStart(6, "0")}\0 `, header + 148);
 }
 
+describe("a frame that is not the one of the index", () => {
+  const withDigest = (digest: Record<string, string>): LocalArchive => {
+    const lines = readLines(archive.indexFile);
+    lines.frames[0] = { ...lines.frames[0], ...digest };
+    const [indexFile, text] = [place(), zstdCompressSync(textOf(lines))];
+    writeFileSync(indexFile, text);
+    const index = { size: text.length, sha256: hash("sha256", text) };
+    return { ...archive, indexFile, written: { ...archive.written, index } };
+  };
+
+  test("by its compressed bytes is neither restored nor verified, though its content is the one", async () => {
+    const other = withDigest({ compressedSha256: "ab".repeat(32) });
+    await expect(unpack(other, place())).rejects.toMatchObject({ code: "FRAME_CORRUPT" });
+    await expect(verify(other, false)).rejects.toMatchObject({ code: "FRAME_CORRUPT" });
+  });
+
+  test("by its content is not verified, though its compressed bytes are the ones", async () => {
+    const other = withDigest({ sha256: "ab".repeat(32) });
+    await expect(verify(other, false)).rejects.toMatchObject({ code: "FRAME_CORRUPT" });
+  });
+});
+
 describe("an archive whose tar says something else than its index", () => {
   const within = (tar: Buffer, name: string): number => {
     for (let at = 0; at < tar.length; at += 512) {

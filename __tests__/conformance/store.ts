@@ -152,8 +152,15 @@ export function storeConformance(name: string, expectation: StoreExpectation): v
         number: index + 1,
         offset: sizes.slice(0, index).reduce((a, b) => a + b, 0),
       });
-      for (const index of [3, 1]) await upload.writePart(place(index), [parts[index]!]);
-      await Promise.all([0, 2].map((index) => upload.writePart(place(index), [parts[index]!])));
+      let released = 0;
+      const release = (): void => void (released += 1);
+      for (const index of [3, 1]) await upload.writePart(place(index), [parts[index]!], release);
+      expect(released).toBe(2);
+      const inPieces = (part: Uint8Array): Uint8Array[] => [part.subarray(0, 1000), part.subarray(1000)];
+      await Promise.all(
+        [0, 2].map((index) => upload.writePart(place(index), inPieces(parts[index]!), release)),
+      );
+      expect(released).toBe(4);
       expect(await store.head("u/object.bin", signal)).toBeUndefined();
       expect(await keys("u/")).toEqual([]);
       expect(await uploads("u/")).toEqual(["u/object.bin"]);

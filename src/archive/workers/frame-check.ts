@@ -13,25 +13,11 @@ import type { FrameItem } from "./worker-protocol.ts";
 export interface FrameToCheck {
   readonly rootName: string;
   readonly frame: number;
-  readonly sha256: string;
   readonly items: readonly FrameItem[];
 }
 
-/** Throws FRAME_CORRUPT. */
-export function checkCompressed(frame: {
-  readonly frame: number;
-  readonly bytes: Uint8Array;
-  readonly compressedSha256: string;
-}): void {
-  requireDigest(frame.frame, frame.bytes, frame.compressedSha256);
-}
-
-/** Throws FRAME_CORRUPT. */
-export function checkContent({ frame, sha256 }: FrameToCheck, bytes: Buffer): void {
-  requireDigest(frame, bytes, sha256);
-}
-
-function requireDigest(frame: number, bytes: Uint8Array, sha256: string): void {
+/** Of a frame's compressed bytes, or of its content. Throws FRAME_CORRUPT. */
+export function requireDigest(frame: number, bytes: Uint8Array, sha256: string): void {
   if (hash("sha256", bytes, "hex") === sha256) return;
   throw new ActionError("FRAME_CORRUPT", `Frame ${frame} of the archive has not the SHA-256 of the index.`, {
     hint: "The archive is damaged on its store. Use another snapshot.",

@@ -1,10 +1,10 @@
 /** The worker's side of the archive's threads: one request, one answer, strictly one after the other. */
-import { createHash, hash as sha256Of, type Hash } from "node:crypto";
+import { createHash, hash as digestOf, type Hash } from "node:crypto";
 import { parentPort } from "node:worker_threads";
 import type { Transferable } from "node:worker_threads";
 import { SegmentLoader } from "./segment-loader.ts";
 import { placeFrame } from "./frame-placer.ts";
-import { checkCompressed, checkContent, checkFrame } from "./frame-check.ts";
+import { checkFrame, requireDigest } from "./frame-check.ts";
 import { assembleFrame } from "./frame-assembler.ts";
 import type { WorkerMessage } from "./worker-pool.ts";
 import type { CompressedFrame, Compression, WorkerReplies, WorkerRequest } from "./worker-protocol.ts";
@@ -67,18 +67,18 @@ function answerRequest(request: WorkerRequest, loader: SegmentLoader, hash: Hash
 
 function compress(segment: Buffer, { level, into }: Compression): CompressedFrame {
   const frame = compressFrame(segment, level);
-  const made = { size: frame.length, compressedSha256: sha256Of("sha256", frame, "hex") };
+  const made = { size: frame.length, compressedSha256: digestOf("sha256", frame, "hex") };
   into.set(frame);
   freeMemory(frame);
   return made;
 }
 
 function unpack(request: Extract<WorkerRequest, { kind: "unpack" }>): void {
-  checkCompressed(request);
+  requireDigest(request.frame, request.bytes, request.compressedSha256);
   const bytes = decompressFrame(request.bytes, request.size);
   try {
     // What is restored is known by its compressed bytes, a third of them, and zstd's own checksum; who verifies looks at all.
-    if (request.target === undefined) checkContent(request, bytes);
+    if (request.target === undefined) requireDigest(request.frame, bytes, request.sha256);
     checkFrame(request, bytes);
     if (request.target !== undefined) placeFrame(request.items, request.target, bytes, undefined);
   } finally {

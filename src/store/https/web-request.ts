@@ -18,7 +18,6 @@ export interface WebAnswer {
   readonly status: number;
   readonly header: (name: string) => string | undefined;
   readonly body: Readable;
-  /** Another host, or another address on it, gave it. */
   /** The host that redirects have led to, where there were any. */
   readonly sentTo: string | undefined;
 }

@@ -21,8 +21,8 @@ import type {
   ObjectStore,
   OpenUploadOptions,
   PartLimits,
-  SendPart,
   PutOptions,
+  SendPart,
   StoreCapabilities,
   Upload,
   UploadToken,
@@ -178,7 +178,7 @@ class S3Store implements ObjectStore {
     return openS3Upload(this.#bucket, key, options, this.#copies ?? "none");
   }
 
-  sendPart: SendPart = (part, ...rest) =>
+  readonly sendPart: SendPart = (part, ...rest) =>
     sendS3Part(this.#bucket, { ...part, fullKey: this.#bucket.full(part.key) }, ...rest);
 
   abortUpload(token: UploadToken, signal: AbortSignal): Promise<void> {
