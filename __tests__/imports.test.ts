@@ -163,3 +163,14 @@ test("the environment is read in app and config alone", () => {
   );
   expect(reads).toEqual([]);
 });
+
+test("what others name is looked up in Maps: of an object `constructor` is a member too", () => {
+  const tables = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" }).filter(
+    (path) =>
+      path.endsWith(".ts") &&
+      /^(?:export )?const \w+: (?:Readonly<)?(?:Partial<)?Record<string,/m.test(
+        readFileSync(join(root, "src", path), "utf8"),
+      ),
+  );
+  expect(tables).toEqual([]);
+});

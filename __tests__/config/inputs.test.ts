@@ -369,6 +369,8 @@ test("whatever the texts, an input is read or refused by name, never anything el
     oneof(
       string(),
       constantFrom(...inputNames.flatMap((name) => Object.keys(inputTable[name].choices ?? {}))),
+      // What every object has.
+      constantFrom(...Object.getOwnPropertyNames(Object.prototype)),
     ),
   );
   assert(

@@ -1,4 +1,5 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +8,7 @@ import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { isLocked, tryLock } from "../../src/system/process-lock.ts";
 
+const dropped = fileURLToPath(new URL("./lock-dropped.ts", import.meta.url));
 const loop = fileURLToPath(new URL("./lock-loop.ts", import.meta.url));
 let directory: string;
 beforeEach(() => {
@@ -42,3 +44,18 @@ test(
     expect(readdirSync(directory)).toEqual([]);
   },
 );
+
+test("a lock is held until its process ends, whether or not anything there refers to it", async () => {
+  const path = join(directory, "a.lock");
+  const child = spawn(process.execPath, ["--expose-gc", "--no-warnings", dropped, path], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  try {
+    await once(child.stdout, "data");
+    expect(isLocked(path)).toBe(true);
+  } finally {
+    child.kill("SIGKILL");
+  }
+  await once(child, "exit");
+  expect(isLocked(path)).toBe(false);
+});

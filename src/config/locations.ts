@@ -57,7 +57,7 @@ export function parseLocation(text: string, input: string): BareLocation {
 }
 
 /** Public archives by the name that stands for them, at the addresses that docs.hiro.so gives (`latest` is made anew once a day). */
-const publicArchives: Readonly<Record<string, string>> = Object.fromEntries(
+const publicArchives: ReadonlyMap<string, string> = new Map(
   ["mainnet", "testnet"].map((network) => [
     `hiro:${network}`,
     `https://archive.hiro.so/${network}/stacks-blockchain/${network}-stacks-blockchain-latest.tar.zst`,
@@ -69,7 +69,7 @@ export function parseSelector(text: string, input: string): SnapshotSelector {
   if (text === "latest") return { kind: "latest" };
   const atMost = /^height\s*<=\s*(\d{1,15})$/.exec(text)?.[1];
   if (atMost !== undefined) return { kind: "height", atMost: Number(atMost) };
-  if (text.includes("://") || Object.hasOwn(publicArchives, text))
+  if (text.includes("://") || publicArchives.has(text))
     return { kind: "external", url: archiveUrl(text, input) };
   if (v.is(snapshotIdSchema, text)) return { kind: "id", id: text };
   throw refuse(
@@ -115,7 +115,7 @@ export function locateArchive(
 
 /** The URL of one archive on any store, or the name of a public one; a signed URL keeps its query. */
 export function archiveUrl(given: string, input: string): string {
-  const text = publicArchives[given] ?? given;
+  const text = publicArchives.get(given) ?? given;
   const scheme = schemeOf(text);
   if (scheme === "https") {
     const url = webUrl(text, input);

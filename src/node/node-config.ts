@@ -38,10 +38,12 @@ export type ReadConfig =
 /** More is no configuration of a node. */
 const longestBytes = 1024 ** 2;
 
-const defaultPorts: Readonly<Record<string, { readonly peer: number; readonly rpc: number }>> = {
-  mainnet: { peer: 8333, rpc: 8332 },
-  xenon: { peer: 18333, rpc: 18332 },
-};
+const defaultPorts: ReadonlyMap<string, { readonly peer: number; readonly rpc: number }> = new Map(
+  Object.entries({
+    mainnet: { peer: 8333, rpc: 8332 },
+    xenon: { peer: 18333, rpc: 18332 },
+  }),
+);
 
 export async function readNodeConfig(node: NodeProcess, privilege: Privilege): Promise<ReadConfig> {
   const path = configArgument(readArguments(node.pid));
@@ -79,8 +81,7 @@ type Table = Readonly<Record<string, unknown>>;
 export function nodeConfigOf(toml: Table): NodeConfig {
   const burnchain = tableOf(toml["burnchain"]);
   const { mode } = burnchain;
-  const ports =
-    typeof mode === "string" && Object.hasOwn(defaultPorts, mode) ? defaultPorts[mode] : undefined;
+  const ports = typeof mode === "string" ? defaultPorts.get(mode) : undefined;
   const host = typeof burnchain["peer_host"] === "string" ? burnchain["peer_host"] : undefined;
   const at = (key: string, preset: number | undefined): Address | undefined => {
     const port = typeof burnchain[key] === "number" ? burnchain[key] : preset;

@@ -21,6 +21,9 @@ export interface AcquiredLock {
 
 const sqliteBusy = 5;
 
+/** A connection that nothing holds is closed when memory is collected, and its lock is free then. */
+const held = new Set<DatabaseSync>();
+
 /**
  * Takes the lock if it is free; undefined when another process (or another holder in this one) has it. Any number may
  * share it as long as nobody has it alone.
@@ -92,14 +95,15 @@ function tryLockFile(path: string, mode: "alone" | "shared"): AcquiredLock | und
     });
   }
   const locked = database;
+  held.add(locked);
+  const release = (): void => {
+    if (held.delete(locked)) locked.close();
+  };
   return {
-    release() {
-      if (locked.isOpen) locked.close();
-    },
+    release,
     releaseAndRemove() {
-      if (!locked.isOpen) return;
-      rmSync(path, { force: true });
-      locked.close();
+      if (held.has(locked)) rmSync(path, { force: true });
+      release();
     },
   };
 }

@@ -29,20 +29,24 @@ export type TarEvent =
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
   | { readonly kind: "end" };
 
-const types: Readonly<Record<string, EntryType>> = {
-  "\0": "file",
-  "0": "file",
-  "7": "file",
-  "1": "hardlink",
-  "2": "symlink",
-  "5": "directory",
-};
-const refusedKinds: Readonly<Record<string, string>> = {
-  "3": "is a device",
-  "4": "is a device",
-  "6": "is a named pipe",
-  S: "is a sparse file",
-};
+const types: ReadonlyMap<string, EntryType> = new Map(
+  Object.entries({
+    "\0": "file",
+    "0": "file",
+    "7": "file",
+    "1": "hardlink",
+    "2": "symlink",
+    "5": "directory",
+  }),
+);
+const refusedKinds: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    "3": "is a device",
+    "4": "is a device",
+    "6": "is a named pipe",
+    S: "is a sparse file",
+  }),
+);
 /** Headers about the next entry (or, "g", all that follow), by their flag; a volume's label is about none. */
 const metaFlags = new Set(["x", "X", "g", "L", "K", "V"]);
 
@@ -186,10 +190,12 @@ function entryOf(
   const rawPath = pax?.get("path") ?? longPath;
   const fullPath = rawPath === undefined ? nameOf(block) : decodePath(rawPath);
   const isOldDirectory = (flag === "\0" || flag === "0") && fullPath.endsWith("/");
-  const type = isOldDirectory ? "directory" : types[flag];
+  const type = isOldDirectory ? "directory" : types.get(flag);
   const sparse = [...(pax?.keys() ?? [])].some((key) => key.startsWith("GNU.sparse."));
   if (type === undefined || sparse) {
-    const why = sparse ? "is a sparse file" : (refusedKinds[flag] ?? `is of the unknown kind ${show(flag)}`);
+    const why = sparse
+      ? "is a sparse file"
+      : (refusedKinds.get(flag) ?? `is of the unknown kind ${show(flag)}`);
     throw new ActionError("ARCHIVE_UNREADABLE", `The archive's entry ${show(fullPath)} ${why}.`, {
       hint: "Make it anew of plain files and directories (without tar's --sparse), or use another one.",
     });

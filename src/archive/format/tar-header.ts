@@ -21,12 +21,14 @@ const typeNames = {
   symlink: "SymbolicLink",
   hardlink: "Link",
 } as const;
-const typesByFlag: Readonly<Record<string, EntryType>> = {
-  "0": "file",
-  "5": "directory",
-  "2": "symlink",
-  "1": "hardlink",
-};
+const typesByFlag: ReadonlyMap<string, EntryType> = new Map(
+  Object.entries({
+    "0": "file",
+    "5": "directory",
+    "2": "symlink",
+    "1": "hardlink",
+  }),
+);
 
 const maxOctal11 = 0o77777777777;
 const maxOctal7 = 0o7777777;
@@ -91,7 +93,7 @@ export function decodeTarHeader(bytes: Buffer): TarEntry {
   }
   if (at + tarBlockSize !== bytes.length) throw invalid("it is not as long as the index says");
   const flag = flagOf(bytes, at);
-  const type = typesByFlag[flag];
+  const type = typesByFlag.get(flag);
   if (type === undefined) throw invalid(`entries of type "${flag}" are not part of a snapshot`);
   const header = readHeader(bytes, at);
   const size = paxNumber(pax, "size") ?? header.size ?? 0;

@@ -44,19 +44,21 @@ interface PageArchive {
 }
 
 /** What docs/checks.md calls by letters, in a reader's words. */
-const checkNames: Readonly<Record<string, string>> = {
-  files: "database files whole",
-  A: "state has a tip",
-  B: "header index at the state's tip",
-  C: "highest header on its chain",
-  D: "block store at the tip",
-  E: "sortitions know the tip",
-  F: "tries reach the tip",
-  G: "burn headers reach the tip",
-  H: "burn chain reaches the tip",
-  integrity: "SQLite integrity",
-  blobs: "every trie record",
-};
+const checkNames: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    files: "database files whole",
+    A: "state has a tip",
+    B: "header index at the state's tip",
+    C: "highest header on its chain",
+    D: "block store at the tip",
+    E: "sortitions know the tip",
+    F: "tries reach the tip",
+    G: "burn headers reach the tip",
+    H: "burn chain reaches the tip",
+    integrity: "SQLite integrity",
+    blobs: "every trie record",
+  }),
+);
 
 export function renderEntry(entry: PageEntry, storage: StoragePlace, isOpen: boolean): Markup {
   const { archive, id, network } = entry;
@@ -106,7 +108,7 @@ function renderChecks(checks: PageEntry["checks"]): Markup | undefined {
   ]);
   const items = checks.map(({ id, result }) => {
     const [kind, mark, said] = marks.get(result) ?? ["soft", "–", "not made"];
-    const name = Object.hasOwn(checkNames, id) ? checkNames[id] : id;
+    const name = checkNames.get(id) ?? id;
     return markup`<li><span class="${kind}" aria-hidden="true">${mark}</span> <span class="unseen">${said}: </span>${name}</li>`;
   });
   return markup`<h3>Checks of the chainstate</h3>

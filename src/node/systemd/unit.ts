@@ -127,17 +127,19 @@ export function parseUnit(name: string, text: string): Unit {
   };
 }
 
-const unitMs: Readonly<Record<string, number>> = {
-  us: 0.001,
-  ms: 1,
-  s: 1_000,
-  min: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000,
-  month: 2_629_800_000,
-  y: 31_557_600_000,
-};
+const unitMs: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    us: 0.001,
+    ms: 1,
+    s: 1_000,
+    min: 60_000,
+    h: 3_600_000,
+    d: 86_400_000,
+    w: 604_800_000,
+    month: 2_629_800_000,
+    y: 31_557_600_000,
+  }),
+);
 
 /** systemd's way to write a time span ("1min 30s", "infinity") → milliseconds. */
 export function parseTimeSpan(text: string): number {
@@ -145,7 +147,7 @@ export function parseTimeSpan(text: string): number {
   const parts = [...text.matchAll(/([\d.]+)\s*([a-z]+)/g)];
   if (parts.length === 0) return 0;
   return parts.reduce(
-    (sum, [, amount, unit]) => sum + Number(amount) * (unitMs[unit ?? ""] ?? Number.NaN),
+    (sum, [, amount, unit]) => sum + Number(amount) * (unitMs.get(unit ?? "") ?? Number.NaN),
     0,
   );
 }

@@ -185,23 +185,25 @@ const unreachable: Meaning = {
   hint: "Check the account's name, DNS, the proxy and the firewall between this host and the store.",
 };
 
-const byCode: Readonly<Record<string, Meaning>> = {
-  AuthenticationFailed: credentials,
-  InvalidAuthenticationInfo: credentials,
-  NoAuthenticationInformation: credentials,
-  AuthorizationFailure: denied,
-  AuthorizationPermissionMismatch: denied,
-  InsufficientAccountPermissions: denied,
-  ContainerNotFound: noContainer,
-  InvalidResourceName: noContainer,
-  ENOTFOUND: unreachable,
-  EAI_AGAIN: unreachable,
-  ECONNREFUSED: unreachable,
-  EHOSTUNREACH: unreachable,
-  ENETUNREACH: unreachable,
-  REQUEST_SEND_ERROR: unreachable,
-  InvalidRange: tooShort,
-};
+const byCode: ReadonlyMap<string, Meaning> = new Map(
+  Object.entries({
+    AuthenticationFailed: credentials,
+    InvalidAuthenticationInfo: credentials,
+    NoAuthenticationInformation: credentials,
+    AuthorizationFailure: denied,
+    AuthorizationPermissionMismatch: denied,
+    InsufficientAccountPermissions: denied,
+    ContainerNotFound: noContainer,
+    InvalidResourceName: noContainer,
+    ENOTFOUND: unreachable,
+    EAI_AGAIN: unreachable,
+    ECONNREFUSED: unreachable,
+    EHOSTUNREACH: unreachable,
+    ENETUNREACH: unreachable,
+    REQUEST_SEND_ERROR: unreachable,
+    InvalidRange: tooShort,
+  }),
+);
 
 /** The client takes a proxy's refusal for the service's answer; every answer of the service has this header. */
 function isFromElsewhere(error: unknown): boolean {
@@ -217,9 +219,7 @@ function explainAzureError(error: unknown, url: string, doing: string): unknown 
   const trouble = proxyTrouble(error) ?? (isFromElsewhere(error) ? proxyAnswered(status) : undefined);
   if (trouble !== undefined) return stoppedByProxy(url, trouble, cause);
   if (code === "BlobNotFound") return new ObjectNotFoundError(url, cause);
-  const meaning =
-    (Object.hasOwn(byCode, code) ? byCode[code] : undefined) ??
-    (status === 401 ? credentials : status === 403 ? denied : undefined);
+  const meaning = byCode.get(code) ?? (status === 401 ? credentials : status === 403 ? denied : undefined);
   if (meaning === undefined) {
     return new StoreError(
       "STORE_FAILED",

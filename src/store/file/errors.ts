@@ -22,26 +22,28 @@ const missing: Meaning = {
   hint: "Create it, or mount what should be there; only the last component is made by itself.",
 };
 
-const meanings: Readonly<Record<string, Meaning>> = {
-  ENOSPC: full,
-  EDQUOT: { ...full, sentence: "cannot be written: a quota has been reached" },
-  EFBIG: {
-    code: "STORE_FULL",
-    sentence: "does not take files this large",
-    hint: "Use a file system (and a limit, `ulimit -f`) without that bound.",
-  },
-  EROFS: readOnly,
-  EACCES: denied,
-  EPERM: denied,
-  ENOENT: missing,
-  ENOTDIR: missing,
-};
+const meanings: ReadonlyMap<string, Meaning> = new Map(
+  Object.entries({
+    ENOSPC: full,
+    EDQUOT: { ...full, sentence: "cannot be written: a quota has been reached" },
+    EFBIG: {
+      code: "STORE_FULL",
+      sentence: "does not take files this large",
+      hint: "Use a file system (and a limit, `ulimit -f`) without that bound.",
+    },
+    EROFS: readOnly,
+    EACCES: denied,
+    EPERM: denied,
+    ENOENT: missing,
+    ENOTDIR: missing,
+  }),
+);
 
 /** `place` is the path a person knows. What is already an error of the program passes through. */
 export function explainFileError(error: unknown, place: string): unknown {
   if (isPortError(error) || !(error instanceof Error) || !("code" in error)) return error;
   const code = String(error.code);
-  const meaning = Object.hasOwn(meanings, code) ? meanings[code] : undefined;
+  const meaning = meanings.get(code);
   if (meaning === undefined) {
     return new StoreError("STORE_FAILED", `${place} cannot be used: ${error.message}.`, { cause: error });
   }

@@ -149,13 +149,15 @@ interface Encoding {
 }
 
 const gzip: Encoding = { names: /\.(?:t?gz)$/iu, starts: [0x1f, 0x8b], decoder: createGunzip };
-const encodings: Readonly<Record<string, Encoding>> = {
-  gzip,
-  "x-gzip": gzip,
-  zstd: { names: /\.t?zst$/iu, starts: [0x28, 0xb5, 0x2f, 0xfd], decoder: createZstdDecompress },
-  deflate: { names: /$^/u, starts: [0x78], decoder: createInflate },
-  br: { names: /\.br$/iu, starts: [], decoder: createBrotliDecompress },
-};
+const encodings: ReadonlyMap<string, Encoding> = new Map(
+  Object.entries({
+    gzip,
+    "x-gzip": gzip,
+    zstd: { names: /\.t?zst$/iu, starts: [0x28, 0xb5, 0x2f, 0xfd], decoder: createZstdDecompress },
+    deflate: { names: /$^/u, starts: [0x78], decoder: createInflate },
+    br: { names: /\.br$/iu, starts: [], decoder: createBrotliDecompress },
+  }),
+);
 
 /** What of the answer is not the file itself. */
 export function isEncoded(answer: Pick<WebAnswer, "header">, pathname: string): boolean {
@@ -164,8 +166,7 @@ export function isEncoded(answer: Pick<WebAnswer, "header">, pathname: string): 
 }
 
 function encodingOf(name: string | undefined): Encoding | undefined {
-  const known = name?.trim().toLowerCase() ?? "";
-  return Object.hasOwn(encodings, known) ? encodings[known] : undefined;
+  return encodings.get(name?.trim().toLowerCase() ?? "");
 }
 
 /**

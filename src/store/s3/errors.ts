@@ -102,48 +102,52 @@ const unsupported: Meaning = {
   hint: "See docs/stores.md for what a store has to be able to do.",
 };
 
-const byName: Readonly<Record<string, Meaning>> = {
-  InvalidAccessKeyId: credentials,
-  SignatureDoesNotMatch: credentials,
-  InvalidToken: credentials,
-  ExpiredToken: credentials,
-  ExpiredTokenException: credentials,
-  InvalidSecurity: credentials,
-  CredentialsProviderError: noCredentials,
-  TokenProviderError: noCredentials,
-  AccessDenied: denied,
-  AllAccessDisabled: denied,
-  AccountProblem: denied,
-  NoSuchBucket: noBucket,
-  InvalidBucketName: noBucket,
-  PermanentRedirect: region,
-  AuthorizationHeaderMalformed: region,
-  IllegalLocationConstraintException: region,
-  RequestTimeTooSkewed: clock,
-  RequestExpired: clock,
-  QuotaExceeded: full,
-  EntityTooLarge: full,
-  TooManyParts: full,
-  NotImplemented: unsupported,
-  TimeoutError: stalled,
-};
+const byName: ReadonlyMap<string, Meaning> = new Map(
+  Object.entries({
+    InvalidAccessKeyId: credentials,
+    SignatureDoesNotMatch: credentials,
+    InvalidToken: credentials,
+    ExpiredToken: credentials,
+    ExpiredTokenException: credentials,
+    InvalidSecurity: credentials,
+    CredentialsProviderError: noCredentials,
+    TokenProviderError: noCredentials,
+    AccessDenied: denied,
+    AllAccessDisabled: denied,
+    AccountProblem: denied,
+    NoSuchBucket: noBucket,
+    InvalidBucketName: noBucket,
+    PermanentRedirect: region,
+    AuthorizationHeaderMalformed: region,
+    IllegalLocationConstraintException: region,
+    RequestTimeTooSkewed: clock,
+    RequestExpired: clock,
+    QuotaExceeded: full,
+    EntityTooLarge: full,
+    TooManyParts: full,
+    NotImplemented: unsupported,
+    TimeoutError: stalled,
+  }),
+);
 
-const byErrno: Readonly<Record<string, Meaning>> = {
-  ENOTFOUND: unreachable,
-  EAI_AGAIN: unreachable,
-  ECONNREFUSED: unreachable,
-  EHOSTUNREACH: unreachable,
-  ENETUNREACH: unreachable,
-  ECONNRESET: stalled,
-  EPIPE: stalled,
-  ETIMEDOUT: stalled,
-  DEPTH_ZERO_SELF_SIGNED_CERT: unreachable,
-  SELF_SIGNED_CERT_IN_CHAIN: unreachable,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: unreachable,
-  ERR_TLS_CERT_ALTNAME_INVALID: unreachable,
-  CERT_HAS_EXPIRED: unreachable,
-  EPROTO: unreachable,
-};
+const byErrno: ReadonlyMap<string, Meaning> = new Map(
+  Object.entries({
+    ENOTFOUND: unreachable,
+    EAI_AGAIN: unreachable,
+    ECONNREFUSED: unreachable,
+    EHOSTUNREACH: unreachable,
+    ENETUNREACH: unreachable,
+    ECONNRESET: stalled,
+    EPIPE: stalled,
+    ETIMEDOUT: stalled,
+    DEPTH_ZERO_SELF_SIGNED_CERT: unreachable,
+    SELF_SIGNED_CERT_IN_CHAIN: unreachable,
+    UNABLE_TO_VERIFY_LEAF_SIGNATURE: unreachable,
+    ERR_TLS_CERT_ALTNAME_INVALID: unreachable,
+    CERT_HAS_EXPIRED: unreachable,
+    EPROTO: unreachable,
+  }),
+);
 
 const byStatus: Readonly<Record<number, Meaning>> = {
   301: region,
@@ -165,10 +169,8 @@ export function explainS3Error(error: unknown, url: string, doing: string, signa
   if (trouble !== undefined) return stoppedByProxy(url, trouble, cause);
   if (failure.name === "NoSuchKey") return new ObjectNotFoundError(url, cause);
   const meaning =
-    (failure.errno !== undefined && Object.hasOwn(byErrno, failure.errno)
-      ? byErrno[failure.errno]
-      : undefined) ??
-    (Object.hasOwn(byName, failure.name) ? byName[failure.name] : undefined) ??
+    byErrno.get(failure.errno ?? "") ??
+    byName.get(failure.name) ??
     (failure.status === undefined ? undefined : byStatus[failure.status]);
   if (meaning === undefined) {
     const said = failure.status === undefined ? failure.name : `${failure.name}, HTTP ${failure.status}`;

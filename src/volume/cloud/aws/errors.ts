@@ -11,7 +11,7 @@ export function ec2Code(error: unknown): string | undefined {
 /** `what` completes "Amazon does not …". */
 export function explainEc2Error(error: unknown, what: string): ActionError {
   const code = ec2Code(error);
-  const known = code !== undefined && Object.hasOwn(meanings, code) ? meanings[code] : undefined;
+  const known = meanings.get(code ?? "");
   if (known !== undefined) {
     return new ActionError(known.code, `Amazon would not ${what} (${code}): ${known.sentence}`, {
       cause: error,
@@ -83,36 +83,38 @@ const full: Meaning = {
   hint: "Delete what is not needed, or ask Amazon to raise the limit.",
 };
 
-const meanings: Readonly<Record<string, Meaning>> = {
-  "InvalidSnapshot.NotFound": gone,
-  "InvalidVolume.NotFound": gone,
-  ConcurrentSnapshotLimitExceeded: pending,
-  PendingSnapshotLimitExceeded: pending,
-  SnapshotCreationPerVolumeRateExceeded: {
-    code: "SNAPSHOTS_PENDING",
-    sentence: "a snapshot of this volume was begun within the last 15 seconds.",
-    hint: "Run again in a minute.",
-  },
-  SnapshotLimitExceeded: full,
-  VolumeLimitExceeded: full,
-  AttachmentLimitExceeded: full,
-  UnauthorizedOperation: denied,
-  AuthFailure: denied,
-  VolumeInUse: busy,
-  IncorrectState: busy,
-  "InvalidSnapshot.InUse": {
-    code: "VOLUME_BUSY",
-    sentence: "an image uses the snapshot.",
-    hint: "Deregister the AMI first.",
-  },
-  "InvalidVolume.ZoneMismatch": {
-    code: "VOLUME_ELSEWHERE",
-    sentence: "volume and instance are in different zones.",
-    hint: "Make the volume in the instance's zone.",
-  },
-  InvalidParameterValue: {
-    code: "CLOUD_REFUSED",
-    sentence: "it does not take the request as it is.",
-    hint: "See the cause.",
-  },
-};
+const meanings: ReadonlyMap<string, Meaning> = new Map(
+  Object.entries({
+    "InvalidSnapshot.NotFound": gone,
+    "InvalidVolume.NotFound": gone,
+    ConcurrentSnapshotLimitExceeded: pending,
+    PendingSnapshotLimitExceeded: pending,
+    SnapshotCreationPerVolumeRateExceeded: {
+      code: "SNAPSHOTS_PENDING",
+      sentence: "a snapshot of this volume was begun within the last 15 seconds.",
+      hint: "Run again in a minute.",
+    },
+    SnapshotLimitExceeded: full,
+    VolumeLimitExceeded: full,
+    AttachmentLimitExceeded: full,
+    UnauthorizedOperation: denied,
+    AuthFailure: denied,
+    VolumeInUse: busy,
+    IncorrectState: busy,
+    "InvalidSnapshot.InUse": {
+      code: "VOLUME_BUSY",
+      sentence: "an image uses the snapshot.",
+      hint: "Deregister the AMI first.",
+    },
+    "InvalidVolume.ZoneMismatch": {
+      code: "VOLUME_ELSEWHERE",
+      sentence: "volume and instance are in different zones.",
+      hint: "Make the volume in the instance's zone.",
+    },
+    InvalidParameterValue: {
+      code: "CLOUD_REFUSED",
+      sentence: "it does not take the request as it is.",
+      hint: "See the cause.",
+    },
+  }),
+);
