@@ -31,7 +31,14 @@ const { values, positionals } = parseArgs({
 const pairs = Number(values.pairs);
 
 /** Phases of the log whose time is downtime, in their order, by the words they begin with. */
-const phases = ["Stop ", "Verify the node", "Check chainstate", "Freeze by", "Start "] as const;
+const phases = [
+  "Stop ",
+  "Verify the node",
+  "Check chainstate",
+  "Look at its files",
+  "Freeze by",
+  "Start ",
+] as const;
 
 const median = (numbers: readonly number[]): number =>
   numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;

@@ -35,11 +35,24 @@ export interface VerifyStoppedRequest {
 const lastMs = 15_000;
 const lookApartMs = 300;
 
-/**
- * The whole proof, for after the stop. Throws NODE_STILL_RUNNING, NODE_CAME_BACK, DIRECTORY_IN_USE, PRIVILEGE_MISSING
- * (what could not be looked at is not known) or CHAINSTATE_NOT_AT_REST.
- */
+export interface ProvenStop {
+  readonly evidence: readonly Evidence[];
+  /** The last piece, some time after the first look. CHAINSTATE_NOT_AT_REST. */
+  readonly lookAgain: () => Promise<Evidence>;
+}
+
+/** The whole proof, for after the stop; throws as `proveStopped` and its second look do. */
 export async function verifyStopped(request: VerifyStoppedRequest): Promise<readonly Evidence[]> {
+  const { evidence, lookAgain } = await proveStopped(request);
+  return [...evidence, await lookAgain()];
+}
+
+/**
+ * The proof but for its second look, so that the time between the two is of use: the node is down for all of it. Throws
+ * NODE_STILL_RUNNING, NODE_CAME_BACK, DIRECTORY_IN_USE, PRIVILEGE_MISSING (what could not be looked at is not known) or
+ * CHAINSTATE_NOT_AT_REST.
+ */
+export async function proveStopped(request: VerifyStoppedRequest): Promise<ProvenStop> {
   const { control, before, chainstateDir, clock, signal } = request;
   const evidence: Evidence[] = [...(await control.verifyDown(signal))];
   const node = before.process;
@@ -59,11 +72,13 @@ export async function verifyStopped(request: VerifyStoppedRequest): Promise<read
   const firstLookAt = clock.now();
   evidence.push(await verifyNoOpenFiles(request));
   if (request.isReplaced !== true) evidence.push(await verifyNoHotJournal(chainstateDir, first));
-  // No `poll`: the time between the two listings is what makes them evidence.
-  await clock.sleep(Math.max(0, lookApartMs - (clock.now() - firstLookAt)), signal);
-  const second = await listChainstateFiles(chainstateDir, signal);
-  evidence.push(verifyStable(first, second, clock.now() - firstLookAt));
-  return evidence;
+  const lookAgain = async (): Promise<Evidence> => {
+    // No `poll`: the time between the two listings is what makes them evidence.
+    await clock.sleep(Math.max(0, lookApartMs - (clock.now() - firstLookAt)), signal);
+    const second = await listChainstateFiles(chainstateDir, signal);
+    return verifyStable(first, second, clock.now() - firstLookAt);
+  };
+  return { evidence, lookAgain };
 }
 
 /**

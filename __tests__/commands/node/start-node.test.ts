@@ -1,4 +1,5 @@
 /** A restore of a node that is down, or ends again and again, is done when it runs on the new chainstate; or it fails. */
+import type { RunRecord } from "../../../src/report/record.ts";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -177,6 +178,14 @@ describe("what has changed since the preflight", () => {
   });
 });
 
+/** It was down for the exchange, and again for taking it back. */
+function expectBothDowntimes({ downtimes, outputs }: RunRecord): void {
+  const lengths = downtimes.map(({ startedAt, endedAt = Number.NaN }) => endedAt - startedAt);
+  expect(lengths).toHaveLength(2);
+  const seconds = lengths.reduce((sum, each) => sum + each, 0) / 1000;
+  expect(Number(outputs.get("downtime-seconds"))).toBeCloseTo(seconds, 1);
+}
+
 describe("a node that does not move", () => {
   test("is warned of", async () => {
     makeHost();
@@ -187,8 +196,9 @@ describe("a node that does not move", () => {
 
   test("fails the run where `sync-blocks` was set", async () => {
     makeHost();
-    const { error } = await restore({ syncBlocks: 3, syncRequired: true });
+    const { error, report } = await restore({ syncBlocks: 3, syncRequired: true });
     expect(error).toMatchObject({ code: "NODE_NOT_MOVING" });
+    expectBothDowntimes(report.record);
     expect({ running: host.node.running, digest: host.digest() }).toEqual({
       running: true,
       digest: digests.old,
@@ -203,8 +213,9 @@ describe("a node that does not move", () => {
       if (asked > 8) host.node.running = false;
       return 25;
     };
-    const { error, log } = await restore({ syncBlocks: 3 });
+    const { error, log, report } = await restore({ syncBlocks: 3 });
     expect(error).toMatchObject({ code: "NODE_GONE_AGAIN" });
+    expectBothDowntimes(report.record);
     expect(host.digest()).toBe(digests.old);
     expect(log).toContain("The old chainstate is in place: the restore was taken back.");
   });

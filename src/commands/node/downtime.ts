@@ -26,15 +26,15 @@ import type { NodeStanding } from "../../report/port.ts";
 import { reportPlace, standingAfter } from "../run/clean-up.ts";
 import type { InspectedNode } from "./inspect.ts";
 import { armWatchdog } from "./arm-watchdog.ts";
+import { DownSpans } from "./down-spans.ts";
 import { NodeLooks } from "./looks.ts";
 import { stopToReplace, type Replacing } from "./stop-to-replace.ts";
 import type { RunContext } from "../context.ts";
 import { timeLimit } from "../../system/deadline.ts";
 
-export interface CleanStop extends StopReport {
-  readonly evidence: readonly Evidence[];
-}
+export type CleanStop = StopReport & { readonly evidence: readonly Evidence[] };
 
+const wasDown: StopReport = { result: "was not running", exitCode: null, signal: null, seconds: 0 };
 /** How long a node may take to start when nobody waits for its RPC any more. */
 const bareStartMs = 5 * 60_000;
 /** How long a node that was given its time to stop is waited for once more; after that the watchdog waits for it. */
@@ -53,8 +53,7 @@ export class NodeDowntime {
   #armed: Pick<Armed, "disarm"> | undefined;
   #replacing: Replacing | undefined;
   #asked = false;
-  #requestedAt: Date | undefined;
-  #backAt: Date | undefined;
+  readonly #down: DownSpans;
   #swapping = false;
   #isUnconfirmed = false;
   /** It was down when its downtime was to begin, and is started all the same: nobody owes it that if the run fails. */
@@ -76,50 +75,54 @@ export class NodeDowntime {
     this.#options = options;
     this.#journal = journal;
     this.#chainstateDir = chainstateDir;
+    this.#down = new DownSpans(ctx.clock, (from, to) => ctx.report.downtime(from, to));
     this.#looks = new NodeLooks(ctx, node, options, chainstateDir);
   }
 
-  /** Seconds from the stop that was taken to the first answer (until now while there is none); 0 without a stop. */
+  /** Seconds from each stop that was taken to the first answer (until now while there is none); 0 without a stop. */
   get downtimeSeconds(): number {
-    if (this.#requestedAt === undefined) return 0;
-    const end = this.#backAt?.getTime() ?? this.#ctx.clock.now();
-    return Math.round((end - this.#requestedAt.getTime()) / 10) / 100;
+    return this.#down.seconds;
   }
 
   /**
    * Stops the node gracefully and verifies that no process has the chainstate open. How it is now is looked at anew: since
    * the preflight hours may have gone by, and a node that ends and is started may have done either. `replacing`: nothing of
-   * what it leaves is used, so how it ends does not matter.
+   * what it leaves is used, so how it ends does not matter. `meanwhile`: see `NodeLooks.verifyStopped`.
    */
-  async begin(replacing?: Replacing): Promise<CleanStop> {
-    const { signal, report, clock } = this.#ctx;
+  async begin<T>(meanwhile: () => Promise<T>, replacing?: Replacing): Promise<[stop: CleanStop, found: T]> {
+    const { signal, clock } = this.#ctx;
     this.#replacing = replacing;
     const isReplaced = replacing !== undefined;
     const owed = this.#journal.content.node;
     // An earlier run told it to stop, and its start is still owed.
-    if (owed?.mustStart === true) this.#requestedAt = new Date(owed.stopTakenAt ?? clock.now());
+    if (owed?.mustStart === true) this.#down.begin(new Date(owed.stopTakenAt ?? clock.now()));
     const now = await this.#node.control.inspect(signal);
+    const isManaged = this.#node.control.identity.manager !== "none";
+    const stop = now.running ? await this.#stopRunning(now) : wasDown;
     if (!now.running) {
-      const isManaged = this.#node.control.identity.manager !== "none";
       this.#startsAnew =
-        this.#requestedAt === undefined &&
+        this.#down.isEmpty &&
         isManaged &&
         (this.#node.before.running || this.#options.startNode === "always");
       if (this.#startsAnew) await this.#arm(now);
-      const evidence = await this.#looks.verifyStopped(now, isReplaced);
-      if (isManaged) this.#stands("left-down");
-      return { result: "was not running", exitCode: null, signal: null, seconds: 0, evidence };
     }
+    const { evidence, found } = await this.#looks.verifyStopped(now, isReplaced, async () => {
+      if (isManaged) this.#stands(now.running ? "down" : "left-down");
+      return await meanwhile();
+    });
+    return [{ ...stop, evidence }, found];
+  }
+
+  async #stopRunning(now: NodeState): Promise<StopReport> {
+    const { signal, report } = this.#ctx;
     await this.#arm(now);
     const stop = await report.phase("stop", `Stop ${this.#name}`, () =>
-      isReplaced ? this.#stopSomehow(signal) : this.#stop(signal),
+      this.#replacing === undefined ? this.#stop(signal) : this.#stopSomehow(signal),
     );
     // It has ended by itself between the two looks, and was not asked.
-    if (this.#requestedAt === undefined) this.#startsAnew = true;
+    if (this.#down.isEmpty) this.#startsAnew = true;
     report.info(`Stopped in ${stop.seconds.toFixed(1)} s: ${stop.result}.`);
-    const evidence = await this.#looks.verifyStopped(now, isReplaced);
-    this.#stands("down");
-    return { ...stop, evidence };
+    return stop;
   }
 
   async #arm(now: NodeState): Promise<void> {
@@ -135,7 +138,7 @@ export class NodeDowntime {
 
   /** Books the stop when it is taken: before that nobody owes the node a start, and it is not down. */
   async #stop(signal: AbortSignal): Promise<StopReport> {
-    const { clock, report } = this.#ctx;
+    const { clock } = this.#ctx;
     const journal = this.#journal;
     // A second stop is of another process than the journal has.
     if (this.#asked) await this.#note(await this.#node.control.inspect(signal), signal);
@@ -153,11 +156,7 @@ export class NodeDowntime {
     };
     const onTaken = async (): Promise<void> => {
       taken = true;
-      if (!this.#startsAnew && (this.#requestedAt === undefined || this.#backAt !== undefined)) {
-        this.#requestedAt = new Date(clock.now());
-        this.#backAt = undefined;
-        report.downtime(this.#requestedAt, undefined);
-      }
+      if (!this.#startsAnew) this.#down.begin(new Date(clock.now()));
       this.#stands("stopping");
       await noteStopTaken(journal, clock);
     };
@@ -226,8 +225,7 @@ export class NodeDowntime {
 
   /** The way back when all is well: starts the node and waits until it answers as `expected`. */
   async end(expected: ExpectedChain, isBeside = false): Promise<void> {
-    const isOwed = this.#requestedAt !== undefined && this.#backAt === undefined;
-    if (!isOwed && !this.#startsAnew) return;
+    if (this.#down.openSince === undefined && !this.#startsAnew) return;
     const start = async (): Promise<Date> => {
       await noteStartRequested(this.#journal, this.#ctx.clock);
       const lost = await this.#node.control.start(this.#ctx.signal);
@@ -308,8 +306,7 @@ export class NodeDowntime {
    * run's cancellation. Does nothing where nothing is owed.
    */
   async #bringBack(why: unknown): Promise<void> {
-    const owesStart = this.#requestedAt !== undefined && this.#backAt === undefined;
-    if (!owesStart && !this.#swapping) return;
+    if (this.#down.openSince === undefined && !this.#swapping) return;
     const { report, clock, signal } = this.#ctx;
     await report.phase("start", `Bring ${this.#name} back`, async () => {
       const limit = timeLimit(
@@ -322,6 +319,8 @@ export class NodeDowntime {
         // A start that was said to have failed may have taken effect.
         const runs = this.#standing === "running" || (await this.#node.control.inspect(limit)).running;
         if (runs) await this.#stopSomehow(limit);
+        // Also where it has ended without having been asked.
+        if (!this.#startsAnew) this.#down.begin(new Date(clock.now()));
       }
       const recovery = await recoverFully(
         this.#journal,
@@ -353,7 +352,7 @@ export class NodeDowntime {
         report.warning(`The node was started again but does not answer yet: ${describeError(error)}`);
       });
     });
-    await this.#wentBack(this.#neverEnded() ? this.#requestedAt : new Date(clock.now()));
+    await this.#wentBack(this.#neverEnded() ? this.#down.openSince : new Date(clock.now()));
     this.#reportDependents();
   }
 
@@ -371,9 +370,8 @@ export class NodeDowntime {
   }
 
   async #wentBack(at: Date | undefined): Promise<void> {
-    if (at !== undefined && this.#requestedAt !== undefined && this.#backAt === undefined) {
-      this.#backAt = at;
-      this.#ctx.report.downtime(this.#requestedAt, at);
+    if (at !== undefined && this.#down.openSince !== undefined) {
+      this.#down.end(at);
       this.#ctx.report.output("downtime-seconds", String(this.downtimeSeconds));
       if (this.#standing === "running" && !this.#neverEnded())
         this.#ctx.report.notice(`${this.#name} ${this.#looks.describeReturn(this.downtimeSeconds)}`);

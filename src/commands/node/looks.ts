@@ -4,7 +4,7 @@ import type { NodeOptions } from "../../domain/options.ts";
 import type { ExpectedChain } from "../../domain/verdict.ts";
 import { staysUp, waitHealthy } from "../../node/health.ts";
 import type { Evidence, NodeState } from "../../node/port.ts";
-import { verifyStillStopped, verifyStopped } from "../../node/shutdown-proof.ts";
+import { proveStopped, verifyStillStopped } from "../../node/shutdown-proof.ts";
 import { verifyWorksIn } from "../../node/works-in.ts";
 import type { RunContext } from "../context.ts";
 import { withFoundRpc } from "./find-rpc.ts";
@@ -33,13 +33,21 @@ export class NodeLooks {
     this.#chainstateDir = chainstateDir;
   }
 
-  /** `before`: as it was before the stop. `isReplaced`: nothing of what it leaves is used. */
-  async verifyStopped(before: NodeState, isReplaced: boolean): Promise<readonly Evidence[]> {
+  /**
+   * `before`: as it was before the stop. `isReplaced`: nothing of what it leaves is used. `meanwhile` goes on between the two
+   * looks at the files; what it finds counts only if nobody has written, and that somebody has is said before its failure.
+   */
+  async verifyStopped<T>(
+    before: NodeState,
+    isReplaced: boolean,
+    meanwhile: () => Promise<T>,
+  ): Promise<{ readonly evidence: readonly Evidence[]; readonly found: T }> {
     const { report, privilege, clock, signal } = this.#ctx;
+    const say = ({ id, detail }: Evidence): void => report.info(`${id}: ${detail}`);
     // Where no node is managed, one that answers on this host works on another directory.
     const isManaged = this.#node.control.identity.manager !== "none";
-    return await report.phase("verify-stopped", "Verify the node has stopped", async () => {
-      const evidence = await verifyStopped({
+    const proof = await report.phase("verify-stopped", "Verify the node has stopped", async () => {
+      const proven = await proveStopped({
         control: this.#node.control,
         before,
         isReplaced,
@@ -49,9 +57,17 @@ export class NodeLooks {
         clock,
         signal,
       });
-      for (const { id, detail } of evidence) report.info(`${id}: ${detail}`);
-      return evidence;
+      proven.evidence.forEach(say);
+      return proven;
     });
+    const [worked] = await Promise.allSettled([meanwhile()]);
+    const stable = await report.phase("verify-stopped", "Look at its files again", async () => {
+      const seen = await proof.lookAgain();
+      say(seen);
+      return seen;
+    });
+    if (worked.status === "rejected") throw worked.reason;
+    return { evidence: [...proof.evidence, stable], found: worked.value };
   }
 
   async verifyStillStopped(): Promise<void> {

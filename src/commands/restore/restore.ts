@@ -232,7 +232,7 @@ class Restore {
     if (moment !== undefined) await waitForRightMoment(this.#ctx, moment, quietTimeoutMs, stopAnyway);
     const downtime = new NodeDowntime(this.#ctx, node, options, this.#journal, swap.target);
     await downtime.guard(async () => {
-      await downtime.begin({ forceStop });
+      await downtime.begin(async () => undefined, { forceStop });
       const expected = {
         minStacksHeight: chain.stacksHeight,
         ...(chain.burnHeight === null ? {} : { minBurnHeight: chain.burnHeight }),

@@ -27,8 +27,8 @@ import { openTrust } from "./trusted-segments.ts";
 export async function takeStopped(run: SnapshotRun, plan: Plan, downtime: NodeDowntime): Promise<Taken> {
   const { config, ctx, store } = run;
   const staysDown = cutOf(config, plan).method === "cold";
-  const cleanStop = withDoubt(await downtime.begin(), plan);
-  const inspection = await check(run, plan);
+  const [stop, inspection] = await downtime.begin(async () => await check(run, plan));
+  const cleanStop = withDoubt(stop, plan);
   const { facts, checks } = inspection;
   if (config.profile === "share") await scanForSecrets(run, plan, ctx.signal);
   const at = new Date(ctx.clock.now());
