@@ -38,6 +38,22 @@ function inspect(
   return inspectChainstate({ dir, depth, signal: new AbortController().signal, ...more });
 }
 
+const hashKeyed = [
+  ["clarity", "data_table"],
+  ["clarity", "metadata_table"],
+  ["index", "__fork_storage"],
+  ["sortition", "__fork_storage"],
+  ["nakamoto", "nakamoto_staging_blocks"],
+] as const;
+
+function largestRowid(dir: string, path: string, table: string): number | null {
+  // In a copy: whoever closes a database folds its WAL.
+  const database = new DatabaseSync(join(scratch.copy(dir), path));
+  const row = database.prepare(`SELECT rowid AS id FROM ${table} ORDER BY rowid DESC LIMIT 1`).get();
+  database.close();
+  return row === undefined ? null : Number(row["id"]);
+}
+
 /** Ids of the checks that failed. */
 function failed(inspection: Inspection): string[] {
   return inspection.checks.filter((check) => check.result === "failed").map((check) => check.id);
@@ -70,7 +86,11 @@ describe("a sound chainstate", () => {
       epochEra: "nakamoto",
       schemas: { index: 14, sortition: 11, burnchain: 3, nakamoto: 5, marf: 3, headers: 3 },
       pruned: false,
+      largestRowids: Object.fromEntries(
+        hashKeyed.map(([key, table]) => [`${key}.${table}`, largestRowid(base, databasePaths[key], table)]),
+      ),
     });
+    expect(inspection.facts.largestRowids?.["nakamoto.nakamoto_staging_blocks"]).toBeGreaterThan(0);
     expect(inspection.databases).toHaveLength(14);
     expect(() => assertConsistent(inspection)).not.toThrow();
   });
@@ -156,6 +176,26 @@ describe("a sound chainstate", () => {
     expect(await failures(dir)).toEqual(["F"]);
     const elsewhere = new Map([[blobs, snapshotted]]);
     expect(failed(await inspect(dir, "full", { elsewhere }))).toEqual([]);
+  });
+
+  it("tells the largest rowid, which a row that replaces an equal one raises, and none where a table has none", async () => {
+    const dir = scratch.copy(base);
+    const clarity = new DatabaseSync(join(dir, databasePaths.clarity));
+    for (let times = 0; times < 3; times += 1)
+      clarity.exec("REPLACE INTO data_table VALUES ('one more', 'the same')");
+    clarity.exec("DROP TABLE metadata_table");
+    clarity.close();
+    const index = new DatabaseSync(join(dir, databasePaths.index));
+    index.exec("DROP TABLE __fork_storage");
+    index.exec("CREATE TABLE __fork_storage (value_hash TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID");
+    index.exec("INSERT INTO __fork_storage VALUES ('a', 'b')");
+    index.close();
+    const before = largestRowid(base, databasePaths.clarity, "data_table") ?? 0;
+    expect((await inspect(dir, "none")).facts.largestRowids).toMatchObject({
+      "clarity.data_table": before + 3,
+      "clarity.metadata_table": null,
+      "index.__fork_storage": null,
+    });
   });
 
   it("is known as pruned by its table or its manifest", async () => {

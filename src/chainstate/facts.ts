@@ -27,6 +27,18 @@ const versionQueries: Readonly<Record<keyof ChainFacts["schemas"], readonly [str
 };
 
 /**
+ * The tables that are keyed by hashes. A row that replaces an equal one gets a new rowid too, so of two snapshots these say how many
+ * rows were written between them, and so what share of such a database a night changes.
+ */
+const hashKeyed: readonly (readonly [keyof typeof databases, string])[] = [
+  ["clarity", "data_table"],
+  ["clarity", "metadata_table"],
+  ["index", "__fork_storage"],
+  ["sortition", "__fork_storage"],
+  ["nakamoto", "nakamoto_staging_blocks"],
+];
+
+/**
  * Never throws for a damaged chainstate: what cannot be read is null (height 0), and the checks say why.
  * `dir` gives the network its name; `hasPruningManifest`: a `PCS_manifest.toml` stands in it.
  */
@@ -52,7 +64,21 @@ export async function factsOf(tips: Tips, dir: string, hasPruningManifest: boole
     epochEra: tip === undefined ? "unknown" : tip.table === "block_headers" ? "epoch2" : "nakamoto",
     schemas,
     pruned: hasPruningManifest || (await isSquashed(tips)),
+    largestRowids: await largestRowids(tips),
   };
+}
+
+/** One seek each. */
+async function largestRowids({ source }: Tips): Promise<NonNullable<ChainFacts["largestRowids"]>> {
+  const found: Record<string, number | null> = {};
+  for (const [name, table] of hashKeyed) {
+    const path = databases[name];
+    const sql = `SELECT max(rowid) AS largest FROM ${table}`;
+    const rows = source.has(path) ? await readable(source.ask(path, sql)) : undefined;
+    const largest = numberOf(rows?.[0], "largest");
+    found[`${name}.${table}`] = Number.isSafeInteger(largest) ? (largest ?? null) : null;
+  }
+  return found;
 }
 
 async function isSquashed(tips: Tips): Promise<boolean> {

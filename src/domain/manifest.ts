@@ -37,6 +37,8 @@ export const chainFactsSchema = v.strictObject({
     headers: v.nullable(finite),
   }),
   pruned: v.boolean(),
+  /** `max(rowid)` of the tables that are keyed by hashes, by database and table; null where it has none, or cannot be asked. */
+  largestRowids: v.optional(v.record(v.string(), v.nullable(v.pipe(v.number(), v.safeInteger())))),
 });
 
 export const checkResultSchema = v.strictObject({
