@@ -119,18 +119,26 @@ function table(head: readonly string[], rows: readonly string[]): string {
 }
 
 function nightsTable({ results }: Report): string {
+  const more = results.some(({ rounds }) => rounds[0]?.withoutStore !== undefined);
   const rows = results.map((result) => {
-    if (result.failed !== undefined) return row([escaped(result.name), "failed", "", "", "", ""]);
+    if (result.failed !== undefined)
+      return row([escaped(result.name), "failed", ...Array.from({ length: more ? 6 : 5 }, () => "")]);
+    const three = (pick: (round: Round) => readonly number[] | undefined): string =>
+      [0, 1, 2]
+        .map((step) => median(result.rounds.map((round) => pick(round)?.[step] ?? Number.NaN)).toFixed(1))
+        .join(" / ");
     const bytes = (pick: (round: Round) => number | undefined): string => {
       const value = median(result.rounds.flatMap((round) => pick(round) ?? []));
       return Number.isNaN(value) ? "" : `${(value / 1e6).toFixed(0)} MB`;
     };
     const cells = steps.map(([, pick]) => seconds(middle(result, pick)));
     const stored = [bytes((round) => round.storedBytes), bytes((round) => round.sentBytes)];
-    return row([escaped(result.name), ...cells, ...stored]);
+    const cpu = [three((round) => round.cpuSeconds), ...(more ? [three((round) => round.withoutStore)] : [])];
+    return row([escaped(result.name), ...cells, ...cpu, ...stored]);
   });
+  const cpu = ["CPU time of the three, s", ...(more ? ["the three, store's CPU subtracted, s"] : [])];
   return table(
-    ["", ...steps.map(([title]) => title.toLowerCase()), "stored, first night", "sent, second night"],
+    ["", ...steps.map(([title]) => title.toLowerCase()), ...cpu, "stored, first night", "sent, second night"],
     rows,
   );
 }

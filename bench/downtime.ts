@@ -314,7 +314,7 @@ console.log(
     .join(", ")} on ${availableParallelism()} processors.\n`,
 );
 console.log(
-  `| freezer, file system, size, files | bare, s | ours, s | beyond, s | stop | verify | check | freeze | start |`,
+  `| freezer, file system, size, files | bare, s | ours, s | beyond, s | stop | verify | check | look again | freeze | start |`,
 );
 console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
 const sizes = positionals.length > 0 ? positionals.map(Number) : [1, 4, 16];

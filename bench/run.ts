@@ -5,11 +5,12 @@
  *
  * A round takes all contestants one after the other, each beginning with another, through: first night into an empty store; a night's
  * growth; second night; restore. The next round goes on with the grown data. A time ends when everything is on the disk (`sync -f`). Shown
- * are medians. With AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and BENCH_BUCKET set, those that go to S3 run too.
+ * are medians. With AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and BENCH_BUCKET set, those that go to S3 run too; with
+ * BENCH_STORE_PIDS (separated by commas) what those processes computed meanwhile is taken off, shared out over the processors.
  * `--scale` takes those sizes in GB instead of `--size`, one after the other. What is not installed is named and left out.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -36,6 +37,10 @@ export interface Round {
   readonly firstSeconds: number;
   readonly secondSeconds: number;
   readonly restoreSeconds: number;
+  /** Processor time of the contestant's own processes, in the order of the three. */
+  readonly cpuSeconds?: readonly number[];
+  /** What the three times would be if the store had processors of its own. */
+  readonly withoutStore?: readonly number[];
   /** Of its store after the first night; absent on S3. */
   readonly storedBytes?: number;
   /** By the second night: what ours says it sent, what others added to their store or wrote anew. */
@@ -57,6 +62,7 @@ export interface Result {
 }
 
 const s3 = placeOnS3();
+const storePids = (process.env["BENCH_STORE_PIDS"] ?? "").split(",").filter((pid) => pid !== "");
 const share = Number(values.night);
 
 async function main(): Promise<void> {
@@ -95,14 +101,13 @@ async function compare(sizeBytes: number, taking: readonly Contestant[]): Promis
     const order = [...taking.slice(round % taking.length), ...taking.slice(0, round % taking.length)].filter(
       (one) => !failed.has(one),
     );
-    const firsts = new Map<Contestant, { readonly seconds: number; readonly stored: number }>();
+    const firsts = new Map<Contestant, Timed & { readonly stored: number }>();
     for (const one of order) {
       const places = placesOf(one, data);
       rmSync(places.store, { recursive: true, force: true });
       mkdirSync(places.store, { recursive: true });
       await attempt(failed, one, async () => {
-        const { seconds } = await timed(one.first, places);
-        firsts.set(one, { seconds, stored: treeSize(places.store) });
+        firsts.set(one, { ...(await timed(one.first, places)), stored: treeSize(places.store) });
       });
     }
     addNight(bulk, shape, share, round);
@@ -112,17 +117,24 @@ async function compare(sizeBytes: number, taking: readonly Contestant[]): Promis
       const first = firsts.get(one);
       if (first === undefined || failed.has(one)) continue;
       await attempt(failed, one, async () => {
-        const { seconds: secondSeconds, sent } = await timed(one.second ?? one.first, places);
+        const second = await timed(one.second ?? one.first, places);
         const now = treeSize(places.store);
         const added = one.second === undefined ? now : now - first.stored;
-        const sentBytes = sent ?? (one.place === "s3" ? undefined : added);
+        const sentBytes = second.sent ?? (one.place === "s3" ? undefined : added);
         mkdirSync(places.back, { recursive: true });
-        const { seconds: restoreSeconds } = await timed(one.restore, places);
+        const restored = await timed(one.restore, places);
+        const three = [first, second, restored];
         if (round === 0) await assertRestored(places);
         rounds.get(one)?.push({
           firstSeconds: first.seconds,
-          secondSeconds,
-          restoreSeconds,
+          secondSeconds: second.seconds,
+          restoreSeconds: restored.seconds,
+          cpuSeconds: three.map(({ cpuSeconds }) => cpuSeconds),
+          ...(storePids.length === 0 || one.place !== "s3"
+            ? {}
+            : {
+                withoutStore: three.map((each) => each.seconds - each.storeSeconds / availableParallelism()),
+              }),
           ...(one.place === "s3" ? {} : { storedBytes: first.stored }),
           ...(sentBytes === undefined ? {} : { sentBytes }),
         });
@@ -176,15 +188,39 @@ function placesOf(one: Contestant, data: string): Places {
   };
 }
 
-async function timed(
-  step: Step,
-  places: Places,
-): Promise<{ readonly seconds: number; readonly sent?: number }> {
+interface Timed {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  /** Processor time of the store meanwhile. */
+  readonly storeSeconds: number;
+  readonly sent?: number;
+}
+
+async function timed(step: Step, places: Places): Promise<Timed> {
   const started = performance.now();
+  const [cpu, store] = [cpuOfChildren(), cpuOfStore()];
   const sent = typeof step === "string" ? await run(step, places) : await step(places);
+  const [cpuSeconds, storeSeconds] = [cpuOfChildren() - cpu, cpuOfStore() - store];
   await run('sync -f "$STORE"', places);
   const seconds = (performance.now() - started) / 1000;
-  return { seconds, ...(sent === undefined ? {} : { sent }) };
+  return { seconds, cpuSeconds, storeSeconds, ...(sent === undefined ? {} : { sent }) };
+}
+
+const ticksPerSecond = 100;
+/** Of `/proc/PID/stat`, counted behind the name: own times, and those of children that were waited for. */
+const [ownTicks, childTicks] = [11, 13];
+
+function cpuOf(pid: string, at: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1)?.split(" ") ?? [];
+  return (Number(fields[at]) + Number(fields[at + 1])) / ticksPerSecond;
+}
+
+function cpuOfChildren(): number {
+  return cpuOf("self", childTicks);
+}
+
+function cpuOfStore(): number {
+  return storePids.reduce((sum, pid) => sum + cpuOf(pid, ownTicks), 0);
 }
 
 async function run(line: string, { data, store, back, s3: place }: Places): Promise<undefined> {
@@ -279,6 +315,13 @@ function print(results: readonly Result[]): void {
       cell((round) => round.restoreSeconds),
     ];
     console.log(`${place.padEnd(5)}${name.padEnd(40)}${failed === undefined ? figures.join("") : "failed"}`);
+    for (const key of ["cpuSeconds", "withoutStore"] as const) {
+      if (rounds[0]?.[key] === undefined) continue;
+      const each = [0, 1, 2].map((step) => cell((round) => round[key]?.[step] ?? Number.NaN));
+      console.log(
+        `     ${{ cpuSeconds: "  CPU", withoutStore: "  store's CPU subtracted" }[key].padEnd(40)}${each.join("")}`,
+      );
+    }
   }
 }
 
