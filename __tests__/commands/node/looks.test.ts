@@ -19,7 +19,7 @@ function breakChainstate(): void {
 
 /** As a node on another host does, which nothing here can see. */
 function writeWhileWaiting(): void {
-  const { sleep } = host.clock;
+  const sleep = host.clock.sleep.bind(host.clock);
   host.clock.sleep = async (ms, signal) => {
     appendFileSync(join(host.chainstateDir, "chainstate/vm/index.sqlite-wal"), "x");
     await sleep(ms, signal);
