@@ -17,6 +17,11 @@ const samples: Readonly<Partial<Record<InputName, InputTexts>>> = {
   "volume-driver": { method: "volume" },
   volume: { method: "volume" },
   "trusted-signer-set": { check: "proof" },
+  boot: { "node-program": "/opt/stacks-node", "node-config": "/etc/stacks/Config.toml" },
+  "node-program": { boot: "true", "node-config": "/etc/stacks/Config.toml" },
+  "replay-blocks": { "node-inspector": "/opt/stacks-inspect" },
+  "node-inspector": { "replay-blocks": "7" },
+  "node-config": { "replay-blocks": "7", "node-inspector": "/opt/stacks-inspect" },
 };
 
 const values: Readonly<Partial<Record<InputName, string>>> = {
@@ -34,6 +39,9 @@ const values: Readonly<Partial<Record<InputName, string>>> = {
   "s3-sse": "AES256",
   "rpc-url": "none",
   "metrics-file": "/var/lib/x.prom",
+  "node-program": "/opt/stacks-node",
+  "node-inspector": "/opt/stacks-inspect",
+  "node-config": "/etc/stacks/Config.toml",
 };
 
 function valueOf(name: InputName): string {

@@ -386,3 +386,28 @@ test("whatever the texts, an input is read or refused by name, never anything el
     { numRuns: 500 },
   );
 });
+
+test.each([
+  ["boot", { command: "verify", boot: "true", "node-config": "/c" }, "node-program"],
+  ["boot", { command: "verify", boot: "true", "node-program": "/p" }, "node-config"],
+  ["no replay", { "node-inspector": "/i" }, "node-inspector"],
+  ["a replay", { "replay-blocks": "7" }, "node-inspector"],
+  ["no boot", { command: "verify", "node-program": "/p" }, "node-program"],
+  ["neither", { command: "verify", "node-config": "/c" }, "node-config"],
+  [
+    "a part of the archive",
+    {
+      command: "verify",
+      boot: "true",
+      "node-program": "/p",
+      "node-config": "/c",
+      "verify-scope": "databases",
+    },
+    "verify-scope",
+  ],
+  ["no look", { "replay-blocks": "7", "node-inspector": "/i", check: "none" }, "replay-blocks"],
+  ["no archive", { "replay-blocks": "7", "node-inspector": "/i", method: "volume" }, "replay-blocks"],
+] as const)("the node's programs need what they are for: %s", (_, given, input) => {
+  const place = "command" in given ? { storage: "file:///srv/snapshots" } : {};
+  expect(refusal({ ...place, ...given }).input).toBe(input);
+});

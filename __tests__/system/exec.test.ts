@@ -52,6 +52,32 @@ describe("a long command", () => {
     expect(result.stdout.endsWith("line-19999\nlast, without newline")).toBe(true);
   });
 
+  it("that is told to stop says how it ended", async () => {
+    const stop = new AbortController();
+    const told = sh("trap 'echo bye; exit 7' TERM; echo up; while :; do sleep 0.05; done", {
+      stop: { signal: stop.signal, killAfterMs: 60_000 },
+      onLine: (line) => {
+        if (line === "up") stop.abort();
+      },
+    });
+    expect(await told).toMatchObject({ exitCode: 7, timedOut: false, stdout: "up\nbye\n" });
+  });
+
+  it("that is told to stop, and takes its time, is not waited for when the run is cancelled", async () => {
+    const stop = new AbortController();
+    const cancel = new AbortController();
+    const told = sh("trap '' TERM; echo up; while :; do sleep 1; done", {
+      signal: cancel.signal,
+      killAfterMs: 300,
+      stop: { signal: stop.signal, killAfterMs: 120_000 },
+      onLine: () => {
+        stop.abort();
+        setTimeout(() => cancel.abort(), 100);
+      },
+    });
+    await expect(told).rejects.toMatchObject({ code: "CANCELLED" });
+  }, 10_000);
+
   it("that ignores SIGTERM is killed with its whole group when its time is over", async () => {
     const result = await sh("trap '' TERM; sleep 77 & echo $!; echo $$; while :; do sleep 1; done", {
       timeoutMs: 300,

@@ -55,6 +55,9 @@ const privateDatabases = new Set([
 ]);
 const privateDirectory = "chainstate/estimates";
 
+/** By it a node is known to its peers; made anew where it is not there. */
+export const identityDatabase = "peer.sqlite";
+
 const sidecar = /(?:-wal|-shm|-journal|\.blobs)$/;
 const writeOnce = /^chainstate\/blocks\/[0-9a-f]{4}\/[0-9a-f]{4}\/[0-9a-f]{64}$/;
 // Hundreds of thousands of them on mainnet, and no database in any.

@@ -36,6 +36,21 @@ export interface ConfirmOptions {
   readonly trustedSignerSets?: TrustedSignerSets;
 }
 
+/** The last blocks are executed again by the node's own inspector. */
+export interface ReplayOptions {
+  readonly blocks: number;
+  readonly inspector: string;
+  /** Undefined: mainnet or the public testnet. */
+  readonly nodeConfig?: string;
+}
+
+/** The node's own program is started on a copy. */
+export interface BootOptions {
+  readonly program: string;
+  readonly nodeConfig: string;
+  readonly startTimeoutMs: number;
+}
+
 export interface SnapshotConfig extends CommonConfig, ConfirmOptions {
   readonly command: "snapshot";
   readonly chainstateDir: string;
@@ -63,6 +78,7 @@ export interface SnapshotConfig extends CommonConfig, ConfirmOptions {
   /** Undefined: the manifest is not signed. */
   readonly signKey?: SignKey;
   readonly dryRun: boolean;
+  readonly replay?: ReplayOptions;
 }
 
 /** An archive made elsewhere is published. No node is touched. */
@@ -131,6 +147,8 @@ export interface VerifyConfig extends CommonConfig, ConfirmOptions {
   readonly scope: VerifyScope;
   readonly check: CheckDepth;
   readonly expectDigest?: string;
+  readonly replay?: ReplayOptions;
+  readonly boot?: BootOptions;
   /** For volume snapshots that are opened or removed. */
   readonly sudo: SudoMode;
 }

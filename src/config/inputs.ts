@@ -6,11 +6,13 @@
 import { availableParallelism } from "node:os";
 import type { NodeOptions, Retention, S3Options, StorageLocation } from "../domain/options.ts";
 import type {
+  BootOptions,
   Config,
   ConfirmOptions,
   ImportConfig,
   ListConfig,
   PruneConfig,
+  ReplayOptions,
   RestoreConfig,
   SnapshotConfig,
   VerifyConfig,
@@ -121,7 +123,28 @@ function readVerify(given: GivenInputs, common: Common, s3: S3Options): VerifyCo
     scope: given.read("verify-scope"),
     check: given.read("check"),
     ...optional("expectDigest", given.read("expect-digest")),
+    ...optional("replay", readReplay(given)),
+    ...optional("boot", readBoot(given)),
     sudo: given.read("sudo"),
+  };
+}
+
+function readReplay(given: GivenInputs): ReplayOptions | undefined {
+  const blocks = given.read("replay-blocks");
+  if (blocks === undefined) return undefined;
+  return {
+    blocks,
+    inspector: given.required("node-inspector"),
+    ...optional("nodeConfig", given.read("node-config")),
+  };
+}
+
+function readBoot(given: GivenInputs): BootOptions | undefined {
+  if (!given.read("boot")) return undefined;
+  return {
+    program: given.required("node-program"),
+    nodeConfig: given.required("node-config"),
+    startTimeoutMs: given.read("start-timeout"),
   };
 }
 
@@ -168,6 +191,7 @@ function readSnapshot(given: GivenInputs, common: Common, s3: S3Options): Snapsh
     exclude: given.read("exclude") ?? [],
     trustTimestamps: given.read("trust-timestamps"),
     rebaseAbove: given.read("rebase-above"),
+    ...optional("replay", readReplay(given)),
     rereadBlobs: given.read("reread-blobs"),
     rateLimits: {
       ...optional("readBytesPerSecond", readBytesPerSecond),

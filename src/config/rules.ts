@@ -151,6 +151,39 @@ const confirming: Rule = function* (given) {
     );
 };
 
+/** The node's own programs, and what they are for. */
+const programs: Rule = function* (given) {
+  const isBoot = given.read("boot");
+  const isReplay = given.read("replay-blocks") !== undefined;
+  if (isBoot) for (const name of ["node-program", "node-config"] as const) given.required(name);
+  if (isReplay) given.required("node-inspector");
+  if (!isBoot && given.isSet("node-program"))
+    yield given.conflict("node-program", "boot", "nothing is started then");
+  if (!isReplay && given.isSet("node-inspector"))
+    yield new InputError(
+      "node-inspector",
+      "'node-inspector' is given and 'replay-blocks' is not: nothing would be replayed.",
+      "Say how many blocks, such as `replay-blocks: 100`.",
+    );
+  if (!isBoot && !isReplay && given.isSet("node-config"))
+    yield new InputError(
+      "node-config",
+      "'node-config' is given, and neither 'boot' nor 'replay-blocks' is.",
+      "Leave it out.",
+    );
+  if (isBoot && given.read("verify-scope") === "databases")
+    yield given.conflict("verify-scope", "boot", "a node needs all of the chainstate");
+  for (const name of ["boot", "replay-blocks"] as const)
+    if (given.isSet(name) && given.read("check") === "none")
+      yield given.conflict(name, "check", "nothing is looked at then");
+};
+
+/** A volume snapshot is no copy that a program may write to. */
+const replayedArchive: Rule = function* (given) {
+  if (given.isSet("replay-blocks") && given.read("method") === "volume")
+    yield given.conflict("replay-blocks", "method", "no archive is made to replay");
+};
+
 /** What only a manifest can say. */
 const saidByManifests: Rule = function* (given) {
   if (!isExternal(given)) return;
@@ -225,6 +258,8 @@ const rules: Readonly<Record<CommandName, readonly Rule[]>> = {
     wholeVolumes,
     volumes,
     confirming,
+    programs,
+    replayedArchive,
   ],
   restore: [
     needs("chainstate-dir"),
@@ -241,6 +276,7 @@ const rules: Readonly<Record<CommandName, readonly Rule[]>> = {
     verifiedScope,
     saidByManifests,
     confirming,
+    programs,
   ],
   list: [needs("storage")],
   prune: [needs("storage"), writable, signedMarks],

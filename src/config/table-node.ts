@@ -144,10 +144,11 @@ export const nodeInputs = {
       "How long to wait for a moment in which the node can be stopped: no Bitcoin block left to evaluate, no event that an observer has not taken for a minute, its Bitcoin node and observers up. Past it the run fails before the stop, or, with `downtime: auto`, takes the snapshot live. A restore waits only for a node that answers, never for Bitcoin blocks, and never with `force-stop`.",
   }),
   "start-timeout": input({
-    commands: withNode,
+    commands: withArchive,
     default: "10m",
     parse: duration,
-    about: "How long the RPC may take to answer after a start.",
+    about:
+      "How long the RPC may take to answer after a start. With `boot`: until it is at the height of the chainstate.",
   }),
   "start-node": input({
     commands: withNode,

@@ -2,7 +2,7 @@
 import type { SignKey, TrustedSigners, TrustedSignerSets } from "../domain/options.ts";
 import { InputError } from "../domain/errors.ts";
 import { everyCommand, input, making, withArchive } from "./input-spec.ts";
-import { absolutePath, age, boolean, httpUrl, lines, refuse, type Parser } from "./parsers.ts";
+import { absolutePath, age, boolean, httpUrl, integer, lines, refuse, type Parser } from "./parsers.ts";
 
 const keyForms =
   "It is `agent`, the absolute path of a key file, or the text of an Ed25519 private key without a passphrase.";
@@ -61,6 +61,42 @@ export const trustInputs = {
     about:
       "Signers of Stacks that are known to be the chain's: a reward cycle and the digest of its set (`118 9f2c…`, see docs/checks.md), several one a line, or the absolute path of such a file. The signers of the last block have to follow from one of them; needs `check: quick`, `proof` or `full`.",
     defaultWords: "the last set that this host has seen confirmed",
+  }),
+  boot: input({
+    commands: ["verify"],
+    default: "false",
+    parse: boolean,
+    about:
+      "`true` starts `node-program` on a copy of the chainstate, alone on this host, and waits until its RPC is at the height of the chainstate, then for a clean stop. Needs space for the copy and a Bitcoin node.",
+  }),
+  "replay-blocks": input({
+    commands: ["snapshot", "verify"],
+    default: "",
+    parse: integer(1, 10_000_000),
+    about:
+      "How many of the last blocks `node-inspector` executes again on a copy, comparing the state that comes of each. With `snapshot` before it is published. Needs space for the copy.",
+    defaultWords: "none",
+  }),
+  "node-program": input({
+    commands: ["verify"],
+    default: "",
+    parse: absolutePath,
+    about:
+      "Absolute path of the `stacks-node` that `boot` starts. Root does not run it: the owner of the chainstate does, or nobody.",
+  }),
+  "node-inspector": input({
+    commands: ["snapshot", "verify"],
+    default: "",
+    parse: absolutePath,
+    about:
+      "Absolute path of the `stacks-inspect` for `replay-blocks`, of the node's own release. Root does not run it.",
+  }),
+  "node-config": input({
+    commands: ["snapshot", "verify"],
+    default: "",
+    parse: absolutePath,
+    about:
+      "Absolute path of a configuration of the node, for `boot`, and for `replay-blocks` on networks other than mainnet and the public testnet. Taken over without what is secret, mines, or speaks to others: miner, seeds, observers, peers, addresses.",
   }),
   "expect-digest": input({
     commands: ["restore", "verify", "import"],

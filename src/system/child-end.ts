@@ -61,12 +61,12 @@ export class ChildSupervisor {
     child.once("exit", (exitCode, signal) => this.#readOn({ exitCode, signal }));
   }
 
-  /** Asks the group to end, then sees to it. `ended` resolves in any case. */
-  stop(): void {
-    if (this.#stopping || this.#over) return;
+  /** Asks the group to end, then sees to it. `ended` resolves in any case. Again with a shorter time: that one counts. */
+  stop(killAfterMs = this.#options.killAfterMs ?? defaultKillAfterMs): void {
+    if (this.#over) return;
+    const { endSignal = "SIGTERM" } = this.#options;
+    if (!this.#stopping) this.#signalGroup(endSignal);
     this.#stopping = true;
-    const { endSignal = "SIGTERM", killAfterMs = defaultKillAfterMs } = this.#options;
-    this.#signalGroup(endSignal);
     const graceMs = killAfterMs === "never" ? defaultKillAfterMs : killAfterMs;
     this.#after(graceMs, () => {
       if (killAfterMs !== "never") this.#signalGroup("SIGKILL");

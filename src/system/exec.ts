@@ -62,6 +62,8 @@ export interface RunOptions {
   readonly onLine?: (line: string) => void;
   /** SIGKILL for the group so long after SIGTERM (default 10 s); "never" for what guards, stops or starts a node. */
   readonly killAfterMs?: EndOptions["killAfterMs"];
+  /** Asks it to end, and how it ended is returned, as if it had by itself. SIGKILL follows after `killAfterMs`. */
+  readonly stop?: { readonly signal: AbortSignal; readonly killAfterMs: number };
 }
 
 const keptOutputChars = 64 * 1024;
@@ -95,6 +97,9 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
   let timedOut = false;
   const onAbort = (): void => supervisor.stop();
   options.signal.addEventListener("abort", onAbort, { once: true });
+  const { stop } = options;
+  const onStop = (): void => supervisor.stop(stop?.killAfterMs);
+  stop?.signal.addEventListener("abort", onStop, { once: true });
   const timer = setTimeout(() => {
     timedOut = true;
     supervisor.stop();
@@ -107,6 +112,7 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
   } finally {
     clearTimeout(timer);
     options.signal.removeEventListener("abort", onAbort);
+    stop?.signal.removeEventListener("abort", onStop);
   }
 }
 

@@ -11,6 +11,7 @@ import type { BaseSnapshot } from "./base.ts";
 import type { InspectedNode } from "../node/inspect.ts";
 import type { CleanStop } from "../node/downtime.ts";
 import type { Confirming } from "../confirm.ts";
+import type { Trials } from "../verify/trials.ts";
 import type { RunContext } from "../context.ts";
 import type { VolumeSnapshotter } from "../../volume/port.ts";
 import type { Blobs } from "./blobs.ts";
@@ -24,6 +25,8 @@ export interface SnapshotRun {
   readonly store: ObjectStore;
   readonly signer?: ManifestSigner | undefined;
   readonly confirming: Confirming;
+  /** Undefined: none of the node's programs is tried. */
+  readonly trials?: Trials | undefined;
 }
 
 export interface Plan {

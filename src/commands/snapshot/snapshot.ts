@@ -14,6 +14,7 @@ import { openManifestSigner } from "../manifest-trust.ts";
 import { tryApplyRetention } from "../prune.ts";
 import { publishSnapshot } from "../publish-snapshot.ts";
 import { openConfirming } from "../confirm.ts";
+import { openTrials } from "../verify/trials.ts";
 import type { RunContext } from "../context.ts";
 import { withStore } from "../with-store.ts";
 import { preflight } from "./preflight.ts";
@@ -31,7 +32,8 @@ export async function snapshot(given: SnapshotConfig, ctx: RunContext): Promise<
     await withStore(ctx, config, async (store) => {
       const own = node.manager === "none" ? undefined : config.node.rpcUrl;
       const confirming = await openConfirming(ctx, config, own);
-      const asked: SnapshotRun = { config, ctx, journal, store, confirming };
+      const trials = await openTrials(ctx, config, { owner: chainstateDir, inTemp: true });
+      const asked: SnapshotRun = { config, ctx, journal, store, confirming, trials };
       const { run, plan } = await ctx.report.phase("preflight", "Preflight checks", async () =>
         preflight({ ...asked, signer: await openManifestSigner(ctx, config.signKey) }),
       );

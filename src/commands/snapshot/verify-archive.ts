@@ -1,4 +1,6 @@
 /** Reads back what was taken, when the node runs again, and checks it as thoroughly as was asked. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { assertConsistent, inspectChainstate, type Inspection } from "../../chainstate/inspect.ts";
 import { provenBefore } from "../../chainstate/proof/remembered.ts";
 import { ActionError } from "../../domain/errors.ts";
@@ -42,33 +44,48 @@ export async function verifyTaken(run: SnapshotRun, plan: Plan, taken: Taken): P
 
 /** Returns what was found; undefined where it was not to be made, or there is no space for it. */
 async function verifyStored(
-  { config, ctx, store, confirming }: SnapshotRun,
+  run: SnapshotRun,
   taken: Taken,
   { record, indexFile }: StoredArchive,
 ): Promise<Inspection | undefined> {
+  const { config, ctx, store, confirming, trials } = run;
   const { check: depth } = config;
   if (depth === "none") return undefined;
+  const within = ctx.host.tempDir;
   const found = await ctx.report.phase("verify", "Read the databases back from the archive", async () =>
     verifyDatabases({
       source: await openFrameSource(store, record.key, ctx.signal),
       indexFile,
       indexDigest: record.index,
       concurrency: config.concurrency,
-      scratchParent: ctx.host.tempDir,
+      scratchParent: trials === undefined ? within : await noteTrial(run),
       depth,
       proven: await provenBefore(ctx.host.stateDir, config.chainstateDir),
       signers: confirming.signers,
       records: record.databases ?? [],
       cut: { facts: taken.facts, checks: taken.checks },
+      trials: trials === undefined ? undefined : { trials, within },
       ifDifferent:
         "Nothing was published. Something wrote to the chainstate that should not have; run again with `downtime: full`, and report this.",
       signal: ctx.signal,
     }),
   );
   if (found.made) return found.inspection;
+  if (trials !== undefined)
+    throw new ActionError("SPACE_MISSING", `The last blocks cannot be replayed: ${found.reason}.`, {
+      hint: "Nothing was published. Point RUNNER_TEMP to a larger disk, or leave `replay-blocks` out.",
+    });
   const lost = depth === "tips" ? "" : `, so \`check: ${depth}\` could not be made`;
   ctx.report.notice(`The databases were not read back from the archive${lost}: ${found.reason}.`);
   return undefined;
+}
+
+/** What a program works on is noted, so that whoever finds this run ended removes it. */
+async function noteTrial({ ctx, journal }: SnapshotRun): Promise<string> {
+  const directory = join(ctx.host.tempDir, "trial");
+  await journal.update((now) => ({ ...now, staging: [...now.staging, directory] }));
+  await mkdir(directory, { mode: 0o700 });
+  return directory;
 }
 
 /** Looks at the databases inside the snapshot, where it can be opened at once; undefined where it cannot. */

@@ -17,6 +17,7 @@ import type { DatabaseRecord, ProofRecord } from "../../domain/manifest.ts";
 import { ActionError } from "../../domain/errors.ts";
 import { differentPages } from "../../pages/verify-pages.ts";
 import { formatBytes, spaceAt } from "../../system/space.ts";
+import type { Trials } from "./trials.ts";
 
 export interface VerifyArchiveOptions extends ReadArchiveOptions {
   /** A directory is made in it, and removed. */
@@ -31,6 +32,8 @@ export interface VerifyArchiveOptions extends ReadArchiveOptions {
   readonly cut: Pick<Inspection, "facts" | "checks">;
   /** Hint of ARCHIVE_DIFFERS: only the caller knows whether the archive is published. */
   readonly ifDifferent: string;
+  /** What is tried on the databases when they have passed; `within`: the directory that others are let through. */
+  readonly trials?: { readonly trials: Trials; readonly within: string } | undefined;
 }
 
 export type VerifiedDatabases =
@@ -51,13 +54,14 @@ const reserveBytes = 1024 ** 3;
  * state than the cut's, and whatever reading an archive throws.
  */
 export async function verifyDatabases(options: VerifyArchiveOptions): Promise<VerifiedDatabases> {
-  const { indexFile, indexDigest, signal, scratchParent, depth, cut } = options;
+  const { indexFile, indexDigest, signal, scratchParent, depth, cut, trials } = options;
   const index = await openIndex(indexFile, {
     signal,
     ...(indexDigest === undefined ? {} : { expect: indexDigest }),
   });
   const paged = new Set(options.records.flatMap(({ path }) => [path, `${path}-wal`]));
-  const needed = (path: string): boolean => isNeededForChecks(path, depth) || paged.has(path);
+  const needed = (path: string): boolean =>
+    isNeededForChecks(path, depth) || paged.has(path) || trials?.trials.needs(path) === true;
   const sizes = await measure(index, needed, signal);
   const { freeBytes } = await spaceAt(scratchParent);
   if (freeBytes < sizes.neededBytes + reserveBytes) {
@@ -91,6 +95,7 @@ export async function verifyDatabases(options: VerifyArchiveOptions): Promise<Ve
     });
     assertConsistent(inspection);
     requireSame(cut, inspection, options.ifDifferent);
+    await trials?.trials.run({ dir, work: scratch, within: trials.within, facts: inspection.facts });
     return { made: true, inspection, fetchedBytes };
   } finally {
     await rm(scratch, { recursive: true, force: true });

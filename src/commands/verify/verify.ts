@@ -5,7 +5,12 @@
  */
 import { join } from "node:path";
 import { verifyArchive } from "../../archive/read/reader.ts";
-import { assertConsistent, inspectChainstate, type InspectOptions } from "../../chainstate/inspect.ts";
+import {
+  assertConsistent,
+  inspectChainstate,
+  type Inspection,
+  type InspectOptions,
+} from "../../chainstate/inspect.ts";
 import { isBlobs } from "../../chainstate/layout.ts";
 import { findModeDirectory, mayBeNeededForChecks } from "../../chainstate/mode-directory.ts";
 import type { VerifyConfig } from "../../config/config.ts";
@@ -17,6 +22,8 @@ import { believedProof, openConfirming, type Confirming } from "../confirm.ts";
 import { verifyDatabases } from "./verify-databases.ts";
 import { reportInspection } from "../report-inspection.ts";
 import { openArchive, openSnapshot, type OpenSnapshot } from "../open-snapshot.ts";
+import { placeInTemp, requireUnused, withCopyOf, withNotedDirectory } from "./copy-chainstate.ts";
+import { openTrials, type Trials } from "./trials.ts";
 import { verifyVolumes } from "./verify-volumes.ts";
 import type { RunContext } from "../context.ts";
 import { withScratch } from "../with-scratch.ts";
@@ -25,23 +32,60 @@ import { closeStore } from "../with-store.ts";
 export async function verify(config: VerifyConfig, ctx: RunContext): Promise<void> {
   const { chainstateDir, storage } = config;
   const confirming = await openConfirming(ctx, config);
+  const inTemp = chainstateDir === undefined;
+  const trials = await openTrials(ctx, config, { owner: chainstateDir, inTemp });
   if (chainstateDir !== undefined) {
-    await verifyDirectory(chainstateDir, config, ctx, confirming);
+    if (trials !== undefined) await requireUnused(ctx, chainstateDir, config.sudo);
+    const { facts } = await verifyDirectory(chainstateDir, config, ctx, confirming);
+    if (trials !== undefined)
+      await withCopyOf(ctx, chainstateDir, { user: trials.user, sudo: config.sudo }, (copy) =>
+        trials.run({ ...copy, facts }),
+      );
     ctx.report.headline(`${chainstateDir} is one consistent chainstate.`);
     return;
   }
+  const run: VerifyRun = { config, ctx, confirming, trials };
   if (config.snapshot.kind === "external") {
-    await verifyExternal(config.snapshot.url, config, ctx, confirming);
+    await verifyExternal(config.snapshot.url, run);
     return;
   }
   if (storage === undefined) throw new RangeError("nothing to verify");
   const opened = await openSnapshot(ctx, { ...config, storage });
-  if (opened.manifest.archive === undefined) return await verifyVolumes(opened, config, ctx, confirming);
+  if (opened.manifest.archive === undefined) {
+    if (trials !== undefined) throw await volumeUntried(ctx, opened);
+    return await verifyVolumes(opened, config, ctx, confirming);
+  }
   try {
-    await withScratch(ctx, "verify", (scratch) => verifySnapshot(opened, scratch, config, ctx, confirming));
+    await withVerifyScratch(run, (scratch) => verifySnapshot(opened, scratch, run));
   } finally {
     await closeStore(ctx, opened.store);
   }
+}
+
+interface VerifyRun {
+  readonly config: VerifyConfig;
+  readonly ctx: RunContext;
+  readonly confirming: Confirming;
+  /** Undefined: none of the node's programs is tried. */
+  readonly trials: Trials | undefined;
+}
+
+/** A copy that programs work on may be large and is no longer ours alone, so it is noted. */
+async function withVerifyScratch(
+  { ctx, trials, config }: VerifyRun,
+  work: (scratch: string) => Promise<void>,
+): Promise<void> {
+  if (trials === undefined) await withScratch(ctx, "verify", work);
+  else await withNotedDirectory(ctx, placeInTemp(ctx, config.sudo), work);
+}
+
+async function volumeUntried(ctx: RunContext, { manifest, store }: OpenSnapshot): Promise<ActionError> {
+  await closeStore(ctx, store);
+  return new ActionError(
+    "NO_ARCHIVE",
+    `${manifest.id} is a volume snapshot, which the node's programs cannot be tried on.`,
+    { hint: "Restore it with `method: volume`, or leave `boot` and `replay-blocks` out." },
+  );
 }
 
 async function verifyDirectory(
@@ -50,9 +94,9 @@ async function verifyDirectory(
   ctx: RunContext,
   confirming: Confirming,
   options: Pick<InspectOptions, "blobs" | "hasBlockFiles"> = {},
-): Promise<void> {
+): Promise<Inspection> {
   const depth = config.check === "none" ? "tips" : config.check;
-  await ctx.report.phase("check", `Check ${dir} in place`, async (phase) => {
+  return await ctx.report.phase("check", `Check ${dir} in place`, async (phase) => {
     const inspection = await inspectChainstate({
       ...options,
       dir,
@@ -64,19 +108,16 @@ async function verifyDirectory(
     reportInspection(ctx.report, inspection);
     assertConsistent(inspection);
     await confirming.confirm(inspection, "fail");
+    return inspection;
   });
 }
 
 /** There is no index to check frames against: it is read through once, and its databases are looked at. */
-async function verifyExternal(
-  url: string,
-  config: VerifyConfig,
-  ctx: RunContext,
-  confirming: Confirming,
-): Promise<void> {
+async function verifyExternal(url: string, run: VerifyRun): Promise<void> {
+  const { config, ctx } = run;
   const archive = await openExternalArchive(ctx, url, config.s3, "snapshot", config.expectDigest);
   try {
-    await withScratch(ctx, "verify", (scratch) => readExternal(archive, scratch, config, ctx, confirming));
+    await withVerifyScratch(run, (scratch) => readExternal(archive, scratch, run));
   } finally {
     await archive.close();
   }
@@ -85,13 +126,8 @@ async function verifyExternal(
   ctx.report.headline(`${archive.name} ${is}${checked}.`);
 }
 
-async function readExternal(
-  archive: ExternalArchive,
-  scratch: string,
-  config: VerifyConfig,
-  ctx: RunContext,
-  confirming: Confirming,
-): Promise<void> {
+async function readExternal(archive: ExternalArchive, scratch: string, run: VerifyRun): Promise<void> {
+  const { config, ctx, confirming, trials } = run;
   const { check: depth } = config;
   const target = join(scratch, "databases");
   const blobs = new Map<string, number>();
@@ -101,7 +137,7 @@ async function readExternal(
       owner: "mine",
       select: (path, size) => {
         if (isBlobs(path)) blobs.set(path, size);
-        return depth !== "none" && mayBeNeededForChecks(path, depth);
+        return depth !== "none" && (mayBeNeededForChecks(path, depth) || trials?.needs(path) === true);
       },
       locateRoot: async (directory, signal) =>
         depth === "none" ? "" : await findModeDirectory(directory, signal),
@@ -113,17 +149,14 @@ async function readExternal(
   if (depth !== "none") {
     const sizesAlone = depth === "full" || depth === "proof" ? {} : { blobs: { sizeOf } };
     const options = { ...sizesAlone, hasBlockFiles: false };
-    await verifyDirectory(join(target, root), config, ctx, confirming, options);
+    const dir = join(target, root);
+    const { facts } = await verifyDirectory(dir, config, ctx, confirming, options);
+    await trials?.run({ dir, work: scratch, within: ctx.host.tempDir, facts });
   }
 }
 
-async function verifySnapshot(
-  opened: OpenSnapshot,
-  scratch: string,
-  config: VerifyConfig,
-  ctx: RunContext,
-  confirming: Confirming,
-): Promise<void> {
+async function verifySnapshot(opened: OpenSnapshot, scratch: string, run: VerifyRun): Promise<void> {
+  const { config, ctx, confirming, trials } = run;
   const { report, signal } = ctx;
   const { manifest } = opened;
   report.output("snapshot-id", manifest.id);
@@ -145,6 +178,7 @@ async function verifySnapshot(
         signers: confirming.signers,
         records: record.databases ?? [],
         cut: { facts: chain, checks },
+        trials: trials === undefined ? undefined : { trials, within: ctx.host.tempDir },
         ifDifferent: "Do not restore this snapshot: choose another one, and report this.",
       });
       if (!found.made) {

@@ -1,0 +1,114 @@
+/**
+ * A copy of a chainstate that stands still, for programs that write to it. Made by the user who will run them, so that no link
+ * in the directory leads root anywhere; blocks are shared where the file system can. The journal knows of it, so that
+ * whatever ends this run, nothing is left.
+ */
+import { chmod, mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { canShare } from "../../cache/clone.ts";
+import { databases } from "../../chainstate/layout.ts";
+import type { SudoMode } from "../../domain/options.ts";
+import { ActionError } from "../../domain/errors.ts";
+import { placesOnSameFileSystem, scratchName } from "../../freeze/scratch.ts";
+import { describeHolders, listChainstateFiles, requireSeen, scanHolders } from "../../node/holders.ts";
+import { argvAs, openWay, type ProgramUser } from "../../node/programs/as-user.ts";
+import { queryOk, runOk } from "../../system/exec.ts";
+import { requireSpace } from "../../system/space.ts";
+import type { RunContext } from "../context.ts";
+import { withJournal } from "../run/journal.ts";
+
+/** Left free for everybody else, and for what the programs write. */
+const reserveBytes = 1024 ** 3;
+
+export interface WorkPlace {
+  /** By which the next run finds what this one left, and on which two do not work at once. */
+  readonly key: string;
+  readonly directory: string;
+  readonly sudo: SudoMode;
+}
+
+/** Runs `work` in a directory that is gone afterwards, however it ends. */
+export async function withNotedDirectory<T>(
+  ctx: RunContext,
+  { key, directory, sudo }: WorkPlace,
+  work: (directory: string) => Promise<T>,
+): Promise<T> {
+  return await withJournal(ctx, { chainstateDir: key, command: "verify", sudo }, async (journal) => {
+    await journal.update((now) => ({ ...now, staging: [...now.staging, directory] }));
+    await mkdir(directory, { mode: 0o700 });
+    return await work(directory);
+  });
+}
+
+/** For the copy of an archive: on the disk of this job's scratch. */
+export function placeInTemp({ host }: RunContext, sudo: SudoMode): WorkPlace {
+  return { key: dirname(host.tempDir), directory: join(host.tempDir, "trial"), sudo };
+}
+
+/** `work` gets the copy's mode directory, and the directory around it. DIRECTORY_IN_USE, SPACE_MISSING. */
+export async function withCopyOf(
+  ctx: RunContext,
+  chainstateDir: string,
+  { user, sudo }: { readonly user: ProgramUser; readonly sudo: SudoMode },
+  work: (copy: { readonly dir: string; readonly work: string; readonly within: string }) => Promise<void>,
+): Promise<void> {
+  const directory = await chooseDirectory(ctx, chainstateDir, user);
+  await withNotedDirectory(ctx, { key: chainstateDir, directory, sudo }, async () => {
+    const within = directory.startsWith(ctx.host.tempDir) ? ctx.host.tempDir : directory;
+    const home = join(directory, "node");
+    await mkdir(home, { mode: 0o700 });
+    await letIn(ctx, user, home);
+    if (within === directory) await chmod(directory, 0o711);
+    await openWay(user, home, within);
+    const dir = join(home, "copy");
+    await requireUnused(ctx, chainstateDir, sudo);
+    await copyTree(ctx, user, chainstateDir, dir);
+    await requireUnused(ctx, chainstateDir, sudo);
+    await work({ dir, work: directory, within });
+  });
+}
+
+/** Beside the chainstate where blocks can be shared there; else in the scratch, if there is space. */
+async function chooseDirectory(ctx: RunContext, chainstateDir: string, user: ProgramUser): Promise<string> {
+  const { host, signal } = ctx;
+  const [beside] = (await placesOnSameFileSystem(chainstateDir)).filter((place) => place !== chainstateDir);
+  const file = join(chainstateDir, databases.burnchain);
+  if (await canShare(file, host.tempDir)) return join(host.tempDir, "trial");
+  if (beside !== undefined && (await canShare(file, beside)))
+    return join(beside, `${scratchName(host.runId)}-trial`);
+  const files = await listChainstateFiles(chainstateDir, signal);
+  const counted = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const walked = await queryOk(
+    argvAs(user, "/", ["du", "--summarize", "--bytes", "--dereference", "--", chainstateDir]),
+    { timeoutMs: 30 * 60_000 },
+  ).catch(() => "");
+  const needBytes = Math.max(counted, Number(/^\d+/.exec(walked)?.[0] ?? 0));
+  await requireSpace(host.tempDir, needBytes + reserveBytes, "copy the chainstate for the node's programs");
+  return join(host.tempDir, "trial");
+}
+
+/** What somebody writes to cannot be copied at one moment. DIRECTORY_IN_USE. */
+export async function requireUnused(ctx: RunContext, chainstateDir: string, sudo: SudoMode): Promise<void> {
+  const scan = await scanHolders(chainstateDir, ctx.privilege(sudo), ctx.signal);
+  if (scan.holders.length === 0) return requireSeen(scan, chainstateDir);
+  throw new ActionError(
+    "DIRECTORY_IN_USE",
+    `${chainstateDir} is in use, so it cannot be copied for the node's programs: ${describeHolders(scan.holders)}.`,
+    { hint: "Take a snapshot of the running node, and verify that. Nothing was changed." },
+  );
+}
+
+const longMs = 24 * 3600_000;
+
+async function letIn({ signal }: RunContext, { uid, gid }: ProgramUser, directory: string): Promise<void> {
+  if (uid === process.geteuid?.()) return;
+  await runOk(["chown", "--no-dereference", `${uid}:${gid}`, "--", directory], { signal, timeoutMs: 60_000 });
+}
+
+async function copyTree(ctx: RunContext, user: ProgramUser, from: string, to: string): Promise<void> {
+  const copy = ["cp", "--recursive", "--dereference", "--preserve=mode,timestamps", "--reflink=auto"];
+  const argv = [...copy, "--no-target-directory", "--", from, to];
+  // Of a directory that is root's own the owner is nobody, who may not read it; and nobody but root put links there.
+  const isRoots = process.geteuid?.() === 0 && user.uid === 65_534;
+  await runOk(isRoots ? argv : argvAs(user, "/", argv), { signal: ctx.signal, timeoutMs: longMs });
+}
