@@ -64,7 +64,13 @@ async function verifyStored(
       signers: confirming.signers,
       records: record.databases ?? [],
       cut: { facts: taken.facts, checks: taken.checks },
-      trials: trials === undefined ? undefined : { trials, within },
+      next:
+        trials === undefined
+          ? undefined
+          : {
+              needs: (path) => trials.needs(path),
+              run: ({ facts: archived }, place) => trials.run({ ...place, within, facts: archived }),
+            },
       ifDifferent:
         "Nothing was published. Something wrote to the chainstate that should not have; run again with `downtime: full`, and report this.",
       signal: ctx.signal,

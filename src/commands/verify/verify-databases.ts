@@ -17,7 +17,7 @@ import type { DatabaseRecord, ProofRecord } from "../../domain/manifest.ts";
 import { ActionError } from "../../domain/errors.ts";
 import { differentPages } from "../../pages/verify-pages.ts";
 import { formatBytes, spaceAt } from "../../system/space.ts";
-import type { Trials } from "./trials.ts";
+import type { Copy } from "./trials.ts";
 
 export interface VerifyArchiveOptions extends ReadArchiveOptions {
   /** A directory is made in it, and removed. */
@@ -32,8 +32,14 @@ export interface VerifyArchiveOptions extends ReadArchiveOptions {
   readonly cut: Pick<Inspection, "facts" | "checks">;
   /** Hint of ARCHIVE_DIFFERS: only the caller knows whether the archive is published. */
   readonly ifDifferent: string;
-  /** What is tried on the databases when they have passed; `within`: the directory that others are let through. */
-  readonly trials?: { readonly trials: Trials; readonly within: string } | undefined;
+  /** What is done with the databases when they have passed, while they are there. */
+  readonly next?: NextStep | undefined;
+}
+
+export interface NextStep {
+  /** Which entries of the archive have to be there, beside those that the checks read. */
+  needs(path: string): boolean;
+  run(inspection: Inspection, place: Pick<Copy, "dir" | "work">): Promise<void>;
 }
 
 export type VerifiedDatabases =
@@ -54,14 +60,14 @@ const reserveBytes = 1024 ** 3;
  * state than the cut's, and whatever reading an archive throws.
  */
 export async function verifyDatabases(options: VerifyArchiveOptions): Promise<VerifiedDatabases> {
-  const { indexFile, indexDigest, signal, scratchParent, depth, cut, trials } = options;
+  const { indexFile, indexDigest, signal, scratchParent, depth, cut, next } = options;
   const index = await openIndex(indexFile, {
     signal,
     ...(indexDigest === undefined ? {} : { expect: indexDigest }),
   });
   const paged = new Set(options.records.flatMap(({ path }) => [path, `${path}-wal`]));
   const needed = (path: string): boolean =>
-    isNeededForChecks(path, depth) || paged.has(path) || trials?.trials.needs(path) === true;
+    isNeededForChecks(path, depth) || paged.has(path) || next?.needs(path) === true;
   const sizes = await measure(index, needed, signal);
   const { freeBytes } = await spaceAt(scratchParent);
   if (freeBytes < sizes.neededBytes + reserveBytes) {
@@ -95,7 +101,7 @@ export async function verifyDatabases(options: VerifyArchiveOptions): Promise<Ve
     });
     assertConsistent(inspection);
     requireSame(cut, inspection, options.ifDifferent);
-    await trials?.trials.run({ dir, work: scratch, within: trials.within, facts: inspection.facts });
+    await next?.run(inspection, { dir, work: scratch });
     return { made: true, inspection, fetchedBytes };
   } finally {
     await rm(scratch, { recursive: true, force: true });

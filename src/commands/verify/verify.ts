@@ -178,7 +178,15 @@ async function verifySnapshot(opened: OpenSnapshot, scratch: string, run: Verify
         signers: confirming.signers,
         records: record.databases ?? [],
         cut: { facts: chain, checks },
-        trials: trials === undefined ? undefined : { trials, within: ctx.host.tempDir },
+        next: {
+          needs: (path) => trials?.needs(path) === true,
+          run: async (inspection, place) => {
+            reportInspection(report, inspection);
+            await confirming.confirm(inspection, "fail");
+            const { facts } = inspection;
+            await trials?.run({ ...place, within: ctx.host.tempDir, facts });
+          },
+        },
         ifDifferent: "Do not restore this snapshot: choose another one, and report this.",
       });
       if (!found.made) {
@@ -189,8 +197,6 @@ async function verifySnapshot(opened: OpenSnapshot, scratch: string, run: Verify
         });
       }
       fetchedBytes += found.fetchedBytes;
-      reportInspection(report, found.inspection);
-      await confirming.confirm(found.inspection, "fail");
     });
   }
   report.output("fetched-bytes", String(fetchedBytes));

@@ -35,7 +35,7 @@ export async function replayBlocks(request: ReplayRequest): Promise<number> {
     throwIfAborted(signal);
     throw failed(`could not be run: ${describeError(cause)}`, cause);
   }
-  words.tellLast(20);
+  words.tellLast(ended.exitCode === 0 ? 3 : 40);
   if (ended.timedOut) throw failed("did not end within a day");
   if (ended.exitCode !== 0)
     throw failed(`ended with ${ended.signal ?? `exit code ${ended.exitCode}`}: ${words.lastLine}`);

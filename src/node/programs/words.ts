@@ -3,6 +3,8 @@
 const keptLines = 40;
 /** Those told at once, so that a program that fails again and again does not fill the log. */
 const toldAtMost = 40;
+/** A node prints transactions whole, thousands of characters each. */
+const longestLine = 300;
 
 export class Words {
   readonly #last: string[] = [];
@@ -16,11 +18,12 @@ export class Words {
 
   /** As it comes; a line that a program writes over and over (`\r`) counts as what stands there at the end. */
   readonly hear = (text: string): void => {
-    const line = text
+    const whole = text
       .split("\r")
       .findLast((part) => part.trim() !== "")
       ?.trimEnd();
-    if (line === undefined) return;
+    if (whole === undefined) return;
+    const line = whole.length > longestLine ? `${whole.slice(0, longestLine)}…` : whole;
     this.#last.push(line);
     if (this.#last.length > keptLines) this.#last.shift();
     const isPanic = /\bpanicked\b|thread panic/.test(line);
