@@ -158,14 +158,19 @@ async function scanOnce(
       if (scan.hidden) nameless += 1;
       continue;
     }
-    const file = byKey.get([...keys][0] ?? "");
+    // A node makes and removes files at every poll of the burn chain. What was listed and has gone by now says nothing: its inode
+    // may be that of another node's file, in another directory.
+    const standing = [...keys]
+      .flatMap((key) => byKey.get(key) ?? [])
+      .filter((each) => stands(chainstateDir, each));
+    const [file] = standing;
     if (file === undefined) continue;
     const status = readStatus(pid);
     holders.push({
       pid,
       startTicks: stat.startTicks,
       file: file.path,
-      fileCount: keys.size,
+      fileCount: standing.length,
       mayWrite: status === undefined ? undefined : mayWrite(file, status),
     });
   }
@@ -174,11 +179,14 @@ async function scanOnce(
   const isWhole = unseen === 0 && (!scan.hidden || scan.asRoot);
   const view = isWhole ? "whole" : areOwn(files) ? "own-files" : "partial";
   const known = new Set([...own, ...holders.map(({ pid }) => pid)]);
-  const locks = isWhole ? [] : locksOf(files, known);
+  const locks = (isWhole ? [] : locksOf(files, known)).filter(({ file }) => stands(chainstateDir, file));
   const lockedByOthers = [...new Set(locks.map(({ file }) => file.path))];
   const lockers = locks.map(({ pid }) => pid);
   return { holders, files: files.length, seen, unseen, seesMapped, view, lockedByOthers, lockers };
 }
+
+const stands = (directory: string, { path: relative, key }: ChainstateFile): boolean =>
+  describeFile(directory, relative)?.key === key;
 
 function areOwn(files: readonly ChainstateFile[]): boolean {
   return files.every(({ uid }) => uid === process.geteuid?.());
