@@ -16,6 +16,7 @@ import { type Answer, info, type RpcServer, startRpcServer } from "../node/rpc-s
 import { Scratch } from "../chainstate/scratch.ts";
 import {
   FakeHost,
+  importConfig,
   nodeOptions,
   restoreConfig,
   snapshotConfig,
@@ -175,6 +176,43 @@ describe("a snapshot", { timeout: slowMs }, () => {
   it("says nothing of what was not looked at", async () => {
     expect((await host.run(snapshotConfig(host))).error).toBeUndefined();
     expect((await published()).confirmation).toBeUndefined();
+  });
+});
+
+describe("an import", { timeout: slowMs }, () => {
+  /** The archive of a snapshot as one that was made elsewhere, on a store with nothing else. */
+  async function elsewhere(): Promise<string> {
+    await host.run(snapshotConfig(host));
+    const { archive } = await published();
+    const bytes = host.store.objects.get(archive?.key ?? "")?.bytes ?? Buffer.alloc(0);
+    host.store.objects.clear();
+    await host.store.put("mainnet.tar.zst", bytes, { signal });
+    return "file:///store/mainnet.tar.zst";
+  }
+
+  it("of another chain, or of one that nobody confirms, is not published", async () => {
+    const from = await elsewhere();
+    for (const [confirmWith, code] of [
+      [await peer(forged), "CHAIN_DIFFERS"],
+      [await nobody(), "CHAIN_UNCONFIRMED"],
+    ] as const) {
+      const { error } = await host.run(importConfig(from, { confirmWith: [confirmWith] }));
+      expect(error).toMatchObject({ code });
+      expect(host.published()).toEqual([]);
+    }
+    const trustedSignerSets = line(1, "ab".repeat(32));
+    const { error } = await host.run(importConfig(from, { check: "proof", trustedSignerSets }));
+    expect(error).toMatchObject({ code: "SIGNER_SET_DIFFERS" });
+    expect(host.published()).toEqual([]);
+  });
+
+  it("that is confirmed says by whom", async () => {
+    const from = await elsewhere();
+    const given = { check: "proof", confirmWith: [await peer(honest)], trustedSignerSets: line(1) } as const;
+    expect((await host.run(importConfig(from, given))).error).toBeUndefined();
+    const { confirmation } = await published();
+    expect(confirmation?.by).toBe("nodes");
+    expect(confirmation?.detail).toContain("they follow from the trusted set of cycle 1");
   });
 });
 

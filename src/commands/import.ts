@@ -4,7 +4,7 @@
  * by frame, taken over by the next snapshot and restored like any other. No node is touched.
  */
 import { basename, join } from "node:path";
-import { importedBy, type ChainFacts, type Manifest } from "../domain/manifest.ts";
+import { importedBy, type ChainFacts, type Confirmation, type Manifest } from "../domain/manifest.ts";
 import { claimSnapshotId } from "../catalog/publish.ts";
 import { assertConsistent, inspectChainstate, type Inspection } from "../chainstate/inspect.ts";
 import { selectEntries } from "../chainstate/layout.ts";
@@ -23,6 +23,7 @@ import { tryFindBase } from "./snapshot/base.ts";
 import { canonicalPath } from "../recovery/state-directory.ts";
 import { openExternalArchive, unpackExternalArchive, type ExternalArchive } from "./external-archive.ts";
 import { reportInspection } from "./report-inspection.ts";
+import { openConfirming, type Confirming } from "./confirm.ts";
 import { withJournal } from "./run/journal.ts";
 import { tryApplyRetention } from "./prune.ts";
 import type { RunContext } from "./context.ts";
@@ -71,17 +72,18 @@ class Import {
   async run(directory: string): Promise<void> {
     const { report, signal, host } = this.#ctx;
     const { retention, dryRun, sudo, signKey } = this.#config;
-    const signer = await report.phase("preflight", "Preflight checks", async () => {
+    const { signer, confirming } = await report.phase("preflight", "Preflight checks", async () => {
+      const asked = await openConfirming(this.#ctx, this.#config);
       const opened = await openManifestSigner(this.#ctx, signKey);
       await this.#store.probeWritable(signal, this.#config);
       report.info(`Storage: ${this.#store.url} can be written.`);
       await requireSpace(host.tempDir, this.#archive.source.size, "unpack the archive");
-      return opened;
+      return { signer: opened, confirming: asked };
     });
     if (dryRun) {
       return await this.#reportPlan();
     }
-    const published = await this.#publish(directory, signer);
+    const published = await this.#publish(directory, confirming, signer);
     await tryApplyRetention(this.#ctx, this.#store, retention, { sudo, published, signer });
   }
 
@@ -109,14 +111,20 @@ class Import {
     report.headline(`Dry run: ${name} can be fetched; nothing was written.`);
   }
 
-  async #publish(directory: string, signer: ManifestSigner | undefined): Promise<string> {
+  async #publish(
+    directory: string,
+    confirming: Confirming,
+    signer: ManifestSigner | undefined,
+  ): Promise<string> {
     const { clock } = this.#ctx;
     const root = await this.#unpack(directory);
     const modeDirectory = join(directory, root);
-    const inspection = await this.#check(modeDirectory, root);
+    const { inspection, confirmation } = await this.#check(modeDirectory, root, confirming);
     const at = new Date(clock.now());
     const stored = await this.#send(modeDirectory, inspection.facts, at);
-    await publishSnapshot(this.#ctx, this.#store, this.#manifestOf(stored, inspection, at), signer);
+    const manifest = this.#manifestOf(stored, inspection, at);
+    const confirmed = confirmation === undefined ? manifest : { ...manifest, confirmation };
+    await publishSnapshot(this.#ctx, this.#store, confirmed, signer);
     return stored.id;
   }
 
@@ -136,16 +144,20 @@ class Import {
     );
   }
 
-  async #check(dir: string, root: string): Promise<Inspection> {
+  async #check(
+    dir: string,
+    root: string,
+    { signers, confirm }: Confirming,
+  ): Promise<{ readonly inspection: Inspection; readonly confirmation: Confirmation | undefined }> {
     const { report, signal } = this.#ctx;
     const { check: depth } = this.#config;
     return await report.phase("check", "Check chainstate consistency", async () => {
-      const found = await inspectChainstate({ dir, depth, signal });
+      const found = await inspectChainstate({ dir, depth, signers, signal });
       const network = root === "" ? networkOf(found.facts, this.#archive.name) : basename(root);
       const inspection = { ...found, facts: { ...found.facts, network } };
       reportInspection(report, inspection);
       assertConsistent(inspection);
-      return inspection;
+      return { inspection, confirmation: await confirm(inspection, "fail") };
     });
   }
 

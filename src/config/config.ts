@@ -82,7 +82,7 @@ export interface SnapshotConfig extends CommonConfig, ConfirmOptions {
 }
 
 /** An archive made elsewhere is published. No node is touched. */
-export interface ImportConfig extends CommonConfig {
+export interface ImportConfig extends CommonConfig, ConfirmOptions {
   readonly command: "import";
   /** URL of the archive on any store. */
   readonly from: string;

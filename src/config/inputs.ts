@@ -204,6 +204,7 @@ function readImport(given: GivenInputs, common: Common, s3: S3Options): ImportCo
   return {
     command: "import",
     ...readMaking(given, common, s3),
+    ...readConfirming(given),
     from: given.required("from"),
     s3,
     rateLimits: { ...optional("sendBytesPerSecond", given.read("rate-limit-send")) },

@@ -280,5 +280,5 @@ const rules: Readonly<Record<CommandName, readonly Rule[]>> = {
   ],
   list: [needs("storage")],
   prune: [needs("storage"), writable, signedMarks],
-  import: [needs("storage"), needs("from"), writable],
+  import: [needs("storage"), needs("from"), writable, confirming],
 };

@@ -47,15 +47,15 @@ export const trustInputs = {
     defaultWords: "everybody's who can write to the storage",
   }),
   "confirm-with": input({
-    commands: withArchive,
+    commands: [...withArchive, "import"],
     default: "",
     parse: lines(httpUrl),
     about:
-      "URLs of other nodes' RPCs, one a line, such as `https://node.example.org`: the block at the snapshot's height has to be theirs. One that has another fails the run. Where none says so, a snapshot is published with a warning, and `restore` and `verify` fail.",
+      "URLs of other nodes' RPCs, one a line, such as `https://node.example.org`: the block at the snapshot's height has to be theirs. One that has another fails the run. Where none says so, a snapshot is published with a warning, and `restore`, `verify` and `import` fail.",
     defaultWords: "nobody is asked",
   }),
   "trusted-signer-set": input({
-    commands: withArchive,
+    commands: [...withArchive, "import"],
     default: "",
     parse: linesOrFile,
     about:
