@@ -12,7 +12,7 @@ if (process.platform !== "linux") {
 export default defineConfig({
   test: {
     include: ["__tests__/**/*.test.ts"],
-    exclude: ["__tests__/e2e/**", "__tests__/**/*.testbed.test.ts"],
+    exclude: ["__tests__/{e2e,real-node}/**", "__tests__/**/*.testbed.test.ts"],
     pool: "forks",
     sequence: { sequencer: LongestFirst },
     maxWorkers: 3,
