@@ -147,17 +147,17 @@ class Import {
   async #check(
     dir: string,
     root: string,
-    { signers, confirm }: Confirming,
+    confirming: Confirming,
   ): Promise<{ readonly inspection: Inspection; readonly confirmation: Confirmation | undefined }> {
     const { report, signal } = this.#ctx;
     const { check: depth } = this.#config;
     return await report.phase("check", "Check chainstate consistency", async () => {
-      const found = await inspectChainstate({ dir, depth, signers, signal });
+      const found = await inspectChainstate({ dir, depth, signers: confirming.signers, signal });
       const network = root === "" ? networkOf(found.facts, this.#archive.name) : basename(root);
       const inspection = { ...found, facts: { ...found.facts, network } };
       reportInspection(report, inspection);
       assertConsistent(inspection);
-      return { inspection, confirmation: await confirm(inspection, "fail") };
+      return { inspection, confirmation: await confirming.confirm(inspection, "fail") };
     });
   }
 
