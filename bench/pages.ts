@@ -6,11 +6,9 @@
  *
  * The table is the node's `data_table`, its keys are hashes, a tenth of a night's rows replace old ones. 2,000,000 rows are 560 MB.
  */
-import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { openDirectoryView } from "../src/archive/write/directory-view.ts";
 import { claimSnapshotId, publish } from "../src/catalog/publish.ts";
 import { archiveView } from "../src/commands/snapshot/archive.ts";
@@ -22,6 +20,7 @@ import { openReport } from "../src/report/run-report.ts";
 import { openStore } from "../src/store/registry.ts";
 import { systemClock } from "../src/system/clock.ts";
 import { sampleManifest } from "../__tests__/catalog/samples.ts";
+import { HashKeyed } from "./hash-keyed.ts";
 
 const [rows = 2_000_000, share = 0.0005, nights = 3] = process.argv.slice(2).map(Number);
 const { signal } = new AbortController();
@@ -29,28 +28,7 @@ const root = mkdtempSync(join(tmpdir(), "bench-pages-"));
 const chainstateDir = join(root, "mainnet");
 const database = join(chainstateDir, "marf.sqlite");
 
-const hash = (text: string): string => createHash("sha256").update(text).digest("hex");
-let made = 0;
-
-function addRows(count: number, replaced: number): void {
-  const connection = new DatabaseSync(database);
-  connection.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
-  connection.exec("CREATE TABLE IF NOT EXISTS data_table (key TEXT PRIMARY KEY, value TEXT); BEGIN");
-  const insert = connection.prepare("REPLACE INTO data_table VALUES (?, ?)");
-  for (let at = 0; at < count; at += 1) {
-    const isOld = made > 0 && Math.random() < replaced;
-    const row = isOld ? Math.floor(Math.random() * made) : made;
-    if (!isOld) made += 1;
-    insert.run(
-      `${hash(`k${row}`)}0000000000000000`,
-      hash(`v${row}${at}`)
-        .repeat(2)
-        .slice(0, 40 + (row % 80)),
-    );
-  }
-  connection.exec("COMMIT");
-  connection.close();
-}
+const rowsOf = new HashKeyed(database);
 
 async function night(name: string, number: number, rebaseAbove: number): Promise<ArchiveRecord> {
   const directory = join(root, name);
@@ -108,10 +86,10 @@ const MB = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
 try {
   mkdirSync(chainstateDir);
-  addRows(rows, 0);
+  rowsOf.addRows(rows, 0);
   console.log(`${rows} rows, ${MB(statSync(database).size)}; ${share * 100} % new rows a night`);
   for (let number = 0; number <= nights; number += 1) {
-    if (number > 0) addRows(Math.ceil(rows * share), 0.1);
+    if (number > 0) rowsOf.addRows(Math.ceil(rows * share), 0.1);
     for (const [name, rebaseAbove] of [
       ["segments", 0],
       ["pages", 0.2],

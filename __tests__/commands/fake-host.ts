@@ -75,14 +75,15 @@ export interface Ended {
 }
 
 export class FakeHost {
-  // Thousands of runs would wait for a disk to sync, and none of them looks at it.
-  readonly root = mkdtempSync(join(memoryDirectory(), "fake-host-"));
-  readonly chainstateDir = join(this.root, "node", "mainnet");
-  readonly stateDir = join(this.root, "state");
+  readonly root: string;
+  readonly chainstateDir: string;
+  readonly stateDir: string;
+  /** Instead of one that copies. */
+  freezer: ((viewOf: ViewOf) => Freezer) | undefined;
   /** While a freezer is chosen, which tries on the disk whether it can. */
   duringProbe: (() => void) | undefined;
   readonly node = new FakeNode();
-  readonly volumes = new FakeVolumes(join(this.root, "volumes"));
+  readonly volumes: FakeVolumes;
   readonly clock = fakeClock();
   readonly store: MemoryStore = memoryStore({ now: () => this.clock.now() });
   hostName = "host-a";
@@ -94,9 +95,18 @@ export class FakeHost {
   faults = new Faults();
   cancel = new AbortController();
   state: RunState = {};
-  readonly metricsFile = join(this.root, "metrics.prom");
+  readonly metricsFile: string;
   #runs = 0;
   #config: Config | undefined;
+
+  // Thousands of runs would wait for a disk to sync, and none of them looks at it.
+  constructor(place = memoryDirectory()) {
+    this.root = mkdtempSync(join(place, "fake-host-"));
+    this.chainstateDir = join(this.root, "node", "mainnet");
+    this.stateDir = join(this.root, "state");
+    this.volumes = new FakeVolumes(join(this.root, "volumes"));
+    this.metricsFile = join(this.root, "metrics.prom");
+  }
 
   remove(): void {
     rmSync(this.root, { recursive: true, force: true });
@@ -285,7 +295,7 @@ export class FakeHost {
       "start",
       "versionCommand",
     ]);
-    const freezer = faults.wrap("freezer", cloneFreezer(viewOf), ["freeze", "cleanUp"]);
+    const freezer = faults.wrap("freezer", (this.freezer ?? cloneFreezer)(viewOf), ["freeze", "cleanUp"]);
     const wrappedFreezer: Freezer = {
       ...freezer,
       name: freezer.name,
@@ -745,6 +755,7 @@ export function snapshotConfig(host: FakeHost, given: Partial<SnapshotConfig> = 
     check: "tips",
     trustTimestamps: false,
     rebaseAbove: 0,
+    keepClone: false,
     rereadBlobs: 1,
     pin: false,
     compressionLevel: 1,

@@ -247,6 +247,9 @@ describe("a refusal names the input, the value and what is allowed", () => {
   const pairs: readonly InputTexts[] = [
     { downtime: "full", "freeze-with": "zfs" },
     { downtime: "none", "freeze-with": "reflink" },
+    { "keep-clone": "true" },
+    { "keep-clone": "true", "rebase-above": "20%", downtime: "none" },
+    { "keep-clone": "true", "rebase-above": "20%", "freeze-with": "lvm" },
     { "node-manager": "systemd", "node-start-command": "x" },
     { "node-manager": "process", "node-stop-command": "x" },
     { "node-manager": "none", "sync-blocks": "2" },

@@ -60,7 +60,7 @@ export async function removeNight({ store, manifest }: Night): Promise<void> {
 }
 
 /** What archiving asks of its context; nothing else may be used. */
-export async function contextIn(tempDir: string): Promise<RunContext> {
+export async function contextIn(tempDir: string, runId = "run"): Promise<RunContext> {
   const report = await openReport({
     step: "main",
     environment: {},
@@ -71,7 +71,7 @@ export async function contextIn(tempDir: string): Promise<RunContext> {
   });
   const ctx: Pick<RunContext, "host" | "report" | "clock" | "signal" | "viewOf"> = {
     host: {
-      runId: "run",
+      runId,
       hostName: "host-a",
       tempDir,
       stateDir: join(tempDir, "state"),

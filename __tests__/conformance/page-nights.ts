@@ -2,12 +2,12 @@
  * Nights on one store of which each sends the pages that changed: databases with WALs in every state, some archived anew,
  * some shrunken, some gone, and earlier snapshots removed in any order. Each must come back by us, and by `tar` and SQLite
  * alone, to what a cold copy of that night is: every page of every database. With the cut "frozen" SQLite's readers hold the
- * databases, a writer goes on in all of them with checkpoints of each kind, and the copy is one of the view. `NIGHTS=60` is
- * the long form.
+ * databases ("live": of a node that was never stopped), a writer goes on in all of them with checkpoints of each kind, and the copy is
+ * one of the view. "reflink" is a clone, with another one kept from night to night (`keep-clone`). `NIGHTS=60` is the long form.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -17,13 +17,17 @@ import { selectEntries } from "../../src/chainstate/layout.ts";
 import { archiveView } from "../../src/commands/snapshot/archive.ts";
 import { tryFindBase } from "../../src/commands/snapshot/base.ts";
 import { openConfirming } from "../../src/commands/confirm.ts";
+import { openKeptClone } from "../../src/commands/snapshot/kept-clone.ts";
 import { openPages } from "../../src/commands/snapshot/pages.ts";
 import type { SnapshotRun } from "../../src/commands/snapshot/plan.ts";
 import type { SnapshotConfig } from "../../src/config/config.ts";
 import type { DatabaseRecord, Manifest } from "../../src/domain/manifest.ts";
 import { coldFreezer } from "../../src/freeze/cold.ts";
-import type { FreezeRequest, FrozenView } from "../../src/freeze/port.ts";
+import { sweepKept } from "../../src/freeze/kept.ts";
+import type { Freezer, FreezeRequest, FrozenView } from "../../src/freeze/port.ts";
+import { reflinkFreezer } from "../../src/freeze/reflink.ts";
 import { sqliteFreezer } from "../../src/freeze/sqlite/sqlite.ts";
+import type { Clones } from "../../src/pages/carrier.ts";
 import { differentPages } from "../../src/pages/verify-pages.ts";
 import type { ObjectStore } from "../../src/store/port.ts";
 import { sampleManifest } from "../catalog/samples.ts";
@@ -45,7 +49,9 @@ export interface PageNightsOptions {
   readonly name: string;
   /** A store with nothing in it. */
   readonly open: () => Promise<ObjectStore>;
-  readonly cut: "cold" | "frozen";
+  readonly cut: "cold" | "frozen" | "live" | "reflink";
+  /** Where the chainstate is; in memory by default. */
+  readonly place?: () => string;
 }
 
 const nights = Number(process.env["NIGHTS"] ?? 5);
@@ -54,21 +60,22 @@ const hasSqlite = has("sqlite3");
 const MiB = 1024 ** 2;
 const { signal } = new AbortController();
 
-export function describePageNights({ name, open, cut }: PageNightsOptions): void {
+export function describePageNights({ name, open, cut, place }: PageNightsOptions): void {
   const seed = Number(process.env["NIGHTS_SEED"] ?? Date.now() % 0x7fffffff);
   describe(`${nights} ${cut} nights of changed pages on ${name} (NIGHTS_SEED=${seed})`, () => {
     test.skipIf(!has("zstd"))(
       "each is, by us and by tar and SQLite alone, what a cold copy of it is",
       { timeout: 600_000 },
       async () => {
-        const scratch = mkdtempSync(join(memoryDirectory(), "page-nights-"));
+        const scratch = mkdtempSync(join(place?.() ?? memoryDirectory(), "page-nights-"));
         const store = await open();
         const run = new PageNights(store, scratch, seed, cut);
         try {
           await run.all();
           // What was never carried proves nothing.
           expect(run.carried).toBeGreaterThanOrEqual(nights - 1);
-          expect(run.written > 0).toBe(cut === "frozen");
+          expect(run.written > 0).toBe(cut !== "cold");
+          expect(run.unread > 0).toBe(cut === "reflink");
         } finally {
           console.log(`${name}: ${JSON.stringify(run.figures())}`);
           await run.close();
@@ -95,6 +102,9 @@ class PageNights {
   #archiveBytes = 0;
   readonly #cut: PageNightsOptions["cut"];
   carried = 0;
+  /** Pages that were on the blocks of the night before. */
+  unread = 0;
+  #looked = 0;
   #anew = 0;
 
   constructor(store: ObjectStore, scratch: string, seed: number, cut: PageNightsOptions["cut"]) {
@@ -139,6 +149,7 @@ class PageNights {
       carried: this.carried,
       anew: this.#anew,
       written: this.written,
+      ...(this.#cut === "reflink" ? { unread: this.unread, looked: this.#looked } : {}),
     };
   }
 
@@ -197,21 +208,23 @@ class PageNights {
   async #take(night: number): Promise<void> {
     const store = this.#store;
     const at = new Date(Date.UTC(2026, 0, 1 + night, 3));
-    const ctx = await contextIn(this.#scratch);
+    const ctx = await contextIn(this.#scratch, `run-${night}`);
     const config = {
       chainstateDir: this.#root,
       storage: { scheme: "file", url: "", directory: "" },
       compressionLevel: 1,
       concurrency: 2,
       rateLimits: {},
-      rebaseAbove: 0.3,
+      // On a slow disk the writer goes on for longer.
+      rebaseAbove: this.#cut === "reflink" ? 0.7 : 0.3,
+      keepClone: this.#cut === "reflink",
     } as unknown as SnapshotConfig;
     const confirming = await openConfirming(ctx, {});
     const run: SnapshotRun = { config, ctx, journal: forgetfulJournal, store, confirming };
     const request = {
       chainstateDir: this.#root,
       selection: selectEntries("backup"),
-      runId: "run",
+      runId: ctx.host.runId,
       stateDir: this.#scratch,
       signal,
     };
@@ -219,7 +232,8 @@ class PageNights {
     const sample = sampleManifest({ at, height: 1000 + night });
     const base = await tryFindBase(ctx, store, "mainnet");
     const claimed = await claimSnapshotId(store, sample.chain, at, "run", signal);
-    const pages = await openPages(run, base, false, signal);
+    const kept = await openKeptClone(run, base, frozen);
+    const pages = await openPages(run, base, false, signal, kept && this.#counted(kept.clones));
     assert(pages !== undefined);
     const stored = await archiveView(run, {
       frozen: { ...frozen, view: pages.carried(frozen.view) },
@@ -235,8 +249,13 @@ class PageNights {
     await frozen.release();
     await base?.withdraw();
     const archive = { ...stored.record, databases: [...pages.records] };
+    await kept?.prove(archive.databases, signal);
     const manifest = await publish(store, { ...sample, id: claimed.id, archive }, signal);
     await pages.tryRemember();
+    await kept?.tryRemember(manifest.id, archive);
+    await sweepKept({ stateDir: ctx.host.stateDir, chainstateDir: this.#root }, Date.now());
+    const left = readdirSync(this.#scratch).filter((each) => each.startsWith(".chainstate-snapshot-"));
+    assert.equal(left.length, this.#cut === "reflink" ? 1 : 0);
     for (const { carried } of archive.databases) {
       if (carried === undefined) this.#anew += 1;
       else this.carried += 1;
@@ -246,6 +265,18 @@ class PageNights {
     this.#standing.push({ manifest, tree });
   }
 
+  #counted(clones: Clones): Clones {
+    return {
+      nights: clones.nights,
+      exchange: async (path, database) => await clones.exchange(path, database),
+      spared: async (path, database, same, different) => {
+        this.unread += same.count;
+        this.#looked += database.pages;
+        await clones.spared(path, database, same, different);
+      },
+    };
+  }
+
   /** With what a copy of the frozen state is, and the writer that goes on beside it. */
   async #freeze(request: FreezeRequest): Promise<{ frozen: FrozenView; tree: Tree }> {
     const fold = join(this.#scratch, "cold");
@@ -253,13 +284,20 @@ class PageNights {
       const frozen = await coldFreezer({ viewOf }).freeze(request, true);
       return { frozen, tree: foldedTree(this.#root, fold) };
     }
-    const frozen = await sqliteFreezer({ viewOf, rules, limits: { minFreeBytes: 1 } }).freeze(request, true);
+    const frozen = await this.#freezer().freeze(request, this.#cut !== "live");
     await this.#databases.write(join(this.#root, "a.sqlite.blobs"));
     const copy = join(this.#scratch, "copy");
     await copyView(frozen.view, copy);
     const tree = foldedTree(copy, fold);
     rmSync(copy, { recursive: true });
     return { frozen, tree };
+  }
+
+  #freezer(): Freezer {
+    if (this.#cut === "reflink") return reflinkFreezer({ viewOf });
+    // No chain is in them whose tips could agree.
+    const agreeing = { ...rules, tipsAgree: async () => await Promise.resolve({ agree: true, detail: "" }) };
+    return sqliteFreezer({ viewOf, rules: agreeing, limits: { minFreeBytes: 1 } });
   }
 
   async #proveAndRemoveOne(): Promise<void> {

@@ -9,7 +9,7 @@ import { memoryDirectory } from "../tools.ts";
 const directory = mkdtempSync(join(memoryDirectory(), "page-nights-store-"));
 afterAll(async () => await rm(directory, { recursive: true, force: true }));
 
-for (const cut of ["cold", "frozen"] as const) {
+for (const cut of ["cold", "frozen", "live"] as const) {
   describePageNights({
     name: "file://",
     open: async () => await openStore({ scheme: "file", url: `file://${directory}`, directory }),

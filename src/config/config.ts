@@ -69,6 +69,8 @@ export interface SnapshotConfig extends CommonConfig, ConfirmOptions {
   readonly trustTimestamps: boolean;
   /** A share of the database, 0 to 1; 0: databases are archived as they are. */
   readonly rebaseAbove: number;
+  /** Of databases, where the file system shares blocks: what was not rewritten since is not read. */
+  readonly keepClone: boolean;
   /** Of the `.blobs` that the last snapshot has: the share that is read again; 1: all. */
   readonly rereadBlobs: number;
   readonly pin: boolean;

@@ -192,6 +192,7 @@ function readSnapshot(given: GivenInputs, common: Common, s3: S3Options): Snapsh
     trustTimestamps: given.read("trust-timestamps"),
     rebaseAbove: given.read("rebase-above"),
     ...optional("replay", readReplay(given)),
+    keepClone: given.read("keep-clone"),
     rereadBlobs: given.read("reread-blobs"),
     rateLimits: {
       ...optional("readBytesPerSecond", readBytesPerSecond),

@@ -84,6 +84,23 @@ const freezing: Rule = function* (given) {
     yield given.conflict("freeze-with", "downtime", "a running node is always frozen by sqlite");
 };
 
+/** Clones tell which pages changed, and that is of use only where pages are what is sent. */
+const clones: Rule = function* (given) {
+  if (!given.read("keep-clone")) return;
+  if (given.read("rebase-above") === 0)
+    yield given.conflict(
+      "keep-clone",
+      "rebase-above",
+      "it spares reading pages, and databases are archived as they are",
+    );
+  const downtime = given.read("downtime");
+  if (downtime === "full" || downtime === "none")
+    yield given.conflict("keep-clone", "downtime", "nothing is frozen by a clone then");
+  const by = given.read("freeze-with");
+  if (by !== "auto" && by !== "reflink" && by !== "btrfs")
+    yield given.conflict("keep-clone", "freeze-with", "what that freezes by is no clone");
+};
+
 /** What has no meaning, or another one than it says, where a volume is snapshotted whole. */
 const wholeVolumes: Rule = function* (given) {
   const method = given.read("method");
@@ -102,6 +119,7 @@ const wholeVolumes: Rule = function* (given) {
     "exclude",
     "trust-timestamps",
     "rebase-above",
+    "keep-clone",
     "reread-blobs",
     "rate-limit-read",
     "rate-limit-send",
@@ -255,6 +273,7 @@ const rules: Readonly<Record<CommandName, readonly Rule[]>> = {
     writable,
     ...node,
     freezing,
+    clones,
     wholeVolumes,
     volumes,
     confirming,

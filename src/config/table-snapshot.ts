@@ -114,6 +114,13 @@ export const snapshotInputs = {
     about:
       "How large the WAL of a database in the archive may become, as a share of it such as `20%`, before it is archived anew: until then only pages that changed since the last snapshot are sent. `0`: databases are archived as they are.",
   }),
+  "keep-clone": input({
+    commands: ["snapshot"],
+    default: "false",
+    parse: boolean,
+    about:
+      "With `rebase-above`, frozen by `reflink` or `btrfs`. `true`: a clone of the databases stays until the next snapshot, and pages that the node did not rewrite since are not read. It costs the space of what is rewritten meanwhile, at most a week.",
+  }),
   "reread-blobs": input({
     commands: ["snapshot"],
     default: "100%",

@@ -3,30 +3,24 @@
  * and its `-wal` those of the last one's and then one more transaction, of each page that differs. SQLite's own recovery makes
  * tonight's database of the two. Whatever does not fit means that the database is archived as it is, which is always right.
  */
-import { mkdtemp, open, rm, type FileHandle } from "node:fs/promises";
+import { mkdtemp, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { segmentSizeBytes } from "../archive/format/segments.ts";
 import { compareEntries, type View, type ViewEntry } from "../archive/view.ts";
-import type { PageDigests, PagesRequest } from "../archive/workers/worker-protocol.ts";
+import type { PageDigests } from "../archive/workers/worker-protocol.ts";
 import { WorkerPool } from "../archive/workers/worker-pool.ts";
 import { ActionError, describeError, throwIfAborted } from "../domain/errors.ts";
 import type { DatabaseRecord } from "../domain/manifest.ts";
-import { inOrder } from "../system/concurrency.ts";
 import type { RateLimit } from "../system/rate-limit.ts";
 import { formatBytes, spaceAt } from "../system/space.ts";
 import { writeFully } from "../system/write-fully.ts";
 import { BaseFile, type BaseArchive } from "./base-file.ts";
-import { batchesOf, openDatabase, type Database } from "./database.ts";
+import { beginWal, NotCarriedError, type Carried, type Carrying } from "./carrying.ts";
+import { openDatabase, type Database } from "./database.ts";
+import { lookAt } from "./look.ts";
 import type { LastDigests, NextDigests, PageStates } from "./page-state.ts";
-import {
-  endAfter,
-  frameHeaderBytes,
-  newWal,
-  parseHeader,
-  walHeaderBytes,
-  WalWriter,
-  type WalEnd,
-} from "./wal-file.ts";
+import { samePages, type ClonedDatabase, type SamePages } from "./unread.ts";
+import { WalWriter } from "./wal-file.ts";
 
 export interface CarrierOptions {
   /** What the archive's frames are taken from; undefined: nothing is carried tonight, but the next night can. */
@@ -38,9 +32,20 @@ export interface CarrierOptions {
   readonly rebaseAbove: number;
   readonly concurrency: number;
   readonly gentle: boolean;
+  readonly clones?: Clones | undefined;
   readonly readRate?: RateLimit;
   readonly info: (message: string) => void;
   readonly signal: AbortSignal;
+}
+
+/** Clones of databases, kept from one night to the next. */
+export interface Clones {
+  /** Of snapshots that were made with it, so that another part is sampled each time. */
+  readonly nights: number;
+  /** Keeps this one for the next night; what was kept of it last time, where the two can be compared. */
+  exchange(path: string, database: ClonedDatabase): Promise<ClonedDatabase | undefined>;
+  /** These pages were not read but for a sample; `different`: one of it that is not as it was. Then it throws CLONE_DIFFERS. */
+  spared(path: string, database: Database, same: SamePages, different: number | undefined): Promise<void>;
 }
 
 /** Left free for everybody else. */
@@ -125,12 +130,20 @@ export class PageCarrier {
     const wal = beside.find(({ path, type }) => path === `${entry.path}-wal` && type === "file");
     const database = await openDatabase(entry, wal, signal);
     if (database === undefined) return [entry, ...beside];
+    const clone = await this.#exchangeClone(entry, database, wal);
     const carrying = await this.#begin(entry.path, database);
     let sha256: string;
     let done: Carried | undefined;
     try {
-      sha256 = await this.#look(entry.path, database, carrying);
-      done = carrying && (await this.#finish(entry, database, carrying));
+      const same = carrying && clone && (await this.#same(database, carrying, clone));
+      sha256 = await this.#look(entry.path, database, carrying, same);
+      const isKnown = carrying !== undefined && (await carrying.last.digest()) === carrying.record.sha256;
+      done = carrying && (await this.#finish(entry, database, carrying, isKnown));
+      // What was taken from those digests is none.
+      if (same !== undefined && !isKnown)
+        sha256 = await this.#look(entry.path, database, undefined, undefined);
+      else if (same !== undefined)
+        await this.#options.clones?.spared(entry.path, database, same, carrying?.different);
     } finally {
       await carrying?.last.close();
       await carrying?.output.close();
@@ -146,6 +159,30 @@ export class PageCarrier {
     if (done === undefined) return [entry, ...beside];
     const others = beside.filter(({ path }) => path !== wal?.path && path !== `${entry.path}-shm`);
     return [done.file, ...others, ...(done.wal === undefined ? [] : [done.wal])];
+  }
+
+  async #exchangeClone(
+    { path, size }: ViewEntry,
+    { source }: Database,
+    wal: ViewEntry | undefined,
+  ): Promise<ClonedDatabase | undefined> {
+    return await this.#options.clones?.exchange(path, {
+      file: { source, size },
+      wal: wal?.source === undefined ? undefined : { source: wal.source, size: wal.size },
+    });
+  }
+
+  /** Undefined: all pages are read, and the log says why. */
+  async #same(
+    database: Database,
+    { record }: Carrying,
+    clone: ClonedDatabase,
+  ): Promise<SamePages | undefined> {
+    const { info, signal } = this.#options;
+    const same = await samePages(clone, database, record, signal);
+    if (typeof same !== "string") return same;
+    info(`All of ${record.path} is read: ${same}.`);
+    return undefined;
   }
 
   async #begin(path: string, database: Database): Promise<Carrying | undefined> {
@@ -179,7 +216,7 @@ export class PageCarrier {
     const file = BaseFile.of(base, path);
     if (file === undefined || file.size === 0 || file.alone(file.size) !== file.size)
       throw new NotCarriedError(`${base.id} does not have it in frames of its own`);
-    const begun = await this.#beginWal(base, record);
+    const begun = await beginWal(base, record, this.#options.signal);
     const scratch = await this.#makeScratch();
     this.#wals += 1;
     const source = join(scratch, `${this.#wals}.wal`);
@@ -199,41 +236,31 @@ export class PageCarrier {
       mostBytes: Math.max(mostBytes, walBytes),
       changedPages: 0,
       givenUp: undefined,
+      different: undefined,
     };
   }
 
-  /** Where the WAL goes on: how much of it stands in frames of its own, and the bytes behind that. */
-  async #beginWal(base: BaseArchive, { path, pageSize, pages, walBytes }: DatabaseRecord): Promise<BegunWal> {
-    const { signal } = this.#options;
-    if (walBytes === 0) {
-      const { header, end } = newWal(pageSize);
-      return { wal: undefined, kept: 0, bytes: header, end };
-    }
-    const wal = BaseFile.of(base, `${path}-wal`);
-    const lastFrame = walBytes - frameHeaderBytes - pageSize;
-    if (wal === undefined || wal.size < walBytes || lastFrame < walHeaderBytes)
-      throw new NotCarriedError(`${base.id} does not have its WAL`);
-    const kept = Math.floor(wal.alone(lastFrame) / segmentSizeBytes) * segmentSizeBytes;
-    const bytes = await wal.read(kept, walBytes, signal);
-    const header = kept === 0 ? bytes.subarray(0, walHeaderBytes) : await wal.read(0, walHeaderBytes, signal);
-    const parsed = parseHeader(header);
-    const end = parsed && endAfter(parsed, bytes.subarray(lastFrame - kept), walBytes, pages);
-    if (end?.pageSize !== pageSize) throw new NotCarriedError(`${base.id} has another WAL of it`);
-    return { wal, kept, bytes, end };
-  }
-
   /** Returns the digest of the pages' digests. Those that changed go into the WAL, as long as that pays. */
-  async #look(path: string, database: Database, carrying: Carrying | undefined): Promise<string> {
-    const { states, concurrency, gentle, readRate, signal } = this.#options;
+  async #look(
+    path: string,
+    database: Database,
+    carrying: Carrying | undefined,
+    same: SamePages | undefined,
+  ): Promise<string> {
+    const { states, concurrency, gentle, readRate, clones, signal } = this.#options;
     const pool = (this.#pool ??= new WorkerPool(concurrency, { gentle }));
     const next = await states.next(path);
     try {
-      const batches = withLast(database, carrying, signal);
-      const found = inOrder(batches, concurrency + 2, async (request) => {
-        await readRate?.take(request.count * request.pageSize, signal);
-        return await pool.use(async (lease) => lease.call({ kind: "pages", ...request }), signal);
-      });
-      for await (const batch of found) await this.#take(batch, database, next, carrying);
+      const looking = {
+        pool,
+        concurrency,
+        readRate,
+        last: carrying,
+        same,
+        nights: clones?.nights ?? 0,
+        signal,
+      };
+      for await (const batch of lookAt(database, looking)) await this.#take(batch, database, next, carrying);
       return next.digest();
     } finally {
       await next.close();
@@ -263,11 +290,15 @@ export class PageCarrier {
   }
 
   /** Undefined: it is archived anew, and the log says why. */
-  async #finish(entry: ViewEntry, database: Database, carrying: Carrying): Promise<Carried | undefined> {
-    const { record, last, writer, source, keptBytes, file, wal, changedPages } = carrying;
+  async #finish(
+    entry: ViewEntry,
+    database: Database,
+    carrying: Carrying,
+    isKnown: boolean,
+  ): Promise<Carried | undefined> {
+    const { record, writer, source, keptBytes, file, wal, changedPages } = carrying;
     let why = carrying.givenUp;
-    if (why === undefined && (await last.digest()) !== record.sha256)
-      why = `the digests of its pages are not those of ${carrying.baseId}`;
+    if (why === undefined && !isKnown) why = `the digests of its pages are not those of ${carrying.baseId}`;
     if (why !== undefined) {
       this.#options.info(`${entry.path} is archived anew: ${why}.`);
       return undefined;
@@ -301,57 +332,5 @@ export class PageCarrier {
 
   async #makeScratch(): Promise<string> {
     return (this.#scratch ??= await mkdtemp(join(this.#options.scratchParent, "pages-")));
-  }
-}
-
-interface BegunWal {
-  /** In the base; undefined where there is none. */
-  readonly wal: BaseFile | undefined;
-  readonly kept: number;
-  readonly bytes: Buffer;
-  readonly end: WalEnd;
-}
-
-interface Carrying {
-  readonly baseId: string;
-  readonly record: DatabaseRecord;
-  readonly last: LastDigests;
-  readonly file: BaseFile;
-  readonly wal: BaseFile | undefined;
-  /** Bytes of the WAL that are in the base alone; behind them it is in the file `source`. */
-  readonly keptBytes: number;
-  readonly source: string;
-  readonly output: FileHandle;
-  readonly writer: WalWriter;
-  readonly mostBytes: number;
-  changedPages: number;
-  /** Why, in words. */
-  givenUp: string | undefined;
-}
-
-interface Carried {
-  readonly walBytes: number;
-  readonly carried: NonNullable<DatabaseRecord["carried"]>;
-  readonly file: ViewEntry;
-  readonly wal: ViewEntry | undefined;
-}
-
-/** Words for the log: why a database is archived as it is. */
-class NotCarriedError extends Error {
-  override readonly name = "NotCarriedError";
-}
-
-async function* withLast(
-  database: Database,
-  carrying: Carrying | undefined,
-  signal: AbortSignal,
-): AsyncGenerator<PagesRequest> {
-  for (const batch of batchesOf(database)) {
-    throwIfAborted(signal);
-    const last = await carrying?.last.read(batch.count);
-    const isFirst = batch.firstPage === 1;
-    // A commit says how many pages there are: where that changed, there has to be one.
-    if (last !== undefined && isFirst && database.pages !== carrying?.record.pages) last[0] = ~(last[0] ?? 0);
-    yield { ...batch, last: carrying?.givenUp === undefined ? last : undefined };
   }
 }

@@ -6,13 +6,14 @@ import { createHash } from "node:crypto";
 import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import { WorkerPool } from "../archive/workers/worker-pool.ts";
+import { hasCode } from "../domain/errors.ts";
 import type { DatabaseRecord } from "../domain/manifest.ts";
 import { inOrder } from "../system/concurrency.ts";
 import { fsPath } from "../system/path-bytes.ts";
 import { batchesOf, openDatabase } from "./database.ts";
 
 export interface PagesToVerify {
-  /** Absolute; the databases below it have no WALs. */
+  /** Absolute; with the WALs of the databases that have one. */
   readonly directory: string;
   readonly records: readonly DatabaseRecord[];
   readonly concurrency: number;
@@ -29,7 +30,8 @@ export async function differentPages(options: PagesToVerify): Promise<readonly s
     for (const { path, pages, pageSize, sha256 } of records) {
       const source = join(directory, path);
       const { size } = await lstat(fsPath(source));
-      const database = await openDatabase({ source, size }, undefined, signal);
+      const wal = await walOf(source);
+      const database = await openDatabase({ source, size }, wal, signal);
       if (database?.pageSize !== pageSize || database.pages !== pages) {
         different.push(`${path} has ${database?.pages ?? "no"} pages instead of ${pages}`);
         continue;
@@ -45,4 +47,17 @@ export async function differentPages(options: PagesToVerify): Promise<readonly s
     await pool.close();
   }
   return different;
+}
+
+async function walOf(
+  database: string,
+): Promise<{ readonly source: string; readonly size: number } | undefined> {
+  const source = `${database}-wal`;
+  try {
+    const { size } = await lstat(fsPath(source));
+    return { source, size };
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return undefined;
+    throw error;
+  }
 }

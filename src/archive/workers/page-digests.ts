@@ -13,7 +13,7 @@ export const pageDigestBytes = 16;
 
 /** Throws FILE_CHANGED where a file is shorter than it was, FILE_UNREADABLE. */
 export function digestPages(request: PagesRequest): PageDigests {
-  const { pageSize, firstPage, count, ignoredPage, last } = request;
+  const { pageSize, firstPage, count, ignoredPage, last, same } = request;
   const pages = readPages(request);
   const digests = Buffer.from(new ArrayBuffer(count * pageDigestBytes));
   const changed: number[] = [];
@@ -21,6 +21,10 @@ export function digestPages(request: PagesRequest): PageDigests {
     const own = at * pageDigestBytes;
     const page = firstPage + at;
     if (page === ignoredPage) continue;
+    if (same?.[at] === 1 && last !== undefined) {
+      digests.set(last.subarray(own, own + pageDigestBytes), own);
+      continue;
+    }
     hash("sha256", pages.subarray(at * pageSize, (at + 1) * pageSize), "buffer").copy(
       digests,
       own,
@@ -42,14 +46,22 @@ function isSame(digests: Buffer, last: Uint8Array, at: number): boolean {
   return end <= last.length && digests.compare(last, at, end, at, end) === 0;
 }
 
-function readPages({ source, otherSource, pageSize, firstPage, count, elsewhere }: PagesRequest): Buffer {
+function readPages(request: PagesRequest): Buffer {
+  const { source, otherSource, pageSize, firstPage, count, elsewhere, same } = request;
   const pages = Buffer.alloc(count * pageSize);
   const others = new Map<number, number>();
   for (let at = 0; at < elsewhere.length; at += 2) others.set(elsewhere[at] ?? 0, elsewhere[at + 1] ?? 0);
   // Pages at the end that are in the other file alone may lie beyond the end of this one.
   let here = count;
   while (here > 0 && others.has(firstPage + here - 1)) here -= 1;
-  if (here > 0) readAt(source, pages.subarray(0, here * pageSize), (firstPage - 1) * pageSize);
+  const runs = runsToRead(here, same);
+  const begin = (firstPage - 1) * pageSize;
+  if (runs.length > 0) {
+    withFile(source, (descriptor) => {
+      for (const [from, to] of runs)
+        fill(descriptor, source, pages.subarray(from * pageSize, to * pageSize), begin + from * pageSize);
+    });
+  }
   if (others.size > 0) {
     withFile(otherSource, (descriptor) => {
       for (const [page, offset] of others) {
@@ -61,8 +73,17 @@ function readPages({ source, otherSource, pageSize, firstPage, count, elsewhere 
   return pages;
 }
 
-function readAt(path: string, into: Buffer, offset: number): void {
-  withFile(path, (descriptor) => fill(descriptor, path, into, offset));
+/** Pages side by side that are not known to be the same, from the first to before the last. */
+function runsToRead(count: number, same: Uint8Array | undefined): readonly (readonly [number, number])[] {
+  if (same === undefined) return count > 0 ? [[0, count]] : [];
+  const runs: [number, number][] = [];
+  for (let at = 0; at < count; at += 1) {
+    if (same[at] === 1) continue;
+    const last = runs.at(-1);
+    if (last?.[1] === at) last[1] = at + 1;
+    else runs.push([at, at + 1]);
+  }
+  return runs;
 }
 
 function withFile(path: string, work: (descriptor: number) => void): void {

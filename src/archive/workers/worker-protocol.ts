@@ -60,6 +60,8 @@ export interface PagesRequest {
   readonly ignoredPage: number;
   /** The digests these pages had the last time; they end earlier where there were fewer. Absent: nothing is compared. */
   readonly last: Uint8Array | undefined;
+  /** 1 for each page that is known to be as it was: it is not read, and has the digest of `last`, which is there. Absent: all are read. */
+  readonly same?: Uint8Array | undefined;
 }
 
 export interface PageDigests {

@@ -6,6 +6,7 @@
 import type { StorageLocation } from "../../domain/options.ts";
 import { loadManifest } from "../../catalog/read.ts";
 import { ActionError, describeError, hasCode } from "../../domain/errors.ts";
+import { sweepKept } from "../../freeze/kept.ts";
 import { placeOf, type JournalContent, type JournalVolumes } from "../../recovery/content.ts";
 import type { NodeStanding } from "../../report/port.ts";
 import type { FileOperations } from "../../recovery/file-operations.ts";
@@ -186,6 +187,9 @@ class Leftovers {
         await freezer?.cleanUp(view.runId, { chainstateDir, stateDir, signal: this.#signal });
       });
     }
+    await this.#try("kept clones", async () => {
+      await sweepKept({ chainstateDir, stateDir: this.#ctx.host.stateDir }, this.#ctx.clock.now());
+    });
   }
 
   /** Volumes and directories, of which one may be in use as long as a swap is open. */
@@ -216,12 +220,18 @@ class Leftovers {
     what: string,
     work: () => Promise<void>,
   ): Promise<void> {
-    try {
+    await this.#try(what, async () => {
       await work();
       await this.#journal.update((now) => ({
         ...now,
         [list]: (now[list] as readonly unknown[]).filter((other) => other !== entry),
       }));
+    });
+  }
+
+  async #try(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
     } catch (error) {
       const line = `${what}: ${describeError(error)}`;
       this.left.push(line);

@@ -4,6 +4,7 @@
  */
 import type { NodeOptions, SudoMode } from "../../domain/options.ts";
 import { ActionError, describeError, hasCode } from "../../domain/errors.ts";
+import { forgetKept, sweepKept } from "../../freeze/kept.ts";
 import { openJournal, type Journal } from "../../recovery/journal.ts";
 import { tidyStateDirectory } from "../../recovery/state-directory.ts";
 import { bestEffort } from "../../system/best-effort.ts";
@@ -48,6 +49,7 @@ export async function withJournal<T>(
       // The watchdog of the earlier run looks after that one alone.
       if (journal.content.node !== null) await armWatchdog(ctx, journal, run.sudo);
     }
+    if (replacing.has(run.command) && run.dryRun !== true) await dropKept(ctx, journal);
     const result = await work(journal);
     const left = await cleanUp(ctx, journal);
     // What is still there is not forgotten: it has been warned of, and the next run on this chainstate tries again.
@@ -97,6 +99,17 @@ async function finishLeftBehind(ctx: RunContext, journal: Journal, run: Journale
   }
   const { chainstateDir, node } = journal.content;
   if (run.node !== undefined) await waitStarted(ctx, run.node, chainstateDir, node);
+}
+
+/** Of what they replace or remove a clone of the last snapshot is of no use any more. */
+const replacing: ReadonlySet<string> = new Set(["restore", "remove-after-job"]);
+
+async function dropKept({ host, clock, report }: RunContext, { content }: Journal): Promise<void> {
+  const place = { stateDir: host.stateDir, chainstateDir: content.chainstateDir };
+  await bestEffort(report, "remove the kept clone of the last snapshot", async () => {
+    await forgetKept(place);
+    await sweepKept(place, clock.now());
+  });
 }
 
 function namingForceStop(error: unknown): ActionError {

@@ -7,7 +7,7 @@ import type { View } from "../../archive/view.ts";
 import type { SnapshotConfig } from "../../config/config.ts";
 import { describeError } from "../../domain/errors.ts";
 import type { DatabaseRecord } from "../../domain/manifest.ts";
-import { PageCarrier } from "../../pages/carrier.ts";
+import { PageCarrier, type Clones } from "../../pages/carrier.ts";
 import { PageStates } from "../../pages/page-state.ts";
 import type { ObjectStore } from "../../store/port.ts";
 import { limitRate } from "../../system/rate-limit.ts";
@@ -37,6 +37,7 @@ export async function openPages(
   base: BaseSnapshot | undefined,
   gentle: boolean,
   signal: AbortSignal,
+  clones?: Clones,
 ): Promise<Pages | undefined> {
   const { chainstateDir, rebaseAbove, concurrency, rateLimits } = config;
   const { report, host } = ctx;
@@ -53,6 +54,7 @@ export async function openPages(
     rebaseAbove,
     concurrency,
     gentle,
+    clones,
     ...(readBytesPerSecond === undefined ? {} : { readRate: limitRate(readBytesPerSecond) }),
     info: (message) => report.info(message),
     signal,

@@ -15,6 +15,7 @@ import type { Trials } from "../verify/trials.ts";
 import type { RunContext } from "../context.ts";
 import type { VolumeSnapshotter } from "../../volume/port.ts";
 import type { Blobs } from "./blobs.ts";
+import type { KeptClone } from "./kept-clone.ts";
 import type { Pages } from "./pages.ts";
 import type { Trust } from "./trusted-segments.ts";
 
@@ -68,6 +69,7 @@ export interface Taken {
   readonly trust: Trust | undefined;
   readonly pages: Pages | undefined;
   readonly blobs: Blobs | undefined;
+  readonly kept: KeptClone | undefined;
   readonly volumes: readonly VolumeRecord[];
 }
 

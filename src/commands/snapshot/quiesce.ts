@@ -21,6 +21,7 @@ import type { CleanStop, NodeDowntime } from "../node/downtime.ts";
 import { cutOf, type ArchivePlan, type Plan, type SnapshotRun, type Taken } from "./plan.ts";
 import { completeVolumes, takeVolumes } from "./volumes.ts";
 import { openBlobs } from "./blobs.ts";
+import { openKeptClone } from "./kept-clone.ts";
 import { openPages } from "./pages.ts";
 import { openTrust } from "./trusted-segments.ts";
 
@@ -91,9 +92,15 @@ export async function takeLive(run: SnapshotRun, plan: Plan): Promise<Taken> {
   });
 }
 
-type Sent = Pick<Taken, "archive" | "trust" | "pages" | "blobs">;
+type Sent = Pick<Taken, "archive" | "trust" | "pages" | "blobs" | "kept">;
 
-const nothingSent: Sent = { archive: undefined, trust: undefined, pages: undefined, blobs: undefined };
+const nothingSent: Sent = {
+  archive: undefined,
+  trust: undefined,
+  pages: undefined,
+  blobs: undefined,
+  kept: undefined,
+};
 
 function withDatabases(
   archive: StoredArchive,
@@ -112,7 +119,8 @@ async function send(
   const { config, ctx, store } = run;
   const { frozen } = cut;
   const trust = await openTrust(ctx, store, config, base, cut.at);
-  const pages = await openPages(run, base, frozen.method !== "cold", cut.signal);
+  const kept = await openKeptClone(run, base, frozen);
+  const pages = await openPages(run, base, frozen.method !== "cold", cut.signal, kept?.clones);
   const blobs = await openBlobs(run, base, frozen, cut.signal);
   const read = blobs?.spared(frozen.view) ?? frozen.view;
   try {
@@ -125,7 +133,7 @@ async function send(
       base,
       segments: trust?.segments,
     });
-    return { archive: withDatabases(archive, pages?.records), trust, pages, blobs };
+    return { archive: withDatabases(archive, pages?.records), trust, pages, blobs, kept };
   } finally {
     await bestEffort(ctx.report, "remove the WALs that were made", async () => await pages?.close());
   }

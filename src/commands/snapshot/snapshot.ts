@@ -92,5 +92,6 @@ async function publishTaken(
   if (taken.archive === undefined) return manifest.id;
   await taken.blobs?.tryRemember(manifest.id, taken.archive.record);
   await taken.trust?.tryRemember(manifest.id, taken.archive.record);
+  await taken.kept?.tryRemember(manifest.id, taken.archive.record);
   return manifest.id;
 }

@@ -76,7 +76,11 @@ async function verifyStored(
       signal: ctx.signal,
     }),
   );
-  if (found.made) return found.inspection;
+  if (found.made) {
+    // What the manifest says of pages that were not read is what it said before: then the archive alone proves nothing.
+    await taken.kept?.prove(record.databases ?? [], ctx.signal);
+    return found.inspection;
+  }
   if (trials !== undefined)
     throw new ActionError("SPACE_MISSING", `The last blocks cannot be replayed: ${found.reason}.`, {
       hint: "Nothing was published. Point RUNNER_TEMP to a larger disk, or leave `replay-blocks` out.",
