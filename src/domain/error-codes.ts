@@ -144,7 +144,7 @@ const storage = {
   PRECONDITION_FAILED: ["An object was written by another run in the meantime.", "Run again."],
   STORED_DIFFERS: ["What stands in the storage is not as long as what was sent.", "Run again, and look at who else writes to the storage."],
   OLD_BYTES_CHANGED: ["A file that is only ever appended to has other bytes than in the last snapshot: the disk, or somebody, changed old bytes.", "Look at the disk (kernel log, SMART) and verify the last snapshot; set `reread-blobs: 100%` to archive what is there now, with a `check` that proves it."],
-  CLONE_DIFFERS: ["Pages of a database stand on the blocks of the kept clone of the last snapshot (`keep-clone`), and have other bytes than that snapshot: the disk, or somebody, changed them behind the file system.", "Look at the disk (kernel log, SMART) and verify the last snapshot. Nothing was published; the clone is given up, and the next run reads everything."],
+  KEPT_CLONE_DIFFERS: ["Pages of a database stand on the blocks of the kept clone of the last snapshot (`keep-clone`), and have other bytes than that snapshot: the disk, or somebody, changed them behind the file system.", "Look at the disk (kernel log, SMART) and verify the last snapshot. Nothing was published; the clone is given up, and the next run reads everything."],
   COPIED_WRONGLY: ["The storage copied a part of an earlier archive wrongly.", "Run again with `incremental: false`, and report it to whoever runs the storage."],
 } as const satisfies Meanings;
 

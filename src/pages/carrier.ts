@@ -44,7 +44,7 @@ export interface Clones {
   readonly nights: number;
   /** Keeps this one for the next night; what was kept of it last time, where the two can be compared. */
   exchange(path: string, database: ClonedDatabase): Promise<ClonedDatabase | undefined>;
-  /** These pages were not read but for a sample; `different`: one of it that is not as it was. Then it throws CLONE_DIFFERS. */
+  /** These pages were not read but for a sample; `different`: one of it that is not as it was. Then it throws KEPT_CLONE_DIFFERS. */
   spared(path: string, database: Database, same: SamePages, different: number | undefined): Promise<void>;
 }
 

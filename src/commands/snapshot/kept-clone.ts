@@ -31,7 +31,7 @@ const freeShare = 0.1;
 
 export interface KeptClone {
   readonly clones: Clones;
-  /** Reads what was not read. Throws CLONE_DIFFERS where a database is not what `records` say of it. */
+  /** Reads what was not read. Throws KEPT_CLONE_DIFFERS where a database is not what `records` say of it. */
   prove(records: readonly DatabaseRecord[], signal: AbortSignal): Promise<void>;
   /** After publishing. What cannot be kept costs the next night and nothing else. */
   tryRemember(id: string, archive: ArchiveRecord): Promise<void>;
@@ -134,7 +134,7 @@ class Keeping implements KeptClone, Clones {
   async #refuse(what: string): Promise<never> {
     await forgetKept(this.#place);
     throw new ActionError(
-      "CLONE_DIFFERS",
+      "KEPT_CLONE_DIFFERS",
       `By the blocks of its kept clone nothing but what was read has changed, and yet: ${what} is not what it was.`,
       {
         hint: "Nothing was published, and the kept clone is given up: the next run reads everything. Look at the disk (kernel log, SMART), and verify the last snapshot.",
