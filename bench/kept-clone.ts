@@ -90,6 +90,8 @@ function bytesRead(): number {
 
 interface Figures {
   readonly seconds: number;
+  /** Of it, those in which a node would be down. */
+  readonly freezeSeconds: number;
   readonly read: number;
   readonly sent: number;
   readonly changedPages: number | undefined;
@@ -129,7 +131,9 @@ async function night(way: (typeof ways)[number], number: number): Promise<Figure
   const request = { chainstateDir, selection, runId, stateDir, signal };
   mkdirSync(stateDir, { recursive: true });
   const base = await tryFindBase(run.ctx, store, "mainnet");
+  const freezeBegun = performance.now();
   const frozen = await reflinkFreezer({ viewOf }).freeze(request, true);
+  const freezeSeconds = (performance.now() - freezeBegun) / 1000;
   const at = new Date(Date.UTC(2026, 0, 1 + number, 3));
   const sample = sampleManifest({ at, height: 1000 + number });
   const claimed = await claimSnapshotId(store, sample.chain, at, "run", signal);
@@ -160,7 +164,7 @@ async function night(way: (typeof ways)[number], number: number): Promise<Figure
   await store.close();
   const facts = report.record.facts.map(({ label, value }) => `${label}: ${value}`);
   const changedPages = archive.databases?.[0]?.carried?.changedPages;
-  return { seconds, read, sent: archive.uploadedBytes, changedPages, facts };
+  return { seconds, freezeSeconds, read, sent: archive.uploadedBytes, changedPages, facts };
 }
 
 const MB = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
@@ -177,7 +181,7 @@ for (let number = 0; number <= nights; number += 1) {
     growBlobs(Math.ceil(blobsBytes * share));
   }
   for (const way of ways) {
-    const { seconds, read, sent, changedPages, facts } = await night(way, number);
+    const { seconds, freezeSeconds, read, sent, changedPages, facts } = await night(way, number);
     if (number === 0) first.set(way.name, seconds);
     const ratio = (seconds / (first.get(way.name) ?? seconds)).toFixed(3);
     const changed = (changedPages ?? 0) * 4096 + blobsBytes * share;
@@ -186,7 +190,7 @@ for (let number = 0; number <= nights; number += 1) {
         ? ""
         : `; changed: ${changedPages} pages and .blobs, ${MB(changed)}: read ${(read / changed).toFixed(2)} times that`;
     console.log(
-      `night ${number}, ${way.name}: ${seconds.toFixed(2)} s (${ratio} of the first), ${MB(read)} read, ${MB(sent)} sent${of}`,
+      `night ${number}, ${way.name}: ${seconds.toFixed(2)} s (${ratio} of the first), ${freezeSeconds.toFixed(2)} s to freeze, ${MB(read)} read, ${MB(sent)} sent${of}`,
     );
     for (const fact of facts) if (/Not read|Kept/.test(fact)) console.log(`  ${fact}`);
   }

@@ -45,7 +45,9 @@ export function selfCopying(
       options.into.set(bytes);
       return { info: archive.info, bytes: options.into.subarray(0, bytes.length) };
     },
-    async openUpload(key, { copyFrom }) {
+    async openUpload(key, options) {
+      if (!key.endsWith(".tar.zst")) return await store.openUpload(key, options);
+      const { copyFrom } = options;
       const file = await open(`${directory}/${archives.size}`, "w+");
       const stretches: Stretch[] = [];
       const upload: Upload = {
