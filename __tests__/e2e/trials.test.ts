@@ -1,7 +1,7 @@
 /** The node's own programs, tried on copies: as a step runs them, with stand-ins that take the real ones' command lines. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, expect, it, test } from "vitest";
@@ -38,11 +38,11 @@ const replay = (): Record<string, string> => ({
 });
 const verify = (): Record<string, string> => ({ command: "verify", storage: `file://${setup.store}` });
 
-/** What works in directories of ours, or was started by `programs`. */
-const strays = (): readonly string[] =>
+/** What works in the scratch of a job. */
+const strays = ({ directory }: Job): readonly string[] =>
   execFileSync("ps", ["-eo", "pid,args"], { encoding: "utf8" })
     .split("\n")
-    .filter((line) => /\/trial\/|-trial\//.test(line));
+    .filter((line) => line.includes(`${directory}/`) && line.includes("/trial/"));
 
 /** A job in whose scratch others can work, as in a runner's that is no root's own. */
 function reachable(job: Job): Job {
@@ -52,11 +52,11 @@ function reachable(job: Job): Job {
 
 async function runIn(
   inputs: Readonly<Record<string, string>>,
-): Promise<{ readonly main: StepResult; readonly temp: readonly string[] }> {
+): Promise<{ readonly main: StepResult; readonly left: readonly string[] }> {
   const job = reachable(setup.job(inputs));
   const { main, post } = await job.run();
   expect(post.exitCode, post.log).toBe(0);
-  return { main, temp: trialsIn(job) };
+  return { main, left: [...strays(job), ...trialsIn(job)] };
 }
 
 /** Copies that are still there. */
@@ -81,14 +81,13 @@ function digest(directory: string): string {
 }
 
 it("a snapshot that the programs can work on is told so, in their words", minutes, async () => {
-  const { main, temp } = await runIn({ ...verify(), ...boot(), ...replay() });
+  const { main, left } = await runIn({ ...verify(), ...boot(), ...replay() });
   expect(main.exitCode, main.log).toBe(0);
   expect(main.log).toContain("Finished validating 10 blocks in 0s");
   expect(main.log).toContain("Exiting stacks-node");
   expect(main.summary).toMatch(/Replayed.*the last 10 blocks/);
   expect(main.summary).toMatch(/Booted.*at height \d+ after .*stopped cleanly/);
-  expect(strays()).toEqual([]);
-  expect(temp).toEqual([]);
+  expect(left).toEqual([]);
 });
 
 it.each([
@@ -97,12 +96,11 @@ it.each([
   ["never answers", ["--no-rpc"], "was not at height"],
 ])("a node that %s on it is a refusal", minutes, async (_, misbehaviour, words) => {
   const { node } = makePrograms(join(setup.directory, `programs-${misbehaviour[0]}`), misbehaviour);
-  const { main, temp } = await runIn({ ...verify(), ...boot(node), "start-timeout": "15s" });
+  const { main, left } = await runIn({ ...verify(), ...boot(node), "start-timeout": "15s" });
   expect(main.exitCode, main.log).toBe(1);
   expect(main.log).toContain("BOOT_FAILED");
   expect(main.log).toContain(words);
-  expect(strays()).toEqual([]);
-  expect(temp).toEqual([]);
+  expect(left).toEqual([]);
 });
 
 it("a replay that fails keeps a snapshot from being published", minutes, async () => {
@@ -150,16 +148,28 @@ it(
     const { node } = makePrograms(join(setup.directory, "programs-slow"), ["--start-delay-ms", "120000"]);
     const job = reachable(setup.job({ ...verify(), ...boot(node) }));
     const main = job.startMain();
-    await expect.poll(() => strays().length, { timeout: 60_000, interval: 100 }).toBeGreaterThan(0);
+    await expect.poll(() => strays(job).length, { timeout: 60_000, interval: 100 }).toBeGreaterThan(0);
     main.child.kill("SIGKILL");
     await main.ended;
-    await expect.poll(strays, { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => strays(job), { timeout: 10_000 }).toEqual([]);
     const post = await job.post();
     expect(post.exitCode, post.log).toBe(0);
     expect(post.log).toContain("cleaned up");
     expect(trialsIn(job)).toEqual([]);
   },
 );
+
+it("works in a scratch that is named by a link, and removes what it made there", minutes, async () => {
+  const job = reachable(
+    setup.job({ ...verify(), ...replay() }, { RUNNER_TEMP: join(setup.directory, "link") }),
+  );
+  symlinkSync(join(job.directory, "temp"), join(setup.directory, "link"));
+  const { main, post } = await job.run();
+  expect(main.exitCode, main.log).toBe(0);
+  expect(main.log).not.toContain("::warning");
+  expect(post.exitCode, post.log).toBe(0);
+  expect(trialsIn(job)).toEqual([]);
+});
 
 test("a program that cannot be run is said before anything is fetched", minutes, async () => {
   const { main } = await setup.job({ ...verify(), ...boot("/nowhere/stacks-node") }).run();

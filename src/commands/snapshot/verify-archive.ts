@@ -1,6 +1,6 @@
 /** Reads back what was taken, when the node runs again, and checks it as thoroughly as was asked. */
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname } from "node:path";
 import { assertConsistent, inspectChainstate, type Inspection } from "../../chainstate/inspect.ts";
 import { provenBefore } from "../../chainstate/proof/remembered.ts";
 import { ActionError } from "../../domain/errors.ts";
@@ -16,6 +16,7 @@ import type { FreezeRequest } from "../../freeze/port.ts";
 import { openFrameSource } from "../../store/frame-source.ts";
 import { bestEffort } from "../../system/best-effort.ts";
 import { reportProven } from "../report-inspection.ts";
+import { trialDirectory } from "../verify/copy-chainstate.ts";
 import { verifyDatabases } from "../verify/verify-databases.ts";
 import type { StoredArchive } from "./archive.ts";
 import type { Plan, SnapshotRun, Taken, VolumePlan } from "./plan.ts";
@@ -51,14 +52,14 @@ async function verifyStored(
   const { config, ctx, store, confirming, trials } = run;
   const { check: depth } = config;
   if (depth === "none") return undefined;
-  const within = ctx.host.tempDir;
+  const scratchParent = trials === undefined ? ctx.host.tempDir : await noteTrial(run);
   const found = await ctx.report.phase("verify", "Read the databases back from the archive", async () =>
     verifyDatabases({
       source: await openFrameSource(store, record.key, ctx.signal),
       indexFile,
       indexDigest: record.index,
       concurrency: config.concurrency,
-      scratchParent: trials === undefined ? within : await noteTrial(run),
+      scratchParent,
       depth,
       proven: await provenBefore(ctx.host.stateDir, config.chainstateDir),
       signers: confirming.signers,
@@ -69,7 +70,8 @@ async function verifyStored(
           ? undefined
           : {
               needs: (path) => trials.needs(path),
-              run: ({ facts: archived }, place) => trials.run({ ...place, within, facts: archived }),
+              run: ({ facts: archived }, place) =>
+                trials.run({ ...place, within: dirname(scratchParent), facts: archived }),
             },
       ifDifferent:
         "Nothing was published. Something wrote to the chainstate that should not have; run again with `downtime: full`, and report this.",
@@ -92,7 +94,7 @@ async function verifyStored(
 
 /** What a program works on is noted, so that whoever finds this run ended removes it. */
 async function noteTrial({ ctx, journal }: SnapshotRun): Promise<string> {
-  const directory = join(ctx.host.tempDir, "trial");
+  const directory = await trialDirectory(ctx);
   await journal.update((now) => ({ ...now, staging: [...now.staging, directory] }));
   await mkdir(directory, { mode: 0o700 });
   return directory;

@@ -12,6 +12,7 @@ import { ActionError } from "../../domain/errors.ts";
 import { placesOnSameFileSystem, scratchName } from "../../freeze/scratch.ts";
 import { describeHolders, listChainstateFiles, requireSeen, scanHolders } from "../../node/holders.ts";
 import { argvAs, openWay, type ProgramUser } from "../../node/programs/as-user.ts";
+import { canonicalPath } from "../../recovery/state-directory.ts";
 import { queryOk, runOk } from "../../system/exec.ts";
 import { requireSpace } from "../../system/space.ts";
 import type { RunContext } from "../context.ts";
@@ -41,8 +42,13 @@ export async function withNotedDirectory<T>(
 }
 
 /** For the copy of an archive: on the disk of this job's scratch. */
-export function placeInTemp({ host }: RunContext, sudo: SudoMode): WorkPlace {
-  return { key: dirname(host.tempDir), directory: join(host.tempDir, "trial"), sudo };
+export async function placeInTemp(ctx: RunContext, sudo: SudoMode): Promise<WorkPlace> {
+  return { key: dirname(ctx.host.tempDir), directory: await trialDirectory(ctx), sudo };
+}
+
+/** Canonical, as what a journal names for removal: no link on the way there is followed then. */
+export async function trialDirectory({ host }: RunContext): Promise<string> {
+  return join(await canonicalPath(host.tempDir), "trial");
 }
 
 /** `work` gets the copy's mode directory, and the directory around it. DIRECTORY_IN_USE, SPACE_MISSING. */
@@ -54,7 +60,8 @@ export async function withCopyOf(
 ): Promise<void> {
   const directory = await chooseDirectory(ctx, chainstateDir, user);
   await withNotedDirectory(ctx, { key: chainstateDir, directory, sudo }, async () => {
-    const within = directory.startsWith(ctx.host.tempDir) ? ctx.host.tempDir : directory;
+    const isInTemp = directory === (await trialDirectory(ctx));
+    const within = isInTemp ? dirname(directory) : directory;
     const home = join(directory, "node");
     await mkdir(home, { mode: 0o700 });
     await letIn(ctx, user, home);
@@ -73,9 +80,9 @@ async function chooseDirectory(ctx: RunContext, chainstateDir: string, user: Pro
   const { host, signal } = ctx;
   const [beside] = (await placesOnSameFileSystem(chainstateDir)).filter((place) => place !== chainstateDir);
   const file = join(chainstateDir, databases.burnchain);
-  if (await canShare(file, host.tempDir)) return join(host.tempDir, "trial");
+  if (await canShare(file, host.tempDir)) return await trialDirectory(ctx);
   if (beside !== undefined && (await canShare(file, beside)))
-    return join(beside, `${scratchName(host.runId)}-trial`);
+    return join(await canonicalPath(beside), `${scratchName(host.runId)}-trial`);
   const files = await listChainstateFiles(chainstateDir, signal);
   const counted = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const walked = await queryOk(
@@ -84,7 +91,7 @@ async function chooseDirectory(ctx: RunContext, chainstateDir: string, user: Pro
   ).catch(() => "");
   const needBytes = Math.max(counted, Number(/^\d+/.exec(walked)?.[0] ?? 0));
   await requireSpace(host.tempDir, needBytes + reserveBytes, "copy the chainstate for the node's programs");
-  return join(host.tempDir, "trial");
+  return await trialDirectory(ctx);
 }
 
 /** What somebody writes to cannot be copied at one moment. DIRECTORY_IN_USE. */

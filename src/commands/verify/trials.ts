@@ -13,6 +13,7 @@ import { openWay, programUser, requireProgram, type ProgramUser } from "../../no
 import { bootNode, freePorts } from "../../node/programs/boot.ts";
 import { replayBlocks } from "../../node/programs/replay.ts";
 import { readTrialConfig, type TrialConfig } from "../../node/programs/trial-config.ts";
+import { canonicalPath } from "../../recovery/state-directory.ts";
 import { formatDuration } from "../../report/words.ts";
 import { runOk } from "../../system/exec.ts";
 import { askNode } from "../ask-node.ts";
@@ -69,7 +70,7 @@ export async function openTrials(
 }
 
 async function tryWay(ctx: RunContext, user: ProgramUser): Promise<void> {
-  const { tempDir } = ctx.host;
+  const tempDir = await canonicalPath(ctx.host.tempDir);
   const directory = await mkdtemp(join(tempDir, "way-"));
   try {
     if (user.uid !== process.geteuid?.()) await giveTo(ctx, user, directory);

@@ -3,7 +3,7 @@
  * its databases alone: every frame's digest and tar headers, the index, the seek table; then its databases are unpacked
  * into scratch space and checked like a directory. The snapshot of a volume is opened and checked where it is.
  */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { verifyArchive } from "../../archive/read/reader.ts";
 import {
   assertConsistent,
@@ -76,7 +76,7 @@ async function withVerifyScratch(
   work: (scratch: string) => Promise<void>,
 ): Promise<void> {
   if (trials === undefined) await withScratch(ctx, "verify", work);
-  else await withNotedDirectory(ctx, placeInTemp(ctx, config.sudo), work);
+  else await withNotedDirectory(ctx, await placeInTemp(ctx, config.sudo), work);
 }
 
 async function volumeUntried(ctx: RunContext, { manifest, store }: OpenSnapshot): Promise<ActionError> {
@@ -151,7 +151,7 @@ async function readExternal(archive: ExternalArchive, scratch: string, run: Veri
     const options = { ...sizesAlone, hasBlockFiles: false };
     const dir = join(target, root);
     const { facts } = await verifyDirectory(dir, config, ctx, confirming, options);
-    await trials?.run({ dir, work: scratch, within: ctx.host.tempDir, facts });
+    await trials?.run({ dir, work: scratch, within: dirname(scratch), facts });
   }
 }
 
@@ -184,7 +184,7 @@ async function verifySnapshot(opened: OpenSnapshot, scratch: string, run: Verify
             reportInspection(report, inspection);
             await confirming.confirm(inspection, "fail");
             const { facts } = inspection;
-            await trials?.run({ ...place, within: ctx.host.tempDir, facts });
+            await trials?.run({ ...place, within: dirname(scratch), facts });
           },
         },
         ifDifferent: "Do not restore this snapshot: choose another one, and report this.",

@@ -6,6 +6,12 @@ const toldAtMost = 40;
 /** A node prints transactions whole, thousands of characters each. */
 const longestLine = 300;
 
+/**
+ * As a node says it, and as Rust does where nobody else does. Anywhere else in a line the words may be anybody's: whoever calls a
+ * contract chooses what stands in the log of its call.
+ */
+const panics = /^(?:ERRO|FATL|CRIT)\S* .*(?:\bpanicked\b|thread panic)|^thread '.*' panicked at/;
+
 export class Words {
   readonly #last: string[] = [];
   readonly #say: (line: string) => void;
@@ -26,7 +32,7 @@ export class Words {
     const line = whole.length > longestLine ? `${whole.slice(0, longestLine)}…` : whole;
     this.#last.push(line);
     if (this.#last.length > keptLines) this.#last.shift();
-    const isPanic = /\bpanicked\b|thread panic/.test(line);
+    const isPanic = panics.test(line);
     if (isPanic) this.#panic ??= line;
     if ((isPanic || /^(?:ERRO|FATL|CRIT)/.test(line)) && this.#told < toldAtMost) {
       this.#told += 1;
