@@ -72,6 +72,7 @@ for (const type of ["xfs", "btrfs"] satisfies LoopFileSystem[]) {
       const { same, different } = await found();
       expect(different).toBeGreaterThan(5);
       expect(same.count).toBeGreaterThan(500);
+      expect(same.pieces).toBeGreaterThan(0);
     });
 
     test("none of a WAL that was lost, although its pages in the file are on the same blocks", async () => {

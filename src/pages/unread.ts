@@ -26,11 +26,14 @@ export class SamePages {
   count = 0;
   /** Of the clone, which no other file need have any more: what it costs. */
   readonly ownBytes: number;
+  /** In so many the file is now: a clone of it takes as much longer. */
+  readonly pieces: number;
 
-  constructor(pages: number, { ownBytes }: { readonly ownBytes: number }) {
+  constructor(pages: number, found: { readonly ownBytes: number; readonly pieces: number }) {
     this.#pages = pages;
     this.#bits = new Uint8Array(Math.ceil((pages + 1) / 8));
-    this.ownBytes = ownBytes;
+    this.ownBytes = found.ownBytes;
+    this.pieces = found.pieces;
   }
 
   has(page: number): boolean {
@@ -71,6 +74,7 @@ export async function samePages(
       const size = Math.min((await one.stat()).size, (await other.stat()).size);
       const same = new SamePages(Math.min(Math.floor(size / pageSize), pages, now.pages), {
         ownBytes: Math.max(0, last.file.size - shared.bytes),
+        pieces: shared.pieces,
       });
       for (let index = 0; index < shared.count; index += 1) {
         const { start, end } = shared.at(index);

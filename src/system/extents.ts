@@ -33,6 +33,8 @@ export class ByteRanges {
   #ends = new Float64Array(1024);
   #count = 0;
   bytes = 0;
+  /** In how many pieces the other file is. */
+  pieces = 0;
 
   get count(): number {
     return this.#count;
@@ -73,7 +75,11 @@ export async function sharedBytes(
   if (first !== undefined) return first;
   const shared = new ByteRanges();
   const meeting = new Meeting(known, shared);
-  const second = await listExtents(other, (extent) => meeting.meet(extent), signal);
+  const meet = (extent: Extent): void => {
+    shared.pieces += 1;
+    meeting.meet(extent);
+  };
+  const second = await listExtents(other, meet, signal);
   if (second !== undefined) return second;
   // What runs in the background (a balance of btrfs) moves blocks, and others take their places.
   let at = 0;

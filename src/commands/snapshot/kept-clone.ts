@@ -82,6 +82,7 @@ class Keeping implements KeptClone, Clones {
   readonly #unread = new Set<string>();
   #unreadBytes = 0;
   #ownBytes = 0;
+  #pieces = 0;
 
   constructor(run: PagesRun, place: KeptPlace, last: KeptRecord | undefined) {
     this.#run = run;
@@ -120,6 +121,7 @@ class Keeping implements KeptClone, Clones {
     if (same.count > 0) this.#unread.add(path);
     this.#unreadBytes += same.count * pageSize;
     this.#ownBytes += same.ownBytes;
+    this.#pieces += same.pieces;
   }
 
   async prove(records: readonly DatabaseRecord[], signal: AbortSignal): Promise<void> {
@@ -147,7 +149,7 @@ class Keeping implements KeptClone, Clones {
     if (this.#unreadBytes > 0)
       report.fact(
         "Not read of databases",
-        `${formatBytes(this.#unreadBytes)}, on the blocks of ${this.#last?.id}, of which a clone was kept; it had come to cost ${formatBytes(this.#ownBytes)}`,
+        `${formatBytes(this.#unreadBytes)}, on the blocks of ${this.#last?.id}, of which a clone was kept; it had come to cost ${formatBytes(this.#ownBytes)}; the files are in ${this.#pieces} pieces`,
       );
     try {
       if (this.#fresh.isEmpty) return await forgetKept(this.#place);
