@@ -31,6 +31,7 @@ const live = count("LIVE", 100, 3);
 const stopped = count("STOPPED", 10, 1);
 const nights = count("NIGHTS", 20, 2);
 const restores = count("RESTORES", 20, 1);
+const catchUps = count("CATCH_UPS", 10, 1);
 const kills = count("KILLS", 50, 2);
 const burnSeconds = count("BURN_SECONDS", 20, 10);
 
@@ -45,6 +46,7 @@ describe.skipIf("missing" in found)("a real node", () => {
   let follower: RealNode;
   let directory: string;
   let store: string;
+  let oldest: string;
   const figures: string[] = [];
   const programs = "missing" in found ? { node: "", signer: "", inspector: "" } : found.programs;
 
@@ -61,7 +63,7 @@ describe.skipIf("missing" in found)("a real node", () => {
       burnBlockEverySeconds: burnSeconds,
       callsPerSecond: 2,
     });
-    await snapshot(network.miner, { downtime: "none", profile: "share" });
+    oldest = await snapshot(network.miner, { downtime: "none", profile: "share" });
     follower = await network.place("follower");
     expectPublished(await restore(follower));
     await network.waitForHeight(follower, await network.height(network.miner), 120);
@@ -134,6 +136,24 @@ describe.skipIf("missing" in found)("a real node", () => {
       await network.waitForHeight(follower, await network.height(network.miner), 180);
     }
     note("restores over a running follower", `${restores}, each followed the miner again`);
+  });
+
+  it(`${catchUps} live snapshots of a follower that catches up`, async () => {
+    const behind: number[] = [];
+    for (let n = 0; n < catchUps; n += 1) {
+      // The oldest there is: all blocks since are to come from its peer.
+      expectPublished(await restore(follower, oldest));
+      const missing = (await network.height(network.miner)) - (await network.height(follower));
+      const id = await snapshot(follower, { downtime: "none", check: "proof" });
+      behind.push(missing);
+      await confirm(id);
+      await network.waitForHeight(follower, await network.height(network.miner), 300);
+    }
+    note(
+      "live snapshots of a follower that catches up",
+      `${catchUps} replayed and booted; behind by ${behind.join(", ")} blocks`,
+    );
+    expect(behind).toHaveLength(catchUps);
   });
 
   it(`${kills} kills of the node`, async () => {
@@ -242,6 +262,7 @@ describe.skipIf("missing" in found)("a real node", () => {
 
   function note(what: string, figure: string): void {
     figures.push(`${what}: ${figure}`);
+    process.stdout.write(`${what}: ${figure}\n`);
   }
 
   const bootInputs = {
