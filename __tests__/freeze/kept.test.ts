@@ -1,6 +1,6 @@
 /** Kept clones: which directories count, and which go. */
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { forgetKept, FreshClones, keptFile, readKept, sweepKept } from "../../src/freeze/kept.ts";
 import { memoryDirectory } from "../tools.ts";
@@ -88,7 +88,7 @@ test("a file that is not what was recorded is none", async () => {
 test("where nothing can be cloned it says why, and there is nothing to keep", async () => {
   const at = {
     stateDir: "/nowhere",
-    chainstateDir: join(memoryDirectory(), `kept-${process.pid}`, "mainnet"),
+    chainstateDir: join(mkdtempSync(join(memoryDirectory(), "kept-")), "mainnet"),
   };
   mkdirSync(at.chainstateDir, { recursive: true });
   const fresh = new FreshClones(at, "run-1");
@@ -97,4 +97,5 @@ test("where nothing can be cloned it says why, and there is nothing to keep", as
   expect([typeof why, fresh.isEmpty]).toEqual(["string", true]);
   await sweepKept(at, now);
   expect(existsSync(fresh.directory)).toBe(false);
+  rmSync(dirname(at.chainstateDir), { recursive: true });
 });
