@@ -16,6 +16,7 @@ const samples: Readonly<Partial<Record<InputName, InputTexts>>> = {
   "freeze-with": {},
   "volume-driver": { method: "volume" },
   volume: { method: "volume" },
+  "keep-clone": { "rebase-above": "20%" },
   "trusted-signer-set": { check: "proof" },
   boot: { "node-program": "/opt/stacks-node", "node-config": "/etc/stacks/Config.toml" },
   "node-program": { boot: "true", "node-config": "/etc/stacks/Config.toml" },
