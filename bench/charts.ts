@@ -31,6 +31,12 @@ interface Bar {
   readonly value: number;
   readonly isOurs: boolean;
 }
+/** Columns that older reports do not have. */
+const measuredMore = [
+  ["cpuSeconds", "CPU time of the three, s"],
+  ["withoutStore", "the three, store's CPU subtracted, s"],
+] as const;
+
 interface Group {
   readonly title: string;
   readonly bars: readonly Bar[];
@@ -119,28 +125,28 @@ function table(head: readonly string[], rows: readonly string[]): string {
 }
 
 function nightsTable({ results }: Report): string {
-  const more = results.some(({ rounds }) => rounds[0]?.withoutStore !== undefined);
+  const more = measuredMore.filter(([key]) => results.some(({ rounds }) => rounds[0]?.[key] !== undefined));
+  const head = ["stored, first night", "sent, second night"];
   const rows = results.map((result) => {
-    if (result.failed !== undefined)
-      return row([escaped(result.name), "failed", ...Array.from({ length: more ? 6 : 5 }, () => "")]);
-    const three = (pick: (round: Round) => readonly number[] | undefined): string =>
-      [0, 1, 2]
-        .map((step) => median(result.rounds.map((round) => pick(round)?.[step] ?? Number.NaN)).toFixed(1))
-        .join(" / ");
+    if (result.failed !== undefined) {
+      const empty = Array.from({ length: steps.length - 1 + more.length + head.length }, () => "");
+      return row([escaped(result.name), "failed", ...empty]);
+    }
     const bytes = (pick: (round: Round) => number | undefined): string => {
       const value = median(result.rounds.flatMap((round) => pick(round) ?? []));
       return Number.isNaN(value) ? "" : `${(value / 1e6).toFixed(0)} MB`;
     };
     const cells = steps.map(([, pick]) => seconds(middle(result, pick)));
+    const three = more.map(([key]) =>
+      steps
+        .map((_step, at) => median(result.rounds.map((round) => round[key]?.[at] ?? Number.NaN)).toFixed(1))
+        .join(" / "),
+    );
     const stored = [bytes((round) => round.storedBytes), bytes((round) => round.sentBytes)];
-    const cpu = [three((round) => round.cpuSeconds), ...(more ? [three((round) => round.withoutStore)] : [])];
-    return row([escaped(result.name), ...cells, ...cpu, ...stored]);
+    return row([escaped(result.name), ...cells, ...three, ...stored]);
   });
-  const cpu = ["CPU time of the three, s", ...(more ? ["the three, store's CPU subtracted, s"] : [])];
-  return table(
-    ["", ...steps.map(([title]) => title.toLowerCase()), ...cpu, "stored, first night", "sent, second night"],
-    rows,
-  );
+  const titles = steps.map(([title]) => title.toLowerCase());
+  return table(["", ...titles, ...more.map(([, title]) => title), ...head], rows);
 }
 
 function scaleTable({ results }: Report, sizes: readonly number[]): string {
