@@ -5,7 +5,7 @@
 import { ActionError } from "../../src/domain/errors.ts";
 import type { NodeManager, SudoMode } from "../../src/domain/options.ts";
 import { chooseNodeControl } from "../../src/node/registry.ts";
-import { verifyStopped } from "../../src/node/shutdown-proof.ts";
+import { verifyStopped } from "./verify-stopped.ts";
 import { systemClock, type Clock } from "../../src/system/clock.ts";
 import { privilegeFor } from "../../src/system/privilege.ts";
 

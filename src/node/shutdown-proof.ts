@@ -41,12 +41,6 @@ export interface ProvenStop {
   readonly lookAgain: () => Promise<Evidence>;
 }
 
-/** The whole proof, for after the stop; throws as `proveStopped` and its second look do. */
-export async function verifyStopped(request: VerifyStoppedRequest): Promise<readonly Evidence[]> {
-  const { evidence, lookAgain } = await proveStopped(request);
-  return [...evidence, await lookAgain()];
-}
-
 /**
  * The proof but for its second look, so that the time between the two is of use: the node is down for all of it. Throws
  * NODE_STILL_RUNNING, NODE_CAME_BACK, DIRECTORY_IN_USE, PRIVILEGE_MISSING (what could not be looked at is not known) or
@@ -82,7 +76,7 @@ export async function proveStopped(request: VerifyStoppedRequest): Promise<Prove
 }
 
 /**
- * The cheap part, to be asked again and again while the node has to stay down. Throws as `verifyStopped` does; whatever
+ * The cheap part, to be asked again and again while the node has to stay down. Throws as `proveStopped` does; whatever
  * works in the directory now has come back.
  */
 export async function verifyStillStopped(request: Omit<VerifyStoppedRequest, "before">): Promise<void> {

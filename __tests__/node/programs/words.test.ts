@@ -38,3 +38,9 @@ test("a line that is written over counts as what stands there at the end, and a 
   expect(last).toEqual(["Validating: 100% (2/2)"]);
   expect(words.lastLine.length).toBeLessThan(400);
 });
+
+test("a panic is one however far back in its line it is said", () => {
+  const { words, told } = hear(`ERRO [1] abort in ${"x".repeat(400)}: panicked at stackslib/src/x.rs:1:2`);
+  expect(words.panic).toMatch(/^ERRO \[1\] abort in x+…$/);
+  expect(told).toHaveLength(1);
+});

@@ -7,7 +7,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { chooseNodeControl, startFromRecipe } from "../../../src/node/registry.ts";
-import { verifyStopped } from "../../../src/node/shutdown-proof.ts";
+import { verifyStopped } from "../verify-stopped.ts";
 import { dropInPath } from "../../../src/node/systemd/unit.ts";
 import { systemClock } from "../../../src/system/clock.ts";
 import { privilegeFor, type Privilege } from "../../../src/system/privilege.ts";

@@ -4,7 +4,7 @@ import path from "node:path";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { CancelledError } from "../../../src/domain/errors.ts";
 import { chooseNodeControl, startFromRecipe } from "../../../src/node/registry.ts";
-import { verifyStopped } from "../../../src/node/shutdown-proof.ts";
+import { verifyStopped } from "../verify-stopped.ts";
 import { dropInPath } from "../../../src/node/systemd/unit.ts";
 import { systemClock } from "../../../src/system/clock.ts";
 import { privilegeFor } from "../../../src/system/privilege.ts";

@@ -32,7 +32,7 @@ export class Words {
     const line = whole.length > longestLine ? `${whole.slice(0, longestLine)}…` : whole;
     this.#last.push(line);
     if (this.#last.length > keptLines) this.#last.shift();
-    const isPanic = panics.test(line);
+    const isPanic = panics.test(whole);
     if (isPanic) this.#panic ??= line;
     if ((isPanic || /^(?:ERRO|FATL|CRIT)/.test(line)) && this.#told < toldAtMost) {
       this.#told += 1;
