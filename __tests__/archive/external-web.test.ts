@@ -25,6 +25,7 @@ const limits = {
   slowAfterMs: 60_000,
   requestTimeoutMs: 30_000,
   attempts: 3,
+  busyAttempts: 1,
 };
 const s3 = { storageClass: "STANDARD" };
 

@@ -27,6 +27,7 @@ const limits: RequestLimits = {
   slowAfterMs: 60_000,
   requestTimeoutMs: 20_000,
   attempts: 3,
+  busyAttempts: 1,
 };
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 

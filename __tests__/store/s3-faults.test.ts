@@ -20,6 +20,7 @@ const limits: RequestLimits = {
   slowAfterMs: 60_000,
   requestTimeoutMs: 2_000,
   attempts: 2,
+  busyAttempts: 1,
 };
 
 let server: ObjectServer;
@@ -115,10 +116,14 @@ describe("a store that does not answer", () => {
     await expect(nowhere.probeWritable(signal)).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
   });
 
-  test("answering only errors is repeated, and then reported", async () => {
+  test.each([
+    [500, "STORE_FAILED"],
+    [503, "STORE_BUSY"],
+    [429, "STORE_BUSY"],
+  ])("answering only %i is repeated, and then reported", async (status, code) => {
     server.objects.set("/bucket/p/x", { bytes });
-    server.statuses.set("/bucket/p/x", 503);
-    await expect(store.get("x", { signal })).rejects.toMatchObject({ code: "STORE_FAILED" });
+    server.statuses.set("/bucket/p/x", status);
+    await expect(store.get("x", { signal })).rejects.toMatchObject({ code });
     expect(server.requests.length).toBe(limits.attempts);
   });
 });

@@ -26,6 +26,7 @@ const limits: RequestLimits = {
   slowAfterMs: 60_000,
   requestTimeoutMs: 5_000,
   attempts: 2,
+  busyAttempts: 1,
 };
 const hosts = {
   web: "archives.behind.test",

@@ -135,6 +135,10 @@ const storage = {
   STORE_STALLED: ["The storage stopped answering in the middle.", "Run again; a restore continues where it was."],
   STORE_UNSUPPORTED: ["The storage cannot do what was asked.", "See the message for what it lacks, and use another storage or setting."],
   STORE_MISMATCH: ["An object does not have the length that it must have.", "Verify the snapshot, and look at who can write to the storage."],
+  STORE_BUSY: [
+    "The storage, or a server before it, refuses requests because it has too much to do (HTTP 429 or 503, `SlowDown`).",
+    "Requests are repeated for a minute or two, later and later. Run again later; if it stays, ask whoever runs it how many requests it takes.",
+  ],
   STORE_FAILED: ["The storage failed in another way.", "See the cause; if it may pass, run again."],
   STORE_MISSING: ["A volume driver keeps its snapshots in the storage, and none was given.", "Set `storage`."],
   OBJECT_NOT_FOUND: ["An object does not exist in the storage.", "Use another snapshot; `command: list` shows those there are."],

@@ -51,11 +51,13 @@ export type StoreErrorCode =
   | "STORE_FULL"
   | "STORE_REGION"
   | "STORE_CLOCK"
-  /** No connection to the endpoint can be made. */
   /** The endpoint is plain http on the public internet. */
   | "STORE_PLAIN_HTTP"
   | "STORE_REDIRECT_REFUSED"
+  /** No connection to the endpoint can be made. */
   | "STORE_UNREACHABLE"
+  /** It has more to do than it takes, from this run or from others. */
+  | "STORE_BUSY"
   /** The connection stands and nothing moves on it. */
   | "STORE_STALLED"
   /** The store cannot do what was asked, whatever the rights. */
@@ -95,6 +97,15 @@ export const tooShort: Meaning = {
   sentence: "ends before the range that was asked for",
   hint: "The object is damaged or is not what its index says; verify the snapshot.",
 };
+
+export const busy: Meaning = {
+  code: "STORE_BUSY",
+  sentence: "has too much to do and goes on refusing",
+  hint: "Run again later; if it stays, ask whoever runs the store how many requests it takes.",
+};
+
+/** HTTP statuses that mean it. */
+export const busyStatuses: ReadonlySet<number> = new Set([429, 503]);
 
 /** A range that the object does not have. */
 export function beyondEnd(

@@ -9,6 +9,8 @@ export interface RequestLimits {
   readonly requestTimeoutMs: number;
   /** The first included. */
   readonly attempts: number;
+  /** Of a store that is too busy, with pauses of 1, 2, 4 to 30 s between them; the first included. */
+  readonly busyAttempts: number;
 }
 
 export const defaultLimits: RequestLimits = {
@@ -17,4 +19,5 @@ export const defaultLimits: RequestLimits = {
   slowAfterMs: 5 * 60_000,
   requestTimeoutMs: 20 * 60_000,
   attempts: 4,
+  busyAttempts: 8,
 };

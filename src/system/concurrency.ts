@@ -3,10 +3,11 @@
  * by `drain`, and nothing becomes an unhandled rejection meanwhile.
  */
 import { throwIfAborted } from "../domain/errors.ts";
+import type { Pace } from "./pace.ts";
 
 export interface LimiterOptions {
-  /** Pieces under way at once. */
-  readonly count: number;
+  /** Pieces under way at once; a `Pace` finds out how many are of use. */
+  readonly count: number | Pace;
   /** The sum of their weights (bytes, say). A piece that is heavier than this goes alone. */
   readonly weight?: number;
   /** Ends the wait for space. The pieces take a signal themselves. */
@@ -14,7 +15,7 @@ export interface LimiterOptions {
 }
 
 export class Limiter {
-  readonly #count: number;
+  readonly #count: number | Pace;
   readonly #weight: number;
   readonly #signal: AbortSignal | undefined;
   readonly #underWay = new Set<Promise<unknown>>();
@@ -26,7 +27,8 @@ export class Limiter {
   #failure: { readonly error: unknown } | undefined;
 
   constructor({ count, weight = Infinity, signal }: LimiterOptions) {
-    if (!(count >= 1)) throw new RangeError(`No number of pieces at once: ${count}`);
+    if (typeof count === "number" && !(count >= 1))
+      throw new RangeError(`No number of pieces at once: ${count}`);
     this.#count = count;
     this.#weight = weight;
     this.#signal = signal;
@@ -83,7 +85,11 @@ export class Limiter {
   }
 
   #hasSpace(weight: number): boolean {
-    return this.#underWay.size < this.#count && this.#weightUnderWay + weight <= this.#weight;
+    if (this.#weightUnderWay + weight > this.#weight) return false;
+    if (typeof this.#count === "number") return this.#underWay.size < this.#count;
+    if (this.#underWay.size < this.#count.atOnce) return true;
+    this.#count.full();
+    return false;
   }
 
   async #begin<T>(work: () => Promise<T>, weight: number): Promise<T> {
@@ -95,6 +101,7 @@ export class Limiter {
     } finally {
       this.#underWay.delete(running);
       this.#weightUnderWay -= weight;
+      if (typeof this.#count === "object") this.#count.ended(weight);
       this.#wake();
     }
   }

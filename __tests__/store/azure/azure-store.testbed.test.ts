@@ -35,6 +35,7 @@ describe.skipIf(endpoint === undefined)(
             slowAfterMs: 60_000,
             requestTimeoutMs: 20_000,
             attempts: 3,
+            busyAttempts: 1,
           },
         },
       );

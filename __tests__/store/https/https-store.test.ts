@@ -21,6 +21,7 @@ const limits: RequestLimits = {
   slowAfterMs: 60_000,
   requestTimeoutMs: 2_000,
   attempts: 2,
+  busyAttempts: 1,
 };
 
 for (const ignoresRanges of [false, true]) {
@@ -220,7 +221,8 @@ describe("https store", () => {
     for (const [status, code, requests] of [
       [403, "STORE_DENIED", 1],
       [410, "OBJECT_NOT_FOUND", 1],
-      [503, "STORE_FAILED", limits.attempts],
+      [500, "STORE_FAILED", limits.attempts],
+      [503, "STORE_BUSY", limits.attempts],
     ] as const) {
       server.requests.length = 0;
       server.statuses.set("/p/x", status);

@@ -14,6 +14,7 @@ const limits = {
   slowAfterMs: 60_000,
   requestTimeoutMs: 5_000,
   attempts: 2,
+  busyAttempts: 1,
 };
 
 let server: Server;

@@ -17,7 +17,12 @@ beforeEach(async () => {
   process.env["AWS_SECRET_ACCESS_KEY"] = "secret";
   server = await serveMemoryS3();
   const location = s3Location(server.url, "bucket", "p");
-  bucket = createS3Bucket(await createS3Client(location.s3, defaultLimits), location, location.s3);
+  bucket = createS3Bucket(
+    await createS3Client(location.s3, defaultLimits),
+    location,
+    location.s3,
+    defaultLimits,
+  );
 });
 
 afterEach(async () => {

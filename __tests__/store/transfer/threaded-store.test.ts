@@ -18,6 +18,7 @@ const limits: RequestLimits = {
   slowAfterMs: 60_000,
   requestTimeoutMs: 10_000,
   attempts: 2,
+  busyAttempts: 1,
 };
 /** A thread has to load what it needs first. */
 const inTime = { timeout: 20_000 };

@@ -4,6 +4,7 @@
  */
 import { ActionError, throwIfAborted } from "../../domain/errors.ts";
 import { Limiter } from "../../system/concurrency.ts";
+import { Pace } from "../../system/pace.ts";
 import { SharedBuffers } from "../../system/shared-buffers.ts";
 import type { PlannedFrame } from "./frame-plan.ts";
 import type { ArchiveIndex } from "../format/index-reader.ts";
@@ -15,10 +16,12 @@ import type { FrameFacts, UnpackTarget } from "../workers/worker-protocol.ts";
 
 /** Small files are objects on the heap long before a worker takes their frame: of half a million, a few frames' are enough. */
 const maxItemsPerWorker = 16_384;
-/** Requests at once, at least: a store with latency is read fast only by many. */
-const minRequests = 16;
-const requestsPerWorker = 4;
-/** Frames that stand one after the other are asked for in one request of so much; one that is larger goes alone. */
+/** Requests at once, at the beginning: a store with latency is read fast only by many. */
+const firstRequests = 16;
+const firstRequestsPerWorker = 4;
+/** So many times as many, of a share of the bytes each, where connections give little. */
+const mostTimes = 4;
+/** Frames that stand one after the other are asked for in one request of so much, at the beginning; one that is larger goes alone. */
 const bytesPerRequest = 4 * 1024 * 1024;
 
 export interface FetchProgress {
@@ -105,7 +108,9 @@ class FrameWork {
   readonly #options: FetchOptions;
   readonly #signal: AbortSignal;
   readonly #limiter: Limiter;
-  readonly #requests: number;
+  /** What is under way at once, in requests as they are at the beginning: of bytes, and of items. */
+  readonly #most: number;
+  readonly #pace: Pace;
   readonly #buffers = new SharedBuffers(bytesPerRequest);
   /** Neighbours that are not asked for yet. */
   #waiting: Neighbours | undefined;
@@ -123,8 +128,9 @@ class FrameWork {
   constructor(options: FetchOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = signal;
-    this.#requests = Math.max(minRequests, options.pool.size * requestsPerWorker);
-    this.#limiter = new Limiter({ count: this.#requests, weight: this.#requests, signal });
+    this.#most = Math.max(firstRequests, options.pool.size * firstRequestsPerWorker);
+    this.#pace = new Pace({ first: this.#most, most: mostTimes * this.#most });
+    this.#limiter = new Limiter({ count: this.#pace, weight: this.#most, signal });
     if (options.archiveSha256 !== undefined) this.#archiveHash = new ArchiveHash(signal);
   }
 
@@ -148,7 +154,7 @@ class FrameWork {
     const waiting = this.#waiting;
     const [weight, size] = [this.#weightOf(planned), this.#sizeOf(planned)];
     const isNext = waiting?.frames.at(-1)?.frame === frame - 1;
-    if (!isNext || waiting.weight + weight > 1) await this.#startWaiting();
+    if (!isNext || waiting.weight + weight > this.#most / this.#pace.atOnce) await this.#startWaiting();
     const { frames = [], ...sums } = this.#waiting ?? { size: 0, weight: 0 };
     this.#waiting = {
       frames: [...frames, planned],
@@ -157,9 +163,9 @@ class FrameWork {
     };
   }
 
-  /** In requests. Bytes and items in one: a frame takes the larger of its shares. */
+  /** In requests as they are at the beginning. Bytes and items in one: a frame takes the larger of its shares. */
   #weightOf(planned: PlannedFrame): number {
-    const itemsPerRequest = (this.#options.pool.size * maxItemsPerWorker) / this.#requests;
+    const itemsPerRequest = (this.#options.pool.size * maxItemsPerWorker) / this.#most;
     return Math.max(this.#sizeOf(planned) / bytesPerRequest, planned.items.length / itemsPerRequest);
   }
 

@@ -12,6 +12,8 @@ import {
 import { hasCode, throwIfAborted } from "../../domain/errors.ts";
 import type { AzureAccess } from "./access.ts";
 import {
+  busy,
+  busyStatuses,
   isPortError,
   ObjectNotFoundError,
   stoppedByProxy,
@@ -26,6 +28,7 @@ import type { ObjectInfo } from "../port.ts";
 import { deadline } from "../../system/deadline.ts";
 import { proxyAnswered, proxyTrouble } from "../../system/proxy.ts";
 import { retry } from "../../system/retry.ts";
+import { patiently } from "../patience.ts";
 
 const sourceReadableForMs = 24 * 60 * 60_000;
 
@@ -126,12 +129,14 @@ export class AzureContainer {
       hint: "Check the store's health and the network to it, then run again.",
       signal,
     } as const;
-    try {
-      return await retry(policy, async () => await deadline(limit, request));
-    } catch (error) {
-      throwIfAborted(signal);
-      throw explainAzureError(error, this.urlOf(key), doing);
-    }
+    return await patiently(this.limits, signal, async () => {
+      try {
+        return await retry(policy, async () => await deadline(limit, request));
+      } catch (error) {
+        throwIfAborted(signal);
+        throw explainAzureError(error, this.urlOf(key), doing);
+      }
+    });
   }
 }
 
@@ -205,6 +210,11 @@ const byCode: ReadonlyMap<string, Meaning> = new Map(
   }),
 );
 
+const byStatus: ReadonlyMap<number, Meaning> = new Map([
+  [401, credentials],
+  [403, denied],
+]);
+
 /** The client takes a proxy's refusal for the service's answer; every answer of the service has this header. */
 function isFromElsewhere(error: unknown): boolean {
   return error instanceof RestError && error.response?.headers.has("x-ms-request-id") === false;
@@ -219,7 +229,7 @@ function explainAzureError(error: unknown, url: string, doing: string): unknown 
   const trouble = proxyTrouble(error) ?? (isFromElsewhere(error) ? proxyAnswered(status) : undefined);
   if (trouble !== undefined) return stoppedByProxy(url, trouble, cause);
   if (code === "BlobNotFound") return new ObjectNotFoundError(url, cause);
-  const meaning = byCode.get(code) ?? (status === 401 ? credentials : status === 403 ? denied : undefined);
+  const meaning = byCode.get(code) ?? byStatus.get(status) ?? (busyStatuses.has(status) ? busy : undefined);
   if (meaning === undefined) {
     return new StoreError(
       "STORE_FAILED",

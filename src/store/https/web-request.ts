@@ -10,8 +10,16 @@ import { hasCode, throwIfAborted } from "../../domain/errors.ts";
 import { deadline } from "../../system/deadline.ts";
 import { mayLeadToProxy, proxyTrouble } from "../../system/proxy.ts";
 import { retry } from "../../system/retry.ts";
-import { isPortError, ObjectNotFoundError, stoppedByProxy, StoreError } from "../errors.ts";
+import {
+  busy,
+  busyStatuses,
+  isPortError,
+  ObjectNotFoundError,
+  stoppedByProxy,
+  StoreError,
+} from "../errors.ts";
 import type { RequestLimits } from "../limits.ts";
+import { patiently } from "../patience.ts";
 import { checkRedirect, lookupAfter } from "./redirects.ts";
 
 export interface WebAnswer {
@@ -35,6 +43,11 @@ const mostRedirects = 5;
 
 /** The first answer that is no failure, after as many attempts as the limits allow. Only `status` 2xx is returned. */
 export async function askWeb(asked: WebRequest): Promise<WebAnswer> {
+  const { limits, signal } = asked;
+  return await patiently(limits, signal, async () => await askRepeatedly(asked));
+}
+
+async function askRepeatedly(asked: WebRequest): Promise<WebAnswer> {
   const { limits, signal, url } = asked;
   return await retry(
     {
@@ -222,10 +235,12 @@ function refusalOf(url: string, status: number, isRedirected: boolean): Error {
       hint: "The object is damaged or is not what its index says; verify the snapshot.",
     });
   }
+  if (busyStatuses.has(status))
+    return new StoreError(busy.code, `${url} ${busy.sentence} (HTTP ${status}).`, { hint: busy.hint }, true);
   const message = `${url}: the server answers ${status}.`;
   const details = { hint: "Try again later, or ask whoever runs the server." };
-  // 408, 429 and 5xx pass; the rest is what the server means.
-  const mayPass = [408, 429].includes(status) || status >= 500;
+  // 408 and 5xx pass; the rest is what the server means.
+  const mayPass = status === 408 || status >= 500;
   return new StoreError("STORE_FAILED", message, details, mayPass);
 }
 

@@ -4,6 +4,8 @@ import { createHash, randomUUID } from "node:crypto";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { retry } from "../../system/retry.ts";
 import { assertKey, trimPrefix } from "../keys.ts";
+import type { RequestLimits } from "../limits.ts";
+import { patiently } from "../patience.ts";
 import { explainS3Error, isChecksumMissing, readFailure, wasDamagedOnTheWay } from "./errors.ts";
 
 export interface S3Bucket {
@@ -30,7 +32,8 @@ export interface S3Bucket {
     send: (checksum: { readonly ContentMD5?: string }) => Promise<T>,
   ): Promise<T>;
   /**
-   * Runs one request (the SDK repeats what is known to pass), and repeats it where its bytes were damaged on the way.
+   * Runs one request (the SDK repeats what is known to pass), and repeats it where its bytes were damaged on the way, or the store
+   * is too busy.
    * Errors come out explained; `doing` is a verb phrase such as "write".
    */
   call<T>(key: string, doing: string, signal: AbortSignal, request: () => Promise<T>): Promise<T>;
@@ -58,6 +61,7 @@ export function createS3Bucket(
   client: S3Client,
   location: { readonly scheme: "s3" | "gs"; readonly bucket: string; readonly prefix: string },
   options: S3Options,
+  limits: RequestLimits,
 ): S3Bucket {
   const prefix = trimPrefix(location.prefix);
   const start = prefix === "" ? "" : `${prefix}/`;
@@ -89,11 +93,13 @@ export function createS3Bucket(
       }
     },
     async call(key, doing, signal, request) {
-      try {
-        return await retry({ ...damagedPolicy, signal }, request);
-      } catch (error) {
-        throw explainS3Error(error, urlOf(key), doing, signal);
-      }
+      return await patiently(limits, signal, async () => {
+        try {
+          return await retry({ ...damagedPolicy, signal }, request);
+        } catch (error) {
+          throw explainS3Error(error, urlOf(key), doing, signal);
+        }
+      });
     },
   };
 }

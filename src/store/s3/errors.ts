@@ -4,6 +4,8 @@
  */
 import { throwIfAborted } from "../../domain/errors.ts";
 import {
+  busy,
+  busyStatuses,
   isPortError,
   ObjectNotFoundError,
   stoppedByProxy,
@@ -127,6 +129,7 @@ const byName: ReadonlyMap<string, Meaning> = new Map(
     TooManyParts: full,
     NotImplemented: unsupported,
     TimeoutError: stalled,
+    SlowDown: busy,
   }),
 );
 
@@ -171,7 +174,8 @@ export function explainS3Error(error: unknown, url: string, doing: string, signa
   const meaning =
     byErrno.get(failure.errno ?? "") ??
     byName.get(failure.name) ??
-    (failure.status === undefined ? undefined : byStatus[failure.status]);
+    (failure.status === undefined ? undefined : byStatus[failure.status]) ??
+    (busyStatuses.has(failure.status ?? 0) ? busy : undefined);
   if (meaning === undefined) {
     const said = failure.status === undefined ? failure.name : `${failure.name}, HTTP ${failure.status}`;
     return new StoreError("STORE_FAILED", `${url}: the store failed to ${doing} (${said}).`, {

@@ -57,7 +57,7 @@ export interface S3StoreOptions {
 
 /** Takes over the client: `close` destroys it. */
 export function openS3Store(client: S3Client, options: S3StoreOptions): ObjectStore {
-  return new S3Store(createS3Bucket(client, options, options.s3), options);
+  return new S3Store(createS3Bucket(client, options, options.s3, options.limits ?? defaultLimits), options);
 }
 
 class S3Store implements ObjectStore {

@@ -1,14 +1,17 @@
 /** The parts of one upload on their way: several at once, memory bounded, the first failure thrown by whoever sends next. */
 import { availableParallelism } from "node:os";
 import { Limiter } from "../../system/concurrency.ts";
+import { Pace } from "../../system/pace.ts";
 import type { RateLimit } from "../../system/rate-limit.ts";
 import type { PartPlace, Upload } from "../port.ts";
 import { ByteQueue } from "./byte-queue.ts";
 
-/** As many as it takes to fill the links that machines of a size have. */
+/** At the beginning: as many as it takes to fill the links that machines of a size have. */
 const writesAtOnce = Math.max(8, 2 * availableParallelism());
 const copiesAtOnce = 12;
-/** Of parts on their way; a single larger part goes alone. */
+/** So many times as many where that sends, or has copied, more. */
+const mostTimes = 4;
+/** Of parts on their way, however many; a single larger part goes alone. */
 export const bytesOnTheWay = writesAtOnce * 12 * 1024 * 1024;
 
 export interface SinkProgress {
@@ -38,8 +41,9 @@ export class PartSender {
   constructor(options: PartSenderOptions) {
     this.#options = options;
     const { signal } = options;
-    this.#writes = new Limiter({ count: writesAtOnce, weight: bytesOnTheWay, signal });
-    this.#copies = new Limiter({ count: copiesAtOnce, signal });
+    const pace = (first: number): Pace => new Pace({ first, most: mostTimes * first });
+    this.#writes = new Limiter({ count: pace(writesAtOnce), weight: bytesOnTheWay, signal });
+    this.#copies = new Limiter({ count: pace(copiesAtOnce), signal });
   }
 
   /** Begun so far. */
@@ -75,7 +79,7 @@ export class PartSender {
       await this.#options.upload.copyPart(place, { offset: baseOffset, length: size });
       this.#copiedBytes += size;
       this.#options.onProgress?.(this.progress);
-    });
+    }, size);
   }
 
   /** Waits until all of it has arrived, or for the first failure. */
