@@ -1,4 +1,5 @@
 /** Stores that take so many requests a second, or so many at once, and refuse the others: the run goes on, slower. */
+import { createHash } from "node:crypto";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -101,6 +102,43 @@ describe.each([
     await read(store, times);
     expect(refused).toBeGreaterThan(0);
   }, 60_000);
+});
+
+/** Enforces conditions, and calls itself too busy `times` times for a write to `key` that it has carried out. */
+function liesAbout(key: string, times: number): RequestListener {
+  const objects = new Map<string, Buffer>();
+  const etagOf = (body: Buffer): string => `"${createHash("md5").update(body).digest("hex")}"`;
+  return (request, response) => {
+    const path = new URL(request.url ?? "", "http://store").pathname;
+    const had = objects.get(path);
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      if (request.method === "DELETE") objects.delete(path);
+      if (request.method === "GET") {
+        const bytes = had ?? Buffer.alloc(0);
+        response.writeHead(200, { etag: etagOf(bytes), "content-length": bytes.length }).end(bytes);
+        return;
+      }
+      const { "if-none-match": absent, "if-match": match } = request.headers;
+      const isWrong =
+        had === undefined ? match !== undefined : absent === "*" || (match ?? etagOf(had)) !== etagOf(had);
+      const body = Buffer.concat(chunks);
+      if (request.method === "PUT" && !isWrong) objects.set(path, body);
+      if (path.endsWith(key) && refused < times) return answer(response, true);
+      response.writeHead(isWrong ? 412 : 200, { etag: etagOf(body) }).end();
+    });
+  };
+}
+
+test("what a store has written and refused all the same is this run's own", async () => {
+  const url = await serve(liesAbout("manifest", 2));
+  store = await openStore(s3Location(url, "bucket", "p"), { limits: { ...defaultLimits, attempts: 2 } });
+  const { size } = await store.put("manifest", Buffer.from("ours"), { ifAbsent: true, signal });
+  expect([size, refused]).toEqual([4, 2]);
+  await expect(
+    store.put("manifest", Buffer.from("theirs"), { ifAbsent: true, signal }),
+  ).rejects.toMatchObject({ code: "PRECONDITION_FAILED" });
 });
 
 test("a store that refuses everything is given up, and what it said is named", async () => {

@@ -5,11 +5,14 @@ import type { RequestLimits } from "./limits.ts";
 
 const pauses = { firstPauseMs: 1_000, longestPauseMs: 30_000 };
 
-/** `work`, which throws STORE_BUSY when it was refused for that; thrown on after as many attempts as the limits allow. */
+/**
+ * `work`, which throws STORE_BUSY when it was refused for that; thrown on after as many attempts as the limits allow. It gets the
+ * attempt, from 1: what a store refused it may have done all the same.
+ */
 export async function patiently<T>(
   { busyAttempts }: RequestLimits,
   signal: AbortSignal,
-  work: () => Promise<T>,
+  work: (attempt: number) => Promise<T>,
 ): Promise<T> {
   const passes = (error: unknown): boolean => hasCode(error, "STORE_BUSY");
   return await retry({ ...pauses, attempts: busyAttempts, passes, signal }, work);

@@ -34,9 +34,15 @@ export interface S3Bucket {
   /**
    * Runs one request (the SDK repeats what is known to pass), and repeats it where its bytes were damaged on the way, or the store
    * is too busy.
-   * Errors come out explained; `doing` is a verb phrase such as "write".
+   * Errors come out explained; `doing` is a verb phrase such as "write". `isRepeated`: an earlier request was refused, and may have been
+   * carried out all the same.
    */
-  call<T>(key: string, doing: string, signal: AbortSignal, request: () => Promise<T>): Promise<T>;
+  call<T>(
+    key: string,
+    doing: string,
+    signal: AbortSignal,
+    request: (isRepeated: boolean) => Promise<T>,
+  ): Promise<T>;
 }
 
 export interface ObjectCreation {
@@ -93,9 +99,9 @@ export function createS3Bucket(
       }
     },
     async call(key, doing, signal, request) {
-      return await patiently(limits, signal, async () => {
+      return await patiently(limits, signal, async (attempt) => {
         try {
-          return await retry({ ...damagedPolicy, signal }, request);
+          return await retry({ ...damagedPolicy, signal }, async () => await request(attempt > 1));
         } catch (error) {
           throw explainS3Error(error, urlOf(key), doing, signal);
         }

@@ -273,7 +273,7 @@ async function putObject(
     if (enforced?.ifMatch === true) condition.IfMatch = quoted(options.ifMatch);
     else if ((await head())?.etag !== options.ifMatch) throw new PreconditionFailedError(bucket.urlOf(key));
   }
-  return bucket.call(key, "write", signal, async () => {
+  return bucket.call(key, "write", signal, async (isRepeated) => {
     try {
       const answer = await bucket.sendBody(bytes, async (checksum) => {
         const command = new PutObjectCommand({
@@ -295,7 +295,8 @@ async function putObject(
         isPreconditionFailure(failure) || (options.ifMatch !== undefined && failure.name === "NoSuchKey");
       if (!lost) throw error;
       // An earlier attempt may have written it with its answer lost; then what stands there are our own bytes.
-      const own = failure.attempts > 1 ? await readIfEqual(bucket, key, bytes, signal) : undefined;
+      const own =
+        isRepeated || failure.attempts > 1 ? await readIfEqual(bucket, key, bytes, signal) : undefined;
       if (own !== undefined) return own;
       throw new PreconditionFailedError(bucket.urlOf(key));
     }

@@ -324,7 +324,9 @@ class S3Upload implements Upload {
         throw new ObjectChangedError(this.#bucket.urlOf(this.#copyFrom.key));
     }
     const { key } = this.token;
-    await this.#bucket.call(key, "complete the upload", this.#stop, async () => await this.#finish());
+    await this.#bucket.call(key, "complete the upload", this.#stop, async (isRepeated) => {
+      await this.#finish(isRepeated);
+    });
     this.#isOpen = false;
     // Some stores complete with an empty etag or size: only the object itself says what it is.
     const info = await this.#head(key, this.#fullKey);
@@ -368,7 +370,7 @@ class S3Upload implements Upload {
     return objectInfo(key, size, answer.ETag, answer.LastModified);
   }
 
-  async #finish(): Promise<void> {
+  async #finish(isRepeated: boolean): Promise<void> {
     const Parts = this.#parts
       .toSorted((a, b) => a.number - b.number)
       .map(({ number, etag }) => ({ PartNumber: number, ETag: quoted(etag ?? "") }));
@@ -378,7 +380,7 @@ class S3Upload implements Upload {
     } catch (error) {
       // The answer to an earlier attempt was lost and the upload is complete: the look at the object tells.
       const failure = readFailure(error);
-      if (failure.name !== "NoSuchUpload" || failure.attempts < 2) throw error;
+      if (failure.name !== "NoSuchUpload" || !(isRepeated || failure.attempts > 1)) throw error;
     }
   }
 }
