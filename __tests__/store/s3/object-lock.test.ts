@@ -1,5 +1,5 @@
 /** A bucket with Object Lock, as AWS documents it: a body without its MD5 is refused, of objects and of parts. */
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -74,9 +74,11 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     return void response.end();
   }
   if (request.method === "POST" && url.searchParams.has("uploads")) {
-    uploads.set("1", new Map());
-    const xml = "<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>";
-    return void response.end(xml);
+    const made = randomUUID();
+    uploads.set(made, new Map());
+    return void response.end(
+      `<InitiateMultipartUploadResult><UploadId>${made}</UploadId></InitiateMultipartUploadResult>`,
+    );
   }
   if (request.method === "POST") {
     const parts = [...(uploads.get(id) ?? [])].toSorted(([a], [b]) => a - b);
@@ -97,15 +99,16 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   return void response.end(request.method === "HEAD" ? undefined : found);
 }
 
-test("a bucket that wants a checksum gets one, learnt once and sent with everything", async () => {
+test("a bucket that wants a checksum gets one, learnt by the probe and sent with everything", async () => {
   await store.probeWritable(signal);
   expect(store.capabilities.conditionalWrites).toBe(true);
-  expect([objects.size, uploads.size, bodies.without]).toEqual([0, 0, 1]);
+  expect([objects.size, uploads.size]).toEqual([0, 0]);
+  bodies.without = 0;
   await store.put("x", Buffer.from("one"), { signal });
   const upload = await store.openUpload("y", { signal });
   await upload.writePart({ number: 1, offset: 0 }, [Buffer.from("two")]);
   await upload.complete();
-  expect(bodies.without).toBe(1);
+  expect(bodies.without).toBe(0);
   expect(Buffer.from((await store.get("y", { signal })).bytes).toString()).toBe("two");
 });
 

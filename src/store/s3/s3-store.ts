@@ -213,10 +213,21 @@ class S3Store implements ObjectStore {
   }
 
   async probeWritable(signal: AbortSignal): Promise<void> {
-    this.#conditions = await probeConditions(this.#bucket, signal);
-    await probeUpload(this.#bucket, signal);
-    this.#maxParts = await probeParts(this.#bucket, signal);
-    for await (const _ of this.list("probe", signal)) break;
+    const list = async (): Promise<void> => {
+      for await (const _ of this.list("probe", signal)) break;
+    };
+    // Together, for one after the other would be fifteen ways to the store and back. None is left behind by another's failure.
+    const [conditions, upload, parts, listed] = await Promise.allSettled([
+      probeConditions(this.#bucket, signal),
+      probeUpload(this.#bucket, signal),
+      probeParts(this.#bucket, signal),
+      list(),
+    ]);
+    // In this order: a missing bucket or right shows best in the first.
+    for (const probe of [conditions, upload, parts, listed])
+      if (probe.status === "rejected") throw probe.reason;
+    if (conditions.status === "fulfilled") this.#conditions = conditions.value;
+    if (parts.status === "fulfilled") this.#maxParts = parts.value;
   }
 
   urlOf(key: string): string {
