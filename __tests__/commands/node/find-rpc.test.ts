@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { createChainstate } from "../../../simulator/chainstate.ts";
 import { defaultRpcUrl } from "../../../src/domain/options.ts";
+import { info, startRpcServer } from "../../node/rpc-server.ts";
 import { FakeHost, nodeOptions, restoreConfig, snapshotConfig } from "../fake-host.ts";
 
 const hosts: FakeHost[] = [];
@@ -67,3 +68,20 @@ function countLooks(host: FakeHost): () => number {
   };
   return () => looks;
 }
+
+test("a node that is too busy to answer at once is asked again", async () => {
+  let asked = 0;
+  const rpc = await startRpcServer({
+    "/v2/info": (response) => {
+      asked += 1;
+      if (asked > 1) response.end(JSON.stringify(info(8, { network_id: 2147483648 })));
+    },
+  });
+  const host = makeHost();
+  const config = snapshotConfig(host, { dryRun: true, node: { ...nodeOptions, rpcUrl: rpc.url } });
+  const { error, log } = await host.run(config);
+  await rpc.close();
+  expect(error).toBeUndefined();
+  expect(log).toMatch(/takes the connection and does not answer: asked again/);
+  expect(log).toMatch(/Before: Stacks height 8/);
+}, 30_000);

@@ -9,10 +9,12 @@ import {
   describeOutcome,
   describeRpcUrl,
   type NodeInfo,
+  type RpcOutcome,
   type TenureInfo,
 } from "../../node/rpc.ts";
 import { verifyWorksIn } from "../../node/works-in.ts";
 import { askVersion, parseVersion, type NodeVersion } from "../../node/version.ts";
+import { poll } from "../../system/poll.ts";
 import type { RunContext } from "../context.ts";
 
 export interface InspectedNode {
@@ -28,6 +30,8 @@ export interface InspectedNode {
 
 /** How long a node that was started a moment ago may take to open its databases. */
 const openingMs = 10_000;
+/** How long a node at work may keep its RPC waiting: the thread that answers also serves its peers. */
+const busyMs = 60_000;
 
 interface InspectOptions {
   /** It is not going to be stopped, so nothing that only a stop needs is asked for. */
@@ -57,7 +61,7 @@ export async function inspectNode(
     report.node(before.running ? "running" : "left-down");
   }
   if (!before.running && manager !== "none" && options.rpcUrl !== undefined)
-    await requireSilence(options.rpcUrl, chainstateDir, signal);
+    await requireSilence(ctx, options.rpcUrl, chainstateDir);
   if (!staysUp) {
     for (const adjustment of await control.preflight(options.stopTimeoutMs, signal)) report.info(adjustment);
   }
@@ -81,8 +85,8 @@ export async function inspectNode(
 }
 
 /** Nobody works in the directory; a node that answers all the same has another one, and this may be a copy. NODE_ELSEWHERE. */
-async function requireSilence(rpcUrl: string, chainstateDir: string, signal: AbortSignal): Promise<void> {
-  const outcome = await askNodeInfo(rpcUrl, signal);
+async function requireSilence(ctx: RunContext, rpcUrl: string, chainstateDir: string): Promise<void> {
+  const outcome = await askPatiently(ctx, rpcUrl);
   if (outcome.kind !== "answer") return;
   throw new ActionError(
     "NODE_ELSEWHERE",
@@ -132,11 +136,11 @@ async function keepsEnding(
 
 /** A node that runs and does not answer is starting or ill: neither is a moment to stop it, unless it is to be healed. */
 async function answeringInfo(
-  { report, signal }: RunContext,
+  ctx: RunContext,
   rpcUrl: string,
   mayBeIll: boolean,
 ): Promise<NodeInfo | undefined> {
-  const outcome = await askNodeInfo(rpcUrl, signal);
+  const outcome = await askPatiently(ctx, rpcUrl);
   if (outcome.kind === "answer") return outcome.value;
   const sentence = `The node runs, but at ${describeRpcUrl(rpcUrl)} ${describeOutcome(outcome)}.`;
   if (!mayBeIll) {
@@ -144,6 +148,21 @@ async function answeringInfo(
       hint: "It may still be starting: try again later. Correct `rpc-url`, or set it to `none` if the node has no reachable RPC.",
     });
   }
-  report.notice(`${sentence} Its chain is not compared with the snapshot's before the stop.`);
+  ctx.report.notice(`${sentence} Its chain is not compared with the snapshot's before the stop.`);
   return undefined;
+}
+
+async function askPatiently(
+  { report, clock, signal }: RunContext,
+  rpcUrl: string,
+): Promise<RpcOutcome<NodeInfo>> {
+  let outcome: RpcOutcome<NodeInfo> = { kind: "timeout" };
+  const waiting = { everyMs: 1_000, limitMs: busyMs, signal, clock };
+  await poll(waiting, async () => {
+    outcome = await askNodeInfo(rpcUrl, signal);
+    if (outcome.kind !== "timeout") return outcome;
+    report.info(`At ${describeRpcUrl(rpcUrl)} ${describeOutcome(outcome)}: asked again for a minute.`);
+    return undefined;
+  });
+  return outcome;
 }
