@@ -1,4 +1,4 @@
-/** Blocks as a node stores them: headers that hash to their ids, one transaction each, of any length. */
+/** Blocks as a node stores them: headers that hash to their ids, a contract of any length each, and what their tenure needs. */
 import { sha } from "./marf-writer.ts";
 
 export interface NewBlock {
@@ -10,8 +10,10 @@ export interface NewBlock {
   readonly timestamp: number;
   /** Makes blocks differ. */
   readonly label: string;
-  /** Of the contract that is its only transaction. */
+  /** Of the contract that it deploys. */
   readonly content: Buffer;
+  /** Of a Nakamoto block that begins a tenure, or goes on with it and sees another burn block. */
+  readonly tenure?: { readonly starts: boolean; readonly burnView: string } | undefined;
   /** Signs the header's bytes; default: bytes that are nobody's signature. `shadow`: the block carries none. */
   readonly sign?: "shadow" | ((signed: Buffer) => readonly Buffer[]) | undefined;
 }
@@ -21,33 +23,58 @@ export interface EncodedBlock {
   readonly blockHash: string;
   readonly id: string;
   /** Columns of its header row, besides those that every block has. */
-  readonly columns: Readonly<Record<string, string | number>>;
+  readonly columns: Readonly<Record<string, string | number | null>>;
+  readonly fees: number;
 }
 
 export const idOf = (blockHash: string, consensusHash: string): string =>
   sha(Buffer.from(blockHash, "hex"), Buffer.from(consensusHash, "hex")).toString("hex");
 
-/** A contract that is deployed: version, chain, a standard spending condition, modes, no conditions, name and code. */
-function transaction({ label, content }: NewBlock): Buffer {
-  const condition = Buffer.concat([
-    Buffer.of(4, 0),
-    sha(`${label} signer`).subarray(0, 20),
-    Buffer.alloc(16 + 66),
-  ]);
-  const name = Buffer.from("simulated");
-  const modes = Buffer.of(3, 1, 0, 0, 0, 0);
-  const payload = Buffer.concat([Buffer.of(1, name.length), name, u32(content.length), content]);
-  return Buffer.concat([Buffer.of(128), u32(0x80000000), condition, modes, payload]);
+/** What each transaction pays, and in what it ends. */
+const fee = 300;
+
+/** Version, chain, a standard spending condition, modes, no conditions, and what it does. */
+function transaction(label: string, feePaid: number, payload: Buffer): Buffer {
+  const payer = sha(`${label} signer`).subarray(0, 20);
+  const condition = Buffer.concat([Buffer.of(4, 0), payer, u64(0), u64(feePaid), Buffer.alloc(66)]);
+  return Buffer.concat([Buffer.of(128), u32(0x80000000), condition, Buffer.of(3, 1, 0, 0, 0, 0), payload]);
 }
 
-function merkleRoot(tx: Buffer): Buffer {
-  const leaf = sha(Buffer.of(0), sha(tx));
-  return sha(Buffer.of(1), leaf, leaf);
+function contract({ label, content }: NewBlock): Buffer {
+  const name = Buffer.from("simulated");
+  return transaction(
+    label,
+    fee,
+    Buffer.concat([Buffer.of(1, name.length), name, u32(content.length), content]),
+  );
+}
+
+/** In a tenure's first block a coinbase with its proof comes with it. */
+function tenureTransactions({ label, consensusHash, parentId, tenure }: NewBlock, proof: Buffer): Buffer[] {
+  if (tenure === undefined) return [];
+  const tenures = Buffer.from(consensusHash + consensusHash + tenure.burnView, "hex");
+  const end = Buffer.concat([Buffer.from(parentId, "hex"), u32(1), Buffer.of(tenure.starts ? 0 : 1)]);
+  const change = Buffer.concat([Buffer.of(7), tenures, end, sha(`${label} miner`).subarray(0, 20)]);
+  const noRecipient = 9;
+  const coinbase = Buffer.concat([Buffer.of(8), sha(`${label} coinbase`), Buffer.of(noRecipient), proof]);
+  return [change, ...(tenure.starts ? [coinbase] : [])].map((each) => transaction(label, 0, each));
+}
+
+function merkleRoot(transactions: readonly Buffer[]): Buffer {
+  let row = transactions.map((each) => sha(Buffer.of(0), sha(each)));
+  do {
+    const last = row.at(-1) ?? Buffer.alloc(0);
+    row = Array.from({ length: Math.ceil(row.length / 2) }, (_, i) =>
+      sha(Buffer.of(1), row[2 * i] ?? last, row[2 * i + 1] ?? last),
+    );
+  } while (row.length > 1);
+  return row[0] ?? Buffer.alloc(0);
 }
 
 export function nakamotoBlock(block: NewBlock): EncodedBlock {
-  const tx = transaction(block);
-  const merkle = merkleRoot(tx);
+  const proof = vrfProof(block);
+  const transactions = [...tenureTransactions(block, proof), contract(block)];
+  const merkle = merkleRoot(transactions);
   const minerSignature = Buffer.concat([Buffer.of(0), sha(`${block.label} r`), sha(`${block.label} s`)]);
   const nobodys = Buffer.concat([
     Buffer.of(1),
@@ -71,9 +98,17 @@ export function nakamotoBlock(block: NewBlock): EncodedBlock {
   const signatures = block.sign === "shadow" ? [] : (block.sign?.(signed) ?? [nobodys]);
   const blockHash = sha(signed).toString("hex");
   return {
-    bytes: Buffer.concat([head, u32(signatures.length), ...signatures, bitvec, u32(1), tx]),
+    bytes: Buffer.concat([
+      head,
+      u32(signatures.length),
+      ...signatures,
+      bitvec,
+      u32(transactions.length),
+      ...transactions,
+    ]),
     blockHash,
     id: idOf(blockHash, block.consensusHash),
+    fees: fee,
     columns: {
       version,
       chain_length: block.height,
@@ -84,14 +119,19 @@ export function nakamotoBlock(block: NewBlock): EncodedBlock {
       signer_signature: JSON.stringify(signatures.map((each) => each.toString("hex"))),
       signer_bitvec: bitvec.toString("hex"),
       problematic_txs: "[]",
+      tenure_changed: block.tenure?.starts === true ? 1 : 0,
+      vrf_proof: block.tenure?.starts === true ? proof.toString("hex") : null,
     },
   };
 }
 
+const vrfProof = ({ label }: NewBlock): Buffer =>
+  Buffer.concat([sha(`${label} vrf`), sha(`${label} vrf 2`), Buffer.alloc(16)]);
+
 export function epoch2Block(block: NewBlock): EncodedBlock {
-  const tx = transaction(block);
-  const merkle = merkleRoot(tx);
-  const proof = Buffer.concat([sha(`${block.label} vrf`), sha(`${block.label} vrf 2`), Buffer.alloc(16)]);
+  const tx = contract(block);
+  const merkle = merkleRoot([tx]);
+  const proof = vrfProof(block);
   const pubkeyHash = sha(`${block.label} microblocks`).subarray(0, 20);
   const noMicroblock = "0".repeat(64);
   const header = Buffer.concat([
@@ -111,6 +151,7 @@ export function epoch2Block(block: NewBlock): EncodedBlock {
     bytes: Buffer.concat([header, u32(1), tx]),
     blockHash,
     id: idOf(blockHash, block.consensusHash),
+    fees: fee,
     columns: {
       version: 1,
       total_burn: "1000",

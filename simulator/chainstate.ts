@@ -46,6 +46,37 @@ export interface Tip {
   readonly era: "nakamoto" | "epoch2";
 }
 
+/** What the node counts of a tenure from its first block on. What a block costs is the same for all. */
+function tenureColumns(
+  { bytes, columns, fees }: EncodedBlock,
+  before: Readonly<Record<string, unknown>>,
+  burnView: string,
+): Record<string, SQLInputValue> {
+  const starts = columns["tenure_changed"] === 1;
+  const isExtended = !starts && before["burn_view"] !== burnView;
+  const earlier = (name: string, isReset: boolean): number => (isReset ? 0 : Number(before[name] ?? 0));
+  const cost = { write_length: 90, write_count: 3, read_length: 40, read_count: 2, runtime: 5000 };
+  const total =
+    starts || isExtended
+      ? cost
+      : addCosts(cost, JSON.parse(String(before["total_tenure_cost"])) as typeof cost);
+  return {
+    tenure_tx_fees: String(fees + earlier("tenure_tx_fees", starts)),
+    // Columns without a type: a number would be stored as a real one.
+    height_in_tenure: BigInt(1 + earlier("height_in_tenure", starts)),
+    total_tenure_size: BigInt(bytes.length + earlier("total_tenure_size", starts || isExtended)),
+    burn_view: burnView,
+    cost: JSON.stringify(cost),
+    total_tenure_cost: JSON.stringify(total),
+  };
+}
+
+function addCosts<T extends Readonly<Record<string, number>>>(cost: T, earlier: T): T {
+  return Object.fromEntries(
+    Object.entries(cost).map(([name, value]) => [name, value + (earlier[name] ?? 0)]),
+  ) as T;
+}
+
 /** Which of a block's transactions are committed; a node that dies in between leaves the rest undone. */
 export type CommitStage = "clarity" | "index" | "nakamoto" | "sortition";
 
@@ -61,6 +92,17 @@ export interface AppendOptions {
 type MarfKey = "clarity" | "index" | "sortition";
 
 const none = "f".repeat(64);
+const genesisColumns = {
+  version: 0,
+  total_burn: "0",
+  total_work: "0",
+  proof: "01".repeat(80),
+  parent_block: none,
+  parent_microblock: "0".repeat(64),
+  tx_merkle_root: "0".repeat(64),
+  state_index_root: "0".repeat(64),
+  microblock_pubkey_hash: "0".repeat(40),
+};
 /** Values that a block sets, at most; what it adds to the blobs beyond them belongs to no trie. */
 const mostValues = 24;
 const bytesPerValue = 200;
@@ -227,6 +269,9 @@ export class ChainWriter {
       values.push(value);
     }
     const stateTrie = state.seal();
+    const burnView = canonicalBurnBlocks(this.database("sortition")).next().value?.consensusHash ?? "";
+    const starts = opensTenure && era === "nakamoto";
+    const before = this.#tenureSoFar(parent);
     const encoded = (era === "nakamoto" ? nakamotoBlock : epoch2Block)({
       height,
       consensusHash: tenure.consensusHash,
@@ -236,6 +281,7 @@ export class ChainWriter {
       timestamp: 1_700_000_000 + height * 10,
       label: hash("block"),
       content,
+      tenure: starts || before["burn_view"] !== burnView ? { starts, burnView } : undefined,
       sign: this.#signers?.signer(height, tenure.burnHeight),
     });
     const block: Tip = {
@@ -261,7 +307,8 @@ export class ChainWriter {
     if (until === "clarity") return block;
     this.#commit("index", () => {
       this.#appendTrie("index", block.indexBlockHash, indexTrie);
-      this.#insertHeader(block, parent, roots, opensTenure, encoded);
+      const tenure = tenureColumns(encoded, before, burnView);
+      this.#insertHeader(block, parent, roots, { ...encoded.columns, ...tenure }, encoded.bytes.length);
       this.#insertValue("index", block.indexBlockHash);
       for (const cycle of sets ?? []) {
         const row = {
@@ -412,7 +459,7 @@ export class ChainWriter {
     const indexTrie = index.seal(id);
     this.#appendTrie("index", id, indexTrie);
     const roots = { clarity: stateTrie.root, index: indexTrie.root };
-    this.#insertHeader(block, parent, roots, true, undefined);
+    this.#insertHeader(block, parent, roots, genesisColumns, 0);
     this.#recordTip(block);
     this.#tip = block;
   }
@@ -498,7 +545,7 @@ export class ChainWriter {
       burn_attachable: 1,
       height: block.height,
       index_block_hash: block.indexBlockHash,
-      obtain_method: "Downloaded",
+      obtain_method: (body[0] ?? 0) & 0x80 ? "Shadow" : "Downloaded",
       signing_weight: 1,
       data: body,
     };
@@ -511,8 +558,8 @@ export class ChainWriter {
     block: Tip,
     parent: Tip,
     roots: { clarity: string; index: string },
-    opensTenure: boolean,
-    encoded: EncodedBlock | undefined,
+    columns: Readonly<Record<string, SQLInputValue>>,
+    sizeBytes: number,
   ): void {
     // A real chain's burn blocks are not made here.
     const burn = this.database("sortition")
@@ -531,19 +578,21 @@ export class ChainWriter {
       block_hash: block.blockHash,
       index_block_hash: block.indexBlockHash,
       parent_block_id: parent.indexBlockHash,
-      block_size: String(encoded?.bytes.length ?? 0),
-      ...encoded?.columns,
+      block_size: String(sizeBytes),
+      ...columns,
     };
     if (block.era === "epoch2") {
       this.insert("index", "block_headers", common);
       return;
     }
-    this.insert("index", "nakamoto_block_headers", {
-      ...common,
-      header_type: "nakamoto",
-      tenure_changed: opensTenure ? 1 : 0,
-      burn_view: canonicalBurnBlocks(this.database("sortition")).next().value?.consensusHash ?? "",
-    });
+    this.insert("index", "nakamoto_block_headers", { ...common, header_type: "nakamoto" });
+  }
+
+  /** What the parent's row says of its tenure; nothing where it is of epoch 2. */
+  #tenureSoFar(parent: Tip): Readonly<Record<string, unknown>> {
+    if (parent.era === "epoch2") return {};
+    const sql = "SELECT * FROM nakamoto_block_headers WHERE index_block_hash = ?";
+    return this.database("index").prepare(sql).get(parent.indexBlockHash) ?? {};
   }
 
   #recordTip(block: Tip): void {

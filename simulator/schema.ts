@@ -95,7 +95,11 @@ function indexTables(generation: Generation, network: NetworkIdentity): string {
       state_index_root TEXT NOT NULL, miner_signature TEXT NOT NULL, signer_signature TEXT NOT NULL,
       signer_bitvec TEXT NOT NULL, header_type TEXT NOT NULL, block_hash TEXT NOT NULL, index_block_hash TEXT NOT NULL,
       cost TEXT NOT NULL, total_tenure_cost TEXT NOT NULL, tenure_changed INTEGER NOT NULL, tenure_tx_fees TEXT NOT NULL,
-      vrf_proof TEXT, timestamp INTEGER NOT NULL, burn_view TEXT, height_in_tenure, PRIMARY KEY (consensus_hash, block_hash));
+      vrf_proof TEXT, timestamp INTEGER NOT NULL, burn_view TEXT, height_in_tenure${
+        generation === "current"
+          ? ", total_tenure_size NOT NULL DEFAULT 0, problematic_txs TEXT NOT NULL DEFAULT '[]'"
+          : ""
+      }, PRIMARY KEY (consensus_hash, block_hash));
     CREATE TABLE nakamoto_reward_sets (index_block_hash TEXT NOT NULL, reward_set TEXT NOT NULL,
       PRIMARY KEY (index_block_hash));
     CREATE INDEX nakamoto_block_headers_by_consensus_hash ON nakamoto_block_headers(consensus_hash);

@@ -5,8 +5,32 @@
 import { existsSync, readFileSync } from "node:fs";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { fsPath } from "../../system/path-bytes.ts";
+import { noParent } from "../tries.ts";
 import { genesisId, hashBuffer, hashHex } from "./format.ts";
+import { verifyTenureColumns } from "./tenure-columns.ts";
 import { Cursor, epoch2Header, parseNakamotoBlock } from "./wire-format.ts";
+
+const burnOperationTables = ["stack_stx", "transfer_stx", "delegate_stx", "vote_for_aggregate_key"];
+const burnBlocksBack = 100;
+const zeros = "0".repeat(64);
+/** What is the same on every network (stacks-core, `genesis_block_header` and `StacksHeaderInfo::genesis`). */
+const genesisRow = {
+  version: 0,
+  total_burn: "0",
+  total_work: "0",
+  proof: "01".repeat(80),
+  parent_block: noParent,
+  parent_microblock: zeros,
+  parent_microblock_sequence: 0,
+  tx_merkle_root: zeros,
+  state_index_root: zeros,
+  microblock_pubkey_hash: "0".repeat(40),
+  block_hash: zeros,
+  block_height: 0,
+  consensus_hash: "0".repeat(40),
+  parent_block_id: noParent,
+  block_size: "0",
+};
 
 export interface BlockCounts {
   blocks: number;
@@ -61,7 +85,7 @@ export class BlockProof {
   verify(id: string, fail: Fail): void {
     const row = this.header(id);
     if (row === undefined) return fail("no row in the header tables");
-    if (id === genesisId) return;
+    if (id === genesisId) return this.#verifyGenesis(row, fail);
     const parent = this.header(String(row["parent_block_id"]));
     const height = Number(row["block_height"]);
     if (parent === undefined || Number(parent["block_height"]) !== height - 1)
@@ -75,7 +99,7 @@ export class BlockProof {
     if (!isBurn) fail("no sortition for its consensus hash, or another burn block");
     try {
       if ("proof" in row) this.#verifyEpoch2(row, parent, fail);
-      else this.#verifyNakamoto(row, fail);
+      else this.#verifyNakamoto(row, parent, fail);
       this.counts.blocks += 1;
     } catch (error) {
       if (!(error instanceof RangeError || error instanceof SyntaxError)) throw error;
@@ -83,7 +107,16 @@ export class BlockProof {
     }
   }
 
-  #verifyNakamoto(row: Row, fail: Fail): void {
+  /** Made by every node for itself. When it was is what the node's configuration says. */
+  #verifyGenesis(row: Row, fail: Fail): void {
+    const burn = this.#burn.get(String(row["consensus_hash"]));
+    const expected = { ...genesisRow, burn_header_hash: burn?.["h"], burn_header_height: burn?.["n"] };
+    for (const [name, value] of Object.entries(expected))
+      if (String(row[name]) !== String(value))
+        fail(`${name} is ${String(row[name])}, and must be ${String(value)}`);
+  }
+
+  #verifyNakamoto(row: Row, parent: Row | undefined, fail: Fail): void {
     const staged = this.#staged?.get(String(row["index_block_hash"]));
     const data = staged?.["data"];
     if (staged === undefined || !(data instanceof Uint8Array)) return fail("not in nakamoto_staging_blocks");
@@ -106,6 +139,21 @@ export class BlockProof {
       Number(row["block_size"]) === data.length &&
       Number(staged["processed"]) === 1;
     if (!agrees) fail("height, size or state in its rows are not the block's");
+    const hasBurnOperations = (): boolean => this.#hasBurnOperations(Number(row["burn_header_height"]));
+    verifyTenureColumns({ row, parent, staged, block, hasBurnOperations }, fail);
+  }
+
+  /** Among the last burn blocks: the node looks back a few for those that are late. */
+  #hasBurnOperations(height: number): boolean {
+    const { sortition } = this.#sources;
+    const names = burnOperationTables.map((name) => `'${name}'`).join(", ");
+    return sortition
+      .prepare(`SELECT name AS n FROM sqlite_master WHERE type = 'table' AND name IN (${names})`)
+      .all()
+      .some(({ n }) => {
+        const sql = `SELECT 1 FROM ${String(n)} WHERE block_height BETWEEN ? AND ? LIMIT 1`;
+        return sortition.prepare(sql).get(height - burnBlocksBack, height) !== undefined;
+      });
   }
 
   #verifyEpoch2(row: Row, parent: Row | undefined, fail: Fail): void {

@@ -18,7 +18,7 @@ import { describeSigners } from "./describe-signers.ts";
 import type { SignersJob, SignersReport } from "./signers-job.ts";
 
 /** Changes whenever the proof sees more than before, or sees it otherwise: a proof of another version is not believed. */
-export const proofVersion = 1;
+export const proofVersion = 2;
 
 export interface ProofOptions {
   readonly tips: Tips;

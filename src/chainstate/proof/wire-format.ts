@@ -4,9 +4,21 @@
  */
 import { hashBuffer, hashHex } from "./format.ts";
 
+/** How a block begins or extends its tenure. */
+export interface TenureChange {
+  /** 0: a new tenure. 1: the whole budget anew. From 2 on: that of one dimension. */
+  readonly cause: number;
+  /** Consensus hash of the burn block that the block sees. */
+  readonly burnView: string;
+}
+
 export class Cursor {
   readonly bytes: Buffer;
   at: number;
+  /** Of the transactions that were read: what they pay in all, and what they say of the tenure. */
+  fees = 0n;
+  tenureChange: TenureChange | undefined;
+  vrfProof: string | undefined;
 
   constructor(bytes: Buffer, at: number) {
     this.bytes = bytes;
@@ -57,7 +69,10 @@ export class Cursor {
   #transactionId(): Buffer {
     const from = this.at;
     const isSponsored = this.skip(5).u8() === 5;
-    this.times(isSponsored ? 2 : 1, () => this.#spendingCondition());
+    let fee = 0n;
+    // Who sponsors pays.
+    this.times(isSponsored ? 2 : 1, () => (fee = this.#spendingCondition()));
+    this.fees += fee;
     this.skip(2).times(this.u32(), () => this.#postCondition());
     this.#payload(this.u8());
     return hashBuffer(this.bytes.subarray(from, this.at));
@@ -75,14 +90,17 @@ export class Cursor {
       // A contract call.
       this.skip(21).name().name();
       this.times(this.u32(), () => this.value());
-    } else if (type === 3 || type === 7) {
-      // A poisoned microblock, a change of tenures.
-      this.skip(type === 3 ? 264 : 117);
+    } else if (type === 3) {
+      // A poisoned microblock.
+      this.skip(264);
+    } else if (type === 7) {
+      const change = this.skip(117).bytes.subarray(this.at - 117, this.at);
+      this.tenureChange ??= { cause: change[96] ?? 0, burnView: change.toString("hex", 40, 60) };
     } else if (type === 4 || type === 5 || type === 8) {
       // Coinbases.
       this.skip(32);
       if (type > 4) this.value();
-      if (type === 8) this.skip(80);
+      if (type === 8) this.vrfProof ??= this.skip(80).bytes.toString("hex", this.at - 80, this.at);
     } else {
       throw new RangeError(`a transaction of type ${type}`);
     }
@@ -103,11 +121,13 @@ export class Cursor {
     return this;
   }
 
-  #spendingCondition(): void {
+  /** The fee. */
+  #spendingCondition(): bigint {
     const isMultisig = (this.u8() & 1) !== 0;
-    this.skip(36);
+    const fee = this.skip(36).bytes.readBigUInt64BE(this.at - 8);
     if (isMultisig) this.times(this.u32(), () => this.skip(this.u8() <= 1 ? 33 : 65));
     this.skip(isMultisig ? 2 : 66);
+    return fee;
   }
 
   #postCondition(): void {
@@ -149,6 +169,9 @@ export interface NakamotoHeader {
 export interface NakamotoBlock extends NakamotoHeader {
   /** Computed from the transactions. */
   readonly transactionRoot: string;
+  readonly fees: bigint;
+  readonly tenureChange: TenureChange | undefined;
+  readonly vrfProof: string | undefined;
 }
 
 /** Of a block, or of as much of it as holds its header. The id is over the hash and the tenure's consensus hash. */
@@ -217,7 +240,10 @@ export function tryParseNakamotoHeader(data: unknown): NakamotoHeader | undefine
 /** RangeError where the transactions do not fill the block to its end. */
 export function parseNakamotoBlock(bytes: Buffer): NakamotoBlock {
   const header = parseNakamotoHeader(bytes);
-  return { ...header, transactionRoot: new Cursor(bytes, header.end).transactionRoot() };
+  const cursor = new Cursor(bytes, header.end);
+  const transactionRoot = cursor.transactionRoot();
+  const { fees, tenureChange, vrfProof } = cursor;
+  return { ...header, transactionRoot, fees, tenureChange, vrfProof };
 }
 
 /** The header of an epoch-2 block, put together from its row: the block's file begins with it. */
