@@ -131,6 +131,19 @@ function liesAbout(key: string, times: number): RequestListener {
   };
 }
 
+test("a server that says when to come back is not asked before", async () => {
+  const asked: number[] = [];
+  const url = await serve((_, response) => {
+    asked.push(Date.now());
+    if (asked.length === 1) response.writeHead(429, { "retry-after": "3" }).end();
+    else answer(response, false);
+  });
+  store = await openStore({ scheme: "https", url }, { limits: defaultLimits });
+  await read(store, 1);
+  expect(asked).toHaveLength(2);
+  expect((asked[1] ?? 0) - (asked[0] ?? 0)).toBeGreaterThanOrEqual(2_990);
+});
+
 test("what a store has written and refused all the same is this run's own", async () => {
   const url = await serve(liesAbout("manifest", 2));
   store = await openStore(s3Location(url, "bucket", "p"), { limits: { ...defaultLimits, attempts: 2 } });

@@ -79,6 +79,16 @@ export class StoreError extends ActionError {
   }
 }
 
+/** STORE_BUSY with the store's own word on when to come back. */
+export class StoreBusyError extends StoreError {
+  readonly afterMs: number;
+
+  constructor(message: string, details: ErrorDetails, afterMs = 0) {
+    super("STORE_BUSY", message, details);
+    this.afterMs = afterMs;
+  }
+}
+
 /** An error that a caller of the port may see as it is. */
 export function isPortError(error: unknown): error is ActionError {
   return error instanceof ActionError;

@@ -1,6 +1,7 @@
 /** A store that is too busy is asked again, later and later: the requests of a run, which all do so, become fewer by that. */
 import { hasCode } from "../domain/errors.ts";
 import { retry } from "../system/retry.ts";
+import { StoreBusyError } from "./errors.ts";
 import type { RequestLimits } from "./limits.ts";
 
 const pauses = { firstPauseMs: 1_000, longestPauseMs: 30_000 };
@@ -14,6 +15,7 @@ export async function patiently<T>(
   signal: AbortSignal,
   work: (attempt: number) => Promise<T>,
 ): Promise<T> {
-  const passes = (error: unknown): boolean => hasCode(error, "STORE_BUSY");
+  const passes = (error: unknown): boolean | { readonly afterMs: number } =>
+    error instanceof StoreBusyError ? error : hasCode(error, "STORE_BUSY");
   return await retry({ ...pauses, attempts: busyAttempts, passes, signal }, work);
 }

@@ -222,7 +222,7 @@ describe("https store", () => {
       [403, "STORE_DENIED", 1],
       [410, "OBJECT_NOT_FOUND", 1],
       [500, "STORE_FAILED", limits.attempts],
-      [503, "STORE_BUSY", limits.attempts],
+      [503, "STORE_BUSY", 1],
     ] as const) {
       server.requests.length = 0;
       server.statuses.set("/p/x", status);

@@ -9,13 +9,14 @@ import { PassThrough, Readable, type Transform } from "node:stream";
 import { hasCode, throwIfAborted } from "../../domain/errors.ts";
 import { deadline } from "../../system/deadline.ts";
 import { mayLeadToProxy, proxyTrouble } from "../../system/proxy.ts";
-import { retry } from "../../system/retry.ts";
+import { retry, retryAfterMs } from "../../system/retry.ts";
 import {
   busy,
   busyStatuses,
   isPortError,
   ObjectNotFoundError,
   stoppedByProxy,
+  StoreBusyError,
   StoreError,
 } from "../errors.ts";
 import type { RequestLimits } from "../limits.ts";
@@ -109,7 +110,7 @@ async function follow(asked: WebRequest): Promise<WebAnswer> {
       };
     }
     discard(answer);
-    throw refusalOf(asked.url, status, isRedirected);
+    throw refusalOf(asked.url, status, isRedirected, answer.headers["retry-after"]);
   }
   throw new StoreError("STORE_FAILED", `${asked.url} redirects more than ${mostRedirects} times.`);
 }
@@ -217,7 +218,12 @@ async function* unpackIfPacked(
   yield* whole.pipe(unpacked) as AsyncIterable<Buffer>;
 }
 
-function refusalOf(url: string, status: number, isRedirected: boolean): Error {
+function refusalOf(
+  url: string,
+  status: number,
+  isRedirected: boolean,
+  retryAfter: string | undefined,
+): Error {
   if (status === 404 || status === 410) return new ObjectNotFoundError(url);
   if (status === 401 || status === 403) {
     // A signed address may have expired on the way to it.
@@ -235,8 +241,10 @@ function refusalOf(url: string, status: number, isRedirected: boolean): Error {
       hint: "The object is damaged or is not what its index says; verify the snapshot.",
     });
   }
-  if (busyStatuses.has(status))
-    return new StoreError(busy.code, `${url} ${busy.sentence} (HTTP ${status}).`, { hint: busy.hint }, true);
+  if (busyStatuses.has(status)) {
+    const message = `${url} ${busy.sentence} (HTTP ${status}).`;
+    return new StoreBusyError(message, { hint: busy.hint }, retryAfterMs(retryAfter, Date.now()));
+  }
   const message = `${url}: the server answers ${status}.`;
   const details = { hint: "Try again later, or ask whoever runs the server." };
   // 408 and 5xx pass; the rest is what the server means.
