@@ -160,6 +160,15 @@ describe("proof of shutdown", () => {
     });
   });
 
+  it("does not mind a hot journal of what is scratch", async () => {
+    const hot = Buffer.concat([Buffer.from("d9d505f920a163d7", "hex"), Buffer.alloc(504)]);
+    writeFileSync(path.join(chainstateDir, "headers.sqlite.reorg-journal"), hot);
+    expect((await verifyStopped(request()))[2]?.detail).toBe("0 journals left, none of them hot");
+    const real = path.join(chainstateDir, "headers.sqlite-journal");
+    writeFileSync(real, hot);
+    await expect(verifyStopped(request())).rejects.toMatchObject({ code: "CHAINSTATE_NOT_AT_REST" });
+  });
+
   it.each(["chainstate/a.sqlite", "chainstate/a.sqlite-wal", "chainstate/a.sqlite.blobs", "new.sqlite"])(
     "sees that %s still changes",
     async (file) => {
