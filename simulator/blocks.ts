@@ -14,6 +14,8 @@ export interface NewBlock {
   readonly content: Buffer;
   /** Of a Nakamoto block that begins a tenure, or goes on with it and sees another burn block. */
   readonly tenure?: { readonly starts: boolean; readonly burnView: string } | undefined;
+  /** Of epoch 4.0 on: the header marks this transaction, by its place, as one that is not executed. */
+  readonly marked?: number | undefined;
   /** Signs the header's bytes; default: bytes that are nobody's signature. `shadow`: the block carries none. */
   readonly sign?: "shadow" | ((signed: Buffer) => readonly Buffer[]) | undefined;
 }
@@ -81,8 +83,12 @@ export function nakamotoBlock(block: NewBlock): EncodedBlock {
     sha(`${block.label} signer r`),
     sha(`${block.label} signer s`),
   ]);
-  const version = block.sign === "shadow" ? 0x80 : 0;
+  const category = 2;
+  const marks = block.marked === undefined ? [] : [{ tx_index: block.marked, category }];
+  const version = (block.sign === "shadow" ? 0x80 : 0) | marks.length;
   const bitvec = Buffer.concat([Buffer.of(0, 8), u32(1), Buffer.of(255)]);
+  const marked = marks.map(({ tx_index }) => Buffer.concat([u32(1), u32(tx_index), Buffer.of(category)]));
+  const tail = Buffer.concat([bitvec, ...marked]);
   const head = Buffer.concat([
     Buffer.of(version),
     u64(block.height),
@@ -94,7 +100,7 @@ export function nakamotoBlock(block: NewBlock): EncodedBlock {
     u64(block.timestamp),
     minerSignature,
   ]);
-  const signed = Buffer.concat([head, bitvec]);
+  const signed = Buffer.concat([head, tail]);
   const signatures = block.sign === "shadow" ? [] : (block.sign?.(signed) ?? [nobodys]);
   const blockHash = sha(signed).toString("hex");
   return {
@@ -102,7 +108,7 @@ export function nakamotoBlock(block: NewBlock): EncodedBlock {
       head,
       u32(signatures.length),
       ...signatures,
-      bitvec,
+      tail,
       u32(transactions.length),
       ...transactions,
     ]),
@@ -118,7 +124,7 @@ export function nakamotoBlock(block: NewBlock): EncodedBlock {
       miner_signature: minerSignature.toString("hex"),
       signer_signature: JSON.stringify(signatures.map((each) => each.toString("hex"))),
       signer_bitvec: bitvec.toString("hex"),
-      problematic_txs: "[]",
+      problematic_txs: JSON.stringify(marks),
       tenure_changed: block.tenure?.starts === true ? 1 : 0,
       vrf_proof: block.tenure?.starts === true ? proof.toString("hex") : null,
     },

@@ -87,6 +87,8 @@ export interface AppendOptions {
   readonly parent?: string;
   /** Makes two blocks on one parent differ. */
   readonly salt?: string;
+  /** Of epoch 4.0: its first transaction is marked as one that is not executed. */
+  readonly isMarked?: boolean;
 }
 
 type MarfKey = "clarity" | "index" | "sortition";
@@ -282,6 +284,7 @@ export class ChainWriter {
       label: hash("block"),
       content,
       tenure: starts || before["burn_view"] !== burnView ? { starts, burnView } : undefined,
+      marked: options.isMarked === true ? 0 : undefined,
       sign: this.#signers?.signer(height, tenure.burnHeight),
     });
     const block: Tip = {

@@ -24,6 +24,8 @@ export interface FreezeRequest {
 export interface Survey {
   readonly entries: number;
   readonly contentBytes: number;
+  /** Of the files that the caller named. */
+  readonly namedBytes: number;
   /** The first file that a symlink or a mount puts on another file system; those read where they are may be anywhere. */
   readonly elsewhere: string | undefined;
 }

@@ -11,18 +11,21 @@ import { withoutScratch } from "./scratch.ts";
 export async function surveyTree(
   viewOf: ViewOf,
   { chainstateDir, selection, signal }: Pick<FreezeRequest, "chainstateDir" | "selection" | "signal">,
+  isNamed: (path: string) => boolean = () => false,
 ): Promise<Survey> {
   const { dev } = await stat(fsPath(chainstateDir));
   const view = await viewOf(chainstateDir, withoutScratch(ofRunningNode(selection)));
   let entries = 0;
   let contentBytes = 0;
+  let namedBytes = 0;
   let elsewhere: string | undefined;
   for await (const { path, size, source } of view.entries(signal)) {
     entries += 1;
     contentBytes += size;
+    if (isNamed(path)) namedBytes += size;
     if (source === undefined || elsewhere !== undefined || selection.isWriteOnce(path)) continue;
     const found = await stat(fsPath(source)).catch(() => undefined);
     if (found !== undefined && found.dev !== dev) elsewhere = path;
   }
-  return { entries, contentBytes, elsewhere };
+  return { entries, contentBytes, namedBytes, elsewhere };
 }

@@ -96,6 +96,21 @@ describe("a generated chainstate", { timeout: slowMs }, () => {
     }
   });
 
+  it("is proven with headers of epoch 4.0, whose marks are hashed", async () => {
+    const dir = scratch.path();
+    createChainstate(dir, { era: "nakamoto", height: 30, blocksInWal: 0 });
+    const chain = ChainWriter.open(dir);
+    for (const isMarked of [true, true, false]) chain.appendBlock({ isMarked });
+    chain.close(true);
+    const marked = "problematic_txs <> '[]'";
+    const found = "SELECT count(*) AS n, max(version) AS v FROM nakamoto_block_headers WHERE";
+    expect(ask(dir, "index", `${found} ${marked}`)).toEqual({ n: 2, v: 1 });
+    expect(await proofOf(dir)).toMatchObject({ result: "passed", upTo: { height: 33 } });
+    const other = `[{"tx_index":1,"category":2}]`;
+    change(dir, "index", `UPDATE nakamoto_block_headers SET problematic_txs = '${other}' WHERE ${marked}`);
+    expect((await proofOf(dir)).detail).toContain("problematic_txs is [{");
+  });
+
   it("is proven by several processes at once", async () => {
     const dir = scratch.path();
     const tip = createChainstate(dir, { era: "nakamoto", height: 450, blocksInWal: 3 });

@@ -14,6 +14,7 @@ import { inspectNode, type InspectedNode } from "../node/inspect.ts";
 import { readMoment, waitForRightMoment } from "../node/right-moment.ts";
 import { describeColdDowntime } from "../estimate.ts";
 import { requireSeparatePaths } from "../separate-paths.ts";
+import { requireTrialSpace } from "../verify/copy-chainstate.ts";
 import { tryFindBase } from "./base.ts";
 import type { ArchivePlan, Plan, SnapshotRun, VolumePlan } from "./plan.ts";
 import { planVolumes } from "./volumes.ts";
@@ -29,7 +30,9 @@ export async function preflight(run: SnapshotRun): Promise<PlannedRun> {
   const node = await inspectNode(ctx, config.node, config.chainstateDir, { staysUp: config.cut === "live" });
   const isStopped = node.before.running && node.control.identity.manager !== "none" && config.cut !== "live";
   const moment = isStopped ? await readMoment(ctx, config.node, config.chainstateDir) : undefined;
-  const survey = once(async () => await surveyTree(ctx.viewOf, requestOf(run)));
+  const survey = once(
+    async () => await surveyTree(ctx.viewOf, requestOf(run), (path) => run.trials?.needs(path) === true),
+  );
   if (moment === undefined) return await planned(run, node, survey);
   const { costForMiner, exitCodeDoubt } = moment;
   if (costForMiner !== undefined) {
@@ -143,6 +146,8 @@ async function planArchive(
   const { config, ctx, store } = run;
   const { report } = ctx;
   const expected = await survey();
+  if (run.trials !== undefined)
+    await requireTrialSpace(ctx, expected.namedBytes, "replay the last blocks on a copy of the databases");
   const chosen = isViewOfVolume(config, ctx, volume)
     ? undefined
     : await chooseFreezer(run, { ...request, survey: expected });

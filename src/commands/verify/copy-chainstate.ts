@@ -51,14 +51,28 @@ export async function trialDirectory({ host }: RunContext): Promise<string> {
   return join(await canonicalPath(host.tempDir), "trial");
 }
 
-/** `work` gets the copy's mode directory, and the directory around it. DIRECTORY_IN_USE, SPACE_MISSING. */
+/** SPACE_MISSING. Asked before anything is checked, sent or fetched: to say it afterwards would cost hours. */
+export async function requireTrialSpace(
+  { host }: RunContext,
+  sizeBytes: number,
+  purpose: string,
+): Promise<void> {
+  await requireSpace(host.tempDir, sizeBytes + reserveBytes, purpose);
+}
+
+export interface CopyPlace {
+  readonly directory: string;
+  readonly user: ProgramUser;
+  readonly sudo: SudoMode;
+}
+
+/** `work` gets the copy's mode directory, and the directory around it. DIRECTORY_IN_USE. `directory`: see `chooseDirectory`. */
 export async function withCopyOf(
   ctx: RunContext,
   chainstateDir: string,
-  { user, sudo }: { readonly user: ProgramUser; readonly sudo: SudoMode },
+  { directory, user, sudo }: CopyPlace,
   work: (copy: { readonly dir: string; readonly work: string; readonly within: string }) => Promise<void>,
 ): Promise<void> {
-  const directory = await chooseDirectory(ctx, chainstateDir, user);
   await withNotedDirectory(ctx, { key: chainstateDir, directory, sudo }, async () => {
     const isInTemp = directory === (await trialDirectory(ctx));
     const within = isInTemp ? dirname(directory) : directory;
@@ -75,8 +89,12 @@ export async function withCopyOf(
   });
 }
 
-/** Beside the chainstate where blocks can be shared there; else in the scratch, if there is space. */
-async function chooseDirectory(ctx: RunContext, chainstateDir: string, user: ProgramUser): Promise<string> {
+/** Where the copy goes: beside the chainstate where blocks can be shared there; else in the scratch. SPACE_MISSING. */
+export async function chooseDirectory(
+  ctx: RunContext,
+  chainstateDir: string,
+  user: ProgramUser,
+): Promise<string> {
   const { host, signal } = ctx;
   const [beside] = (await placesOnSameFileSystem(chainstateDir)).filter((place) => place !== chainstateDir);
   const file = join(chainstateDir, databases.burnchain);
@@ -90,7 +108,7 @@ async function chooseDirectory(ctx: RunContext, chainstateDir: string, user: Pro
     { timeoutMs: 30 * 60_000 },
   ).catch(() => "");
   const needBytes = Math.max(counted, Number(/^\d+/.exec(walked)?.[0] ?? 0));
-  await requireSpace(host.tempDir, needBytes + reserveBytes, "copy the chainstate for the node's programs");
+  await requireTrialSpace(ctx, needBytes, "copy the chainstate for the node's programs");
   return await trialDirectory(ctx);
 }
 

@@ -5,6 +5,7 @@
 import { chmod, mkdir, mkdtemp, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { identityDatabase } from "../../chainstate/layout.ts";
+import { readFacts } from "../../chainstate/inspect.ts";
 import { mayBeNeededForChecks } from "../../chainstate/mode-directory.ts";
 import type { BootOptions, ReplayOptions } from "../../config/config.ts";
 import { ActionError } from "../../domain/errors.ts";
@@ -40,6 +41,8 @@ export interface Trials {
   readonly takesAll: boolean;
   /** Which entries of an archive have to be in the copy. */
   needs(path: string): boolean;
+  /** PROGRAM_UNUSABLE where the inspector has to be given a configuration of that network's nodes, and is not. */
+  requireNetwork(facts: Pick<ChainFacts, "network" | "mainnet">): void;
   /** REPLAY_FAILED, BOOT_FAILED, PROGRAM_UNUSABLE; CHAIN_DIFFERS where the node has another block at the height. */
   run(copy: Copy): Promise<void>;
 }
@@ -61,12 +64,17 @@ export async function openTrials(
   const config = configFile === undefined ? undefined : await readTrialConfig(configFile);
   const takesAll = boot !== undefined;
   if (inTemp) await tryWay(ctx, user);
-  return {
+  const trials: Trials = {
     user,
     takesAll,
+    requireNetwork: (facts) => {
+      if (replay !== undefined && config === undefined) networkArgument(facts);
+    },
     needs: (path) => takesAll || mayBeNeededForChecks(path, "full"),
     run: (copy) => tryPrograms(ctx, { replay, boot, config, user }, copy),
   };
+  if (owner !== undefined) trials.requireNetwork(await readFacts(owner, ctx.signal));
+  return trials;
 }
 
 async function tryWay(ctx: RunContext, user: ProgramUser): Promise<void> {
@@ -141,7 +149,7 @@ async function replay(ctx: RunContext, tried: Tried, { dir, home, configFile, fa
   });
 }
 
-function networkArgument({ network, mainnet }: ChainFacts): readonly string[] {
+function networkArgument({ network, mainnet }: Pick<ChainFacts, "network" | "mainnet">): readonly string[] {
   if (mainnet === true) return [];
   if (network === "xenon") return ["--network-config", "xenon"];
   throw new ActionError(

@@ -127,6 +127,16 @@ async function requirePages(
   );
 }
 
+/** What the entries of an archive that `needed` names take when they are unpacked. */
+export async function neededBytes(
+  { indexFile, indexDigest, signal }: ReadArchiveOptions,
+  needed: (path: string) => boolean,
+): Promise<number> {
+  const expect = indexDigest === undefined ? {} : { expect: indexDigest };
+  const index = await openIndex(indexFile, { signal, ...expect });
+  return (await measure(index, needed, signal)).neededBytes;
+}
+
 async function measure(
   index: ArchiveIndex,
   needed: (path: string) => boolean,

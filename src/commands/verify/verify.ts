@@ -19,10 +19,18 @@ import { ActionError } from "../../domain/errors.ts";
 import { openExternalArchive, unpackExternalArchive, type ExternalArchive } from "../external-archive.ts";
 import { formatBytes } from "../../system/space.ts";
 import { believedProof, openConfirming, type Confirming } from "../confirm.ts";
-import { verifyDatabases } from "./verify-databases.ts";
+import { neededBytes, verifyDatabases } from "./verify-databases.ts";
 import { reportInspection } from "../report-inspection.ts";
 import { openArchive, openSnapshot, type OpenSnapshot } from "../open-snapshot.ts";
-import { placeInTemp, requireUnused, withCopyOf, withNotedDirectory } from "./copy-chainstate.ts";
+import {
+  chooseDirectory,
+  type CopyPlace,
+  placeInTemp,
+  requireTrialSpace,
+  requireUnused,
+  withCopyOf,
+  withNotedDirectory,
+} from "./copy-chainstate.ts";
 import { openTrials, type Trials } from "./trials.ts";
 import { verifyVolumes } from "./verify-volumes.ts";
 import type { RunContext } from "../context.ts";
@@ -35,12 +43,10 @@ export async function verify(config: VerifyConfig, ctx: RunContext): Promise<voi
   const inTemp = chainstateDir === undefined;
   const trials = await openTrials(ctx, config, { owner: chainstateDir, inTemp });
   if (chainstateDir !== undefined) {
-    if (trials !== undefined) await requireUnused(ctx, chainstateDir, config.sudo);
+    const copying = trials === undefined ? undefined : await planCopy(ctx, chainstateDir, config, trials);
     const { facts } = await verifyDirectory(chainstateDir, config, ctx, confirming);
-    if (trials !== undefined)
-      await withCopyOf(ctx, chainstateDir, { user: trials.user, sudo: config.sudo }, (copy) =>
-        trials.run({ ...copy, facts }),
-      );
+    if (copying !== undefined)
+      await withCopyOf(ctx, chainstateDir, copying, async (copy) => await trials?.run({ ...copy, facts }));
     ctx.report.headline(`${chainstateDir} is one consistent chainstate.`);
     return;
   }
@@ -60,6 +66,16 @@ export async function verify(config: VerifyConfig, ctx: RunContext): Promise<voi
   } finally {
     await closeStore(ctx, opened.store);
   }
+}
+
+async function planCopy(
+  ctx: RunContext,
+  chainstateDir: string,
+  { sudo }: VerifyConfig,
+  { user }: Trials,
+): Promise<CopyPlace> {
+  await requireUnused(ctx, chainstateDir, sudo);
+  return { user, sudo, directory: await chooseDirectory(ctx, chainstateDir, user) };
 }
 
 interface VerifyRun {
@@ -164,6 +180,11 @@ async function verifySnapshot(opened: OpenSnapshot, scratch: string, run: Verify
   const { source, indexFile, record } = await openArchive(opened, scratch, signal);
   report.info(`Archive: ${source.place}, ${formatBytes(source.size)}.`);
   const options = { source, indexFile, indexDigest: record.index, concurrency: config.concurrency, signal };
+  if (trials !== undefined) {
+    trials.requireNetwork(manifest.chain);
+    const needed = await neededBytes(options, (path) => trials.needs(path));
+    await requireTrialSpace(ctx, needed, "try the node's programs on a copy");
+  }
   const whole = config.scope === "archive";
   let fetchedBytes = whole ? await readBackWhole(ctx, manifest.id, record, options) : 0;
   if (config.check !== "none") {
