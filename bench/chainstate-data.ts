@@ -38,7 +38,19 @@ export function writeChainstate(directory: string, shape: ChainstateShape): void
     const size = Math.floor(((shape.sizeBytes - small) * file.share) / pageBytes) * pageBytes;
     writePages(join(directory, file.path), size, file.kind, random);
   }
-  writeSmallFiles(blocksOf(directory, shape), shape.smallFiles, small, random);
+  smallFiles(blocksOf(directory, shape), shape.smallFiles, small, random);
+}
+
+/** `bytes` more at the end of a file, which is made where there is none. */
+export function growFile(path: string, bytes: number, kind: Kind, seed: number): void {
+  const descriptor = openSync(path, "a+");
+  appendPages(descriptor, undefined, bytes, kind, new Random(0x5eed + seed));
+  closeSync(descriptor);
+}
+
+/** So many block files with about so many bytes together, in directories as a node has them. */
+export function writeSmallFiles(blocks: string, count: number, sizeBytes: number, seed: number): void {
+  smallFiles(blocks, count, sizeBytes, new Random(0x5eed + seed));
 }
 
 /** Of the pages of a database keyed by hashes, how many a night with `share` more rows touches: bench/segment-size.ts. */
@@ -61,7 +73,7 @@ export function addNight(directory: string, shape: ChainstateShape, share: numbe
     appendPages(descriptor, size, Math.ceil((size * share) / pageBytes) * pageBytes, file.kind, random);
     closeSync(descriptor);
   }
-  writeSmallFiles(
+  smallFiles(
     blocksOf(directory, shape),
     Math.ceil(shape.smallFiles * share),
     Math.ceil(small * share),
@@ -85,7 +97,7 @@ function touchPages(descriptor: number, size: number, touched: number, random: R
   }
 }
 
-function writeSmallFiles(blocks: string, count: number, sizeBytes: number, random: Random): void {
+function smallFiles(blocks: string, count: number, sizeBytes: number, random: Random): void {
   const page = Buffer.alloc(pageBytes * 16);
   const average = Math.max(1, Math.floor(sizeBytes / Math.max(1, count)));
   for (let n = 0; n < count; n += 1) {
@@ -107,12 +119,19 @@ function writePages(path: string, size: number, kind: Kind, random: Random): voi
   closeSync(descriptor);
 }
 
-function appendPages(descriptor: number, from: number, size: number, kind: Kind, random: Random): void {
+/** `from` undefined: behind what there is. */
+function appendPages(
+  descriptor: number,
+  from: number | undefined,
+  size: number,
+  kind: Kind,
+  random: Random,
+): void {
   const chunk = Buffer.alloc(chunkPages * pageBytes);
   for (let done = 0; done < size; done += chunk.length) {
     const length = Math.min(chunk.length, size - done);
     for (let at = 0; at < length; at += pageBytes) fillPage(chunk, at, kind, random);
-    writeSync(descriptor, chunk, 0, length, from + done);
+    writeSync(descriptor, chunk, 0, length, from === undefined ? null : from + done);
   }
 }
 

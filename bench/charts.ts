@@ -66,6 +66,8 @@ for (const name of ["nights", "s3"]) {
   write(`${name}.svg`, `${gigabytes(done[0]?.sizeBytes ?? 0)}, seconds, less is better`, groups);
   fill(name, nightsTable(report));
 }
+const ratio = read("ratio");
+if (ratio !== undefined) fill("ratio", ratioTable(ratio));
 const scale = read("scale");
 if (scale !== undefined) {
   const sizes = [...new Set(scale.results.map(({ sizeBytes }) => sizeBytes))];
@@ -109,7 +111,7 @@ if (memory !== undefined) {
   );
   fill("memory", table(["", "archive", "restore"], rows));
 }
-const settings = ["nights", "s3"].flatMap((name) => read(name)?.results ?? []);
+const settings = ["nights", "s3", "ratio"].flatMap((name) => read(name)?.results ?? []);
 if (settings.length > 0) {
   const versions = Object.values({ ...read("nights")?.versions, ...read("s3")?.versions });
   const lines = settings.map(({ name, settings: text }) => `- \`${name}\`: ${text}`);
@@ -147,6 +149,31 @@ function nightsTable({ results }: Report): string {
   });
   const titles = steps.map(([title]) => title.toLowerCase());
   return table(["", ...titles, ...more.map(([, title]) => title), ...head], rows);
+}
+
+/** What was sent and read is beside what changed. */
+function ratioTable({ results }: Report): string {
+  const rows = results.map((result) => {
+    const value = (pick: (round: Round) => number | undefined): number =>
+      median(result.rounds.map((round) => pick(round) ?? Number.NaN));
+    const beside = (pick: (round: Round) => number | undefined, of: "bytes" | "compressedBytes"): string => {
+      const times = value((round) => (pick(round) ?? Number.NaN) / (round.changed?.[of] ?? Number.NaN));
+      return `${(value(pick) / 1e6).toFixed(0)} MB (${times.toFixed(2)})`;
+    };
+    const toFirst = value((round) => round.secondSeconds / round.firstSeconds).toFixed(2);
+    return row([
+      escaped(result.name),
+      seconds(value((round) => round.firstSeconds)),
+      `${seconds(value((round) => round.secondSeconds))} (${toFirst})`,
+      seconds(value((round) => round.restoreSeconds)),
+      beside((round) => round.sentBytes, "compressedBytes"),
+      beside((round) => round.readBytes, "bytes"),
+      result.rounds[0]?.hourly === undefined ? "" : seconds(value((round) => round.hourly?.seconds)),
+    ]);
+  });
+  const head = ["first night", "second night (of the first)", "restore"];
+  const changed = ["sent (of what changed)", "read from disk (of what changed)", "an hour later"];
+  return table(["", ...head, ...changed], rows);
 }
 
 function scaleTable({ results }: Report, sizes: readonly number[]): string {

@@ -14,6 +14,10 @@ export interface Contestant {
   /** Only of those that keep nights together; the others make everything anew. */
   readonly second?: Step;
   readonly restore: Step;
+  /** An hour later, of those that can while a node runs on. */
+  readonly hourly?: Step;
+  /** It leaves something beside the chainstate that others would remove, so it sees it at another path. */
+  readonly ownPath?: true;
 }
 
 export interface Places {
@@ -26,6 +30,8 @@ export interface Places {
 export interface S3Place {
   readonly endpoint: string;
   readonly bucket: string;
+  /** What that process computes is the store's time. */
+  readonly pid?: number;
 }
 
 /** A function returns the bytes it sent, where it knows. */
@@ -112,12 +118,45 @@ export const contestants: readonly Contestant[] = [
   },
 ];
 
+const pages = {
+  downtime: "short",
+  "rebase-above": "20%",
+  "reread-blobs": "3%",
+  "trust-timestamps": "true",
+};
+
+/** With `--data hash-keyed`; to a store in memory that copies by itself, as S3 does. */
+export const hashKeyedContestants: readonly Contestant[] = [
+  ours("chainstate-snapshot, segments", "`downtime: short`", { downtime: "short" }, "s3"),
+  ours(
+    "chainstate-snapshot, pages",
+    "`rebase-above: 20%`, `reread-blobs: 3%`, `trust-timestamps`; the hourly one `downtime: none`",
+    pages,
+    "s3",
+    { downtime: "none" },
+  ),
+  {
+    ...ours(
+      "chainstate-snapshot, pages and clone",
+      "as before with `keep-clone`; the hourly one `downtime: short`",
+      { ...pages, "keep-clone": "true" },
+      "s3",
+      {},
+    ),
+    ownPath: true,
+  },
+  ...contestants.filter(
+    ({ name, place }) => place === "file" && /^(?:tar \| pzstd|restic|borg)$/u.test(name),
+  ),
+];
+
 /** The committed bundle, as a job runs it: main and post, manifest, catalogue and page included. */
 function ours(
   name: string,
   settings: string,
   extra: Readonly<Record<string, string>>,
   place: Contestant["place"] = "file",
+  hourly?: Readonly<Record<string, string>>,
 ): Contestant {
   const run = async (
     places: Places,
@@ -142,14 +181,18 @@ function ours(
       job.remove();
     }
   };
-  const snapshot = async (places: Places): Promise<number | undefined> =>
-    await run(places, { "chainstate-dir": places.data, downtime: "full", check: "none", ...extra });
+  const snapshot = async (
+    places: Places,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<number | undefined> =>
+    await run(places, { "chainstate-dir": places.data, downtime: "full", check: "none", ...extra, ...more });
   return {
     name,
     place,
     settings: `through dist, check: none, ${settings}; every digest checked when restored`,
-    first: snapshot,
-    second: snapshot,
+    first: async (places) => await snapshot(places),
+    second: async (places) => await snapshot(places),
+    ...(hourly === undefined ? {} : { hourly: async (places: Places) => await snapshot(places, hourly) }),
     restore: async (places) =>
       await run(places, { command: "restore", check: "none", "chainstate-dir": `${places.back}/mainnet` }),
   };

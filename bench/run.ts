@@ -2,6 +2,11 @@
  * Everybody's first night, second night and restore, on the same data to the same place, in one run:
  *
  *     npm run bench -- [--size 1e9] [--files 7000] [--night 0.02] [--runs 5] [--dir DIR] [--only "NAME;…"] [--scale 1,2,4] [--json FILE]
+ *     npm run bench -- --data hash-keyed [--on xfs|btrfs|ext4] [--size 4e9] [--night 0.001] [--runs 5] …
+ *
+ * The second, as root, has databases at mainnet's ratio, on a file system of its own in a file in DIR, and nothing in the page cache
+ * before each step but the programs; what was read and sent is beside what changed, and an hour later (0.05 of a night) comes one more
+ * snapshot. Ours goes to a store in memory, a process of its own that copies by itself.
  *
  * A round takes all contestants one after the other, each beginning with another, through: first night into an empty store; a night's
  * growth; second night; restore. The next round goes on with the grown data. A time ends when everything is on the disk (`sync -f`). Shown
@@ -9,22 +14,34 @@
  * BENCH_STORE_PIDS (separated by commas) what those processes computed meanwhile is taken off, shared out over the processors.
  * `--scale` takes those sizes in GB instead of `--size`, one after the other. What is not installed is named and left out.
  */
-import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
-import { createChainstate } from "../simulator/chainstate.ts";
-import { addNight, writeChainstate } from "./chainstate-data.ts";
+import type { LoopFileSystem } from "../__tests__/freeze/loop-mount.ts";
+import type { Changed } from "./changes.ts";
+import {
+  hashKeyedData,
+  mountGround,
+  serveOwnS3,
+  shapedData,
+  type BenchData,
+  type Ground,
+  type OwnS3,
+} from "./data.ts";
 import { median } from "./median.ts";
-import { contestants } from "./peers.ts";
-import type { Contestant, Places, Step } from "./peers.ts";
+import { contestants, hashKeyedContestants } from "./peers.ts";
+import type { Contestant, Places } from "./peers.ts";
+import { run, storePidsOf, timed, type Timed } from "./timed.ts";
 
 const { values } = parseArgs({
   options: {
-    size: { type: "string", default: "1e9" },
-    files: { type: "string", default: "7000" },
-    night: { type: "string", default: "0.02" },
+    data: { type: "string", default: "shape" },
+    on: { type: "string", default: "xfs" },
+    size: { type: "string" },
+    files: { type: "string" },
+    night: { type: "string" },
     runs: { type: "string", default: "5" },
     dir: { type: "string", default: "/var/tmp/bench-run" },
     only: { type: "string" },
@@ -45,6 +62,16 @@ export interface Round {
   readonly storedBytes?: number;
   /** By the second night: what ours says it sent, what others added to their store or wrote anew. */
   readonly sentBytes?: number;
+  /** Of the second night: from disks, and from files and sockets at all. */
+  readonly readBytes?: number;
+  readonly takenBytes?: number;
+  /** Before the second night, where that is counted. */
+  readonly changed?: Changed;
+  readonly hourly?: {
+    readonly seconds: number;
+    readonly sentBytes: number | undefined;
+    readonly changed: Changed | undefined;
+  };
 }
 
 export interface Report {
@@ -61,20 +88,26 @@ export interface Result {
   readonly failed?: string;
 }
 
+const isHashKeyed = values.data === "hash-keyed";
 const s3 = placeOnS3();
-const storePids = (process.env["BENCH_STORE_PIDS"] ?? "").split(",").filter((pid) => pid !== "");
-const share = Number(values.night);
+const share = Number(values.night ?? (isHashKeyed ? 0.001 : 0.02));
+/** Of a night, an hour's. */
+const hourShare = 0.05;
+const size = Number(values.size ?? (isHashKeyed ? 4e9 : 1e9));
 
 async function main(): Promise<void> {
-  const taking = contestants.filter(isTaking);
-  const sizes = values.scale?.split(",").map((gigabytes) => Number(gigabytes) * 1e9) ?? [Number(values.size)];
+  if (isHashKeyed) process.env["AWS_ACCESS_KEY_ID"] = process.env["AWS_SECRET_ACCESS_KEY"] = "bench";
+  const all = isHashKeyed ? hashKeyedContestants : contestants;
+  const taking = all.filter(isTaking);
+  const sizes = values.scale?.split(",").map((gigabytes) => Number(gigabytes) * 1e9) ?? [size];
   const results: Result[] = [];
-  for (const sizeBytes of sizes) results.push(...(await compare(sizeBytes, taking)));
+  for (const sizeBytes of sizes) results.push(...(await onGround(sizeBytes, taking)));
   const report = {
     at: new Date().toISOString(),
     processors: availableParallelism(),
     load: loadavg()[0],
     night: share,
+    ...(isHashKeyed ? { on: values.on } : {}),
     runs: Number(values.runs),
     versions: versions(),
     results,
@@ -83,72 +116,80 @@ async function main(): Promise<void> {
   for (const sizeBytes of sizes) print(results.filter((result) => result.sizeBytes === sizeBytes));
 }
 
-async function compare(sizeBytes: number, taking: readonly Contestant[]): Promise<Result[]> {
-  const data = join(values.dir, "mainnet");
-  rmSync(values.dir, { recursive: true, force: true });
-  mkdirSync(values.dir, { recursive: true });
-  createChainstate(data, { era: "nakamoto", height: 100, seed: "bench", blocksInWal: 0 });
-  const shape = {
-    sizeBytes,
-    smallFiles: Math.round((Number(values.files) * sizeBytes) / Number(values.size)),
-    blocks: join(data, "chainstate/blocks"),
-  };
-  const bulk = join(data, "bulk");
-  writeChainstate(bulk, shape);
-  const rounds = new Map<Contestant, Round[]>(taking.map((one) => [one, []]));
-  const failed = new Map<Contestant, string>();
-  for (let round = 0; round < Number(values.runs); round += 1) {
-    const order = [...taking.slice(round % taking.length), ...taking.slice(0, round % taking.length)].filter(
-      (one) => !failed.has(one),
-    );
-    const firsts = new Map<Contestant, Timed & { readonly stored: number }>();
-    for (const one of order) {
-      const places = placesOf(one, data);
-      rmSync(places.store, { recursive: true, force: true });
-      mkdirSync(places.store, { recursive: true });
-      await attempt(failed, one, async () => {
-        firsts.set(one, { ...(await timed(one.first, places)), stored: treeSize(places.store) });
-      });
-    }
-    addNight(bulk, shape, share, round);
-    await run("sync", placesOf(taking[0]!, data));
-    for (const one of order) {
-      const places = placesOf(one, data);
-      const first = firsts.get(one);
-      if (first === undefined || failed.has(one)) continue;
-      await attempt(failed, one, async () => {
-        const second = await timed(one.second ?? one.first, places);
-        const now = treeSize(places.store);
-        const added = one.second === undefined ? now : now - first.stored;
-        const sentBytes = second.sent ?? (one.place === "s3" ? undefined : added);
-        mkdirSync(places.back, { recursive: true });
-        const restored = await timed(one.restore, places);
-        const three = [first, second, restored];
-        if (round === 0) await assertRestored(places);
-        rounds.get(one)?.push({
-          firstSeconds: first.seconds,
-          secondSeconds: second.seconds,
-          restoreSeconds: restored.seconds,
-          cpuSeconds: three.map(({ cpuSeconds }) => cpuSeconds),
-          ...(storePids.length === 0 || one.place !== "s3"
-            ? {}
-            : {
-                withoutStore: three.map((each) => each.seconds - each.storeSeconds / availableParallelism()),
-              }),
-          ...(one.place === "s3" ? {} : { storedBytes: first.stored }),
-          ...(sentBytes === undefined ? {} : { sentBytes }),
-        });
-      });
-      rmSync(places.back, { recursive: true, force: true });
-      rmSync(places.store, { recursive: true, force: true });
-      if (one.place === "s3")
-        await run(
-          'aws --endpoint-url "$AWS_ENDPOINT_URL_S3" s3 rm --quiet --recursive "s3://$BUCKET"',
-          places,
-        );
+async function onGround(sizeBytes: number, taking: readonly Contestant[]): Promise<Result[]> {
+  const files = Math.round((Number(values.files ?? (isHashKeyed ? 3000 : 7000)) * sizeBytes) / size);
+  if (isHashKeyed) {
+    const ground = mountGround(values.on as LoopFileSystem, values.dir, sizeBytes * 6 + 4e9);
+    try {
+      return await compare(sizeBytes, taking, hashKeyedData({ ...ground, sizeBytes, files }), ground);
+    } finally {
+      ground.remove();
     }
   }
   rmSync(values.dir, { recursive: true, force: true });
+  mkdirSync(values.dir, { recursive: true });
+  const { dir: directory } = values;
+  const results = await compare(sizeBytes, taking, shapedData({ directory, sizeBytes, files }), {
+    directory,
+    other: directory,
+  });
+  rmSync(directory, { recursive: true, force: true });
+  return results;
+}
+
+type First = Timed & { readonly stored: number };
+
+async function compare(
+  sizeBytes: number,
+  taking: readonly Contestant[],
+  data: BenchData,
+  ground: Omit<Ground, "remove">,
+): Promise<Result[]> {
+  const rounds = new Map<Contestant, Round[]>(taking.map((one) => [one, []]));
+  const failed = new Map<Contestant, string>();
+  for (let round = 0; round < Number(values.runs); round += 1) {
+    const stores = new Map<Contestant, OwnS3>();
+    const places = (one: Contestant): Places => placesOf(one, data, ground, stores.get(one) ?? s3);
+    const order = [...taking.slice(round % taking.length), ...taking.slice(0, round % taking.length)].filter(
+      (one) => !failed.has(one),
+    );
+    const each = async (work: (one: Contestant, at: Places) => Promise<void>): Promise<void> => {
+      for (const one of order)
+        if (!failed.has(one)) await attempt(failed, one, async () => await work(one, places(one)));
+    };
+    const firsts = new Map<Contestant, First>();
+    await each(async (one) => {
+      if (isHashKeyed && one.place === "s3") stores.set(one, await serveOwnS3());
+      const at = places(one);
+      rmSync(at.store, { recursive: true, force: true });
+      mkdirSync(at.store, { recursive: true });
+      firsts.set(one, { ...(await timed(one.first, at, isHashKeyed)), stored: treeSize(at.store) });
+    });
+    const changed = data.grow(share, 2 * round + 1);
+    const done = new Map<Contestant, Round>();
+    await each(async (one, at) => {
+      const first = firsts.get(one);
+      if (first === undefined) return;
+      done.set(one, {
+        ...(await secondAndBack(one, at, first)),
+        ...(changed === undefined ? {} : { changed }),
+      });
+      if (round === 0) await data.assertRestored(at);
+      rmSync(at.back, { recursive: true, force: true });
+    });
+    const hourChanged = isHashKeyed ? data.grow(share * hourShare, 2 * round + 2) : undefined;
+    await each(async (one, at) => {
+      const figures = done.get(one);
+      if (figures === undefined) return;
+      const hour = one.hourly === undefined ? undefined : await timed(one.hourly, at, isHashKeyed);
+      const hourly = hour && { seconds: hour.seconds, sentBytes: hour.sent, changed: hourChanged };
+      rounds.get(one)?.push({ ...figures, ...(hourly === undefined ? {} : { hourly }) });
+      if (one.place === "s3" && !isHashKeyed)
+        await run('aws --endpoint-url "$AWS_ENDPOINT_URL_S3" s3 rm --quiet --recursive "s3://$BUCKET"', at);
+    });
+    for (const one of order) rmSync(places(one).store, { recursive: true, force: true });
+    for (const store of stores.values()) store.stop();
+  }
   return taking.map((one) => {
     const why = failed.get(one);
     const { name, place, settings } = one;
@@ -161,6 +202,30 @@ async function compare(sizeBytes: number, taking: readonly Contestant[]): Promis
       ...(why === undefined ? {} : { failed: why }),
     };
   });
+}
+
+async function secondAndBack(one: Contestant, places: Places, first: First): Promise<Round> {
+  const second = await timed(one.second ?? one.first, places, isHashKeyed);
+  const now = treeSize(places.store);
+  const added = one.second === undefined ? now : now - first.stored;
+  const sentBytes = second.sent ?? (one.place === "s3" ? undefined : added);
+  mkdirSync(places.back, { recursive: true });
+  const restored = await timed(one.restore, places, isHashKeyed);
+  const three = [first, second, restored];
+  const { readBytes, takenBytes } = second;
+  return {
+    firstSeconds: first.seconds,
+    secondSeconds: second.seconds,
+    restoreSeconds: restored.seconds,
+    cpuSeconds: three.map(({ cpuSeconds }) => cpuSeconds),
+    readBytes,
+    takenBytes,
+    ...(storePidsOf(places).length === 0 || one.place !== "s3"
+      ? {}
+      : { withoutStore: three.map((each) => each.seconds - each.storeSeconds / availableParallelism()) }),
+    ...(one.place === "s3" ? {} : { storedBytes: first.stored }),
+    ...(sentBytes === undefined ? {} : { sentBytes }),
+  };
 }
 
 /** One that cannot is named in the result, and the others go on. */
@@ -178,79 +243,19 @@ async function attempt(
   }
 }
 
-function placesOf(one: Contestant, data: string): Places {
-  const directory = join(values.dir, one.place, String(contestants.indexOf(one)));
+function placesOf(
+  one: Contestant,
+  data: BenchData,
+  ground: Omit<Ground, "remove">,
+  place: Places["s3"],
+): Places {
+  const directory = join(ground.directory, one.place, one.name.replaceAll(/\W+/gu, "-"));
   return {
-    data,
+    data: one.ownPath === true ? join(ground.other, basename(data.path)) : data.path,
     store: `${directory}-store`,
     back: `${directory}-back`,
-    s3: one.place === "s3" ? s3 : undefined,
+    s3: one.place === "s3" ? place : undefined,
   };
-}
-
-interface Timed {
-  readonly seconds: number;
-  readonly cpuSeconds: number;
-  /** Processor time of the store meanwhile. */
-  readonly storeSeconds: number;
-  readonly sent?: number;
-}
-
-async function timed(step: Step, places: Places): Promise<Timed> {
-  const started = performance.now();
-  const [cpu, store] = [cpuOfChildren(), cpuOfStore()];
-  const sent = typeof step === "string" ? await run(step, places) : await step(places);
-  const [cpuSeconds, storeSeconds] = [cpuOfChildren() - cpu, cpuOfStore() - store];
-  await run('sync -f "$STORE"', places);
-  const seconds = (performance.now() - started) / 1000;
-  return { seconds, cpuSeconds, storeSeconds, ...(sent === undefined ? {} : { sent }) };
-}
-
-const ticksPerSecond = 100;
-/** Of `/proc/PID/stat`, counted behind the name: own times, and those of children that were waited for. */
-const [ownTicks, childTicks] = [11, 13];
-
-function cpuOf(pid: string, at: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1)?.split(" ") ?? [];
-  return (Number(fields[at]) + Number(fields[at + 1])) / ticksPerSecond;
-}
-
-function cpuOfChildren(): number {
-  return cpuOf("self", childTicks);
-}
-
-function cpuOfStore(): number {
-  return storePids.reduce((sum, pid) => sum + cpuOf(pid, ownTicks), 0);
-}
-
-async function run(line: string, { data, store, back, s3: place }: Places): Promise<undefined> {
-  const child = spawn("bash", ["-e", "-o", "pipefail", "-c", line], {
-    env: {
-      ...process.env,
-      AWS_REGION: "us-east-1",
-      DATA: data,
-      STORE: store,
-      BACK: back,
-      BUCKET: place?.bucket ?? "",
-    },
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  let text = "";
-  child.stderr.setEncoding("utf8").on("data", (piece: string) => (text += piece));
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", resolve);
-  });
-  if (code !== 0) throw new Error(`${line}\nended with ${code}: ${text}`);
-  return undefined;
-}
-
-/** Contestants restore to different depths; the bulk of the data and the block files must be there with every byte. */
-async function assertRestored(places: Places): Promise<void> {
-  await run(
-    'found=$(find "$BACK" -type d -name bulk) && diff -r "$found" "$DATA/bulk" && diff -r "$found/../chainstate/blocks" "$DATA/chainstate/blocks"',
-    places,
-  );
 }
 
 function treeSize(directory: string): number {
@@ -262,7 +267,7 @@ function treeSize(directory: string): number {
 }
 
 function isTaking(one: Contestant): boolean {
-  if (one.place === "s3" && s3 === undefined) return false;
+  if (one.place === "s3" && s3 === undefined && !isHashKeyed) return false;
   if (values.only !== undefined && !values.only.split(";").some((name) => one.name.startsWith(name)))
     return false;
   const tools = [one.first, one.restore].flatMap((step) =>
@@ -322,7 +327,26 @@ function print(results: readonly Result[]): void {
         `     ${{ cpuSeconds: "  CPU", withoutStore: "  store's CPU subtracted" }[key].padEnd(40)}${each.join("")}`,
       );
     }
+    if (failed === undefined && isHashKeyed) printChanges(rounds);
   }
+}
+
+/** What was sent and read, beside what changed; the second night beside the first. */
+function printChanges(rounds: readonly Round[]): void {
+  const middle = (pick: (round: Round) => number | undefined): number =>
+    median(rounds.map((round) => pick(round) ?? Number.NaN));
+  const MB = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+  const beside = (pick: (round: Round) => number | undefined, of: keyof Changed): string =>
+    `${MB(middle(pick))} (${middle((round) => (pick(round) ?? Number.NaN) / (round.changed?.[of] ?? 0)).toFixed(2)} of what changed)`;
+  const ratio = middle(({ firstSeconds, secondSeconds }) => secondSeconds / firstSeconds).toFixed(3);
+  console.log(
+    `       second ${ratio} of the first; sent ${beside(({ sentBytes }) => sentBytes, "compressedBytes")}; ` +
+      `read from disk ${beside(({ readBytes }) => readBytes, "bytes")}, at all ${MB(middle(({ takenBytes }) => takenBytes))}`,
+  );
+  if (rounds[0]?.hourly !== undefined)
+    console.log(
+      `       an hour later: ${middle(({ hourly }) => hourly?.seconds).toFixed(2)} s, sent ${MB(middle(({ hourly }) => hourly?.sentBytes))} of ${MB(middle(({ hourly }) => hourly?.changed?.compressedBytes))} that changed`,
+    );
 }
 
 await main();

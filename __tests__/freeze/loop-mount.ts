@@ -29,8 +29,8 @@ export interface LoopMount {
 }
 
 /** A new file system of `size` (as `truncate` takes it), sparse. */
-export function mountLoop(type: LoopFileSystem, size: string): LoopMount {
-  const base = mkdtempSync(join(tmpdir(), `loop-${type}-`));
+export function mountLoop(type: LoopFileSystem, size: string, parent = tmpdir()): LoopMount {
+  const base = mkdtempSync(join(parent, `loop-${type}-`));
   const image = join(base, "image");
   const path = join(base, "mnt");
   mkdirSync(path);

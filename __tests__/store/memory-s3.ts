@@ -1,6 +1,7 @@
 /**
- * A store in memory that speaks as much of S3 as an archive's way there and back needs. As a process of its own over TLS, so that its
- * work is nobody's CPU time but its own: `node memory-s3.ts KEY CERTIFICATE` prints its address.
+ * A store in memory that speaks as much of S3 as an archive's way there and back needs; a copied part is a reference to the bytes it
+ * is of. As a process of its own, so that its work is nobody's CPU time but its own: `node memory-s3.ts [KEY CERTIFICATE]` prints its
+ * address.
  */
 import { readFileSync } from "node:fs";
 import { createServer as createPlainServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -28,7 +29,17 @@ export async function serveMemoryS3(tls?: {
   readonly cert: Buffer;
 }): Promise<MemoryS3> {
   const objects = new Map<string, readonly Buffer[]>();
-  const uploads = new Map<string, Map<number, Buffer>>();
+  const etags = new Map<string, string>();
+  const uploads = new Map<string, Map<number, readonly Buffer[]>>();
+  let writes = 0;
+  const etagOf = (path: string): string =>
+    etags.get(path) ?? `"${path.length}-${bytesIn(objects.get(path) ?? [])}"`;
+  const store = (path: string, pieces: readonly Buffer[]): string => {
+    objects.set(path, pieces);
+    const etag = `"${(writes += 1)}"`;
+    etags.set(path, etag);
+    return etag;
+  };
   const listen = (request: IncomingMessage, response: ServerResponse): void => {
     answer(request, response).catch((error: unknown) => response.writeHead(500).end(String(error)));
   };
@@ -57,14 +68,23 @@ export async function serveMemoryS3(tls?: {
     if (server.accessKey !== undefined && key !== server.accessKey) {
       return refuse(response, 400, "ExpiredToken");
     }
+    if (request.method === "GET" && searchParams.has("list-type"))
+      return list(response, pathname, searchParams.get("prefix") ?? "");
+    if (request.method === "GET" && searchParams.has("uploads"))
+      return void response.end("<ListMultipartUploadsResult></ListMultipartUploadsResult>");
     if (request.method === "GET" || request.method === "HEAD") return read(request, response, pathname);
     const body = await bodyOf(request);
     if (request.method === "PUT") {
       if (server.stalls) return;
+      if (upload === null) return put(request, response, pathname, body);
       const number = Number(searchParams.get("partNumber"));
       if (number > server.mostParts) return refuse(response, 400, "InvalidArgument");
-      if (upload === null) objects.set(pathname, [body]);
-      else uploads.get(upload)?.set(number, body);
+      const source = request.headers["x-amz-copy-source"];
+      if (source === undefined) uploads.get(upload)?.set(number, [body]);
+      else
+        return copy(request, response, `/${decodeURIComponent(String(source))}`, (pieces) => {
+          uploads.get(upload)?.set(number, pieces);
+        });
       response.writeHead(200, { etag: `"${body.length}"` }).end();
     } else if (request.method === "POST" && upload === null) {
       const id = `upload-${uploads.size}`;
@@ -74,15 +94,50 @@ export async function serveMemoryS3(tls?: {
       );
     } else if (request.method === "POST") {
       const parts = [...(uploads.get(upload ?? "") ?? [])].toSorted(([a], [b]) => a - b);
-      objects.set(
+      uploads.get(upload ?? "")?.clear();
+      const etag = store(
         pathname,
-        parts.map(([, part]) => part),
+        parts.flatMap(([, part]) => part),
       );
-      response.end('<CompleteMultipartUploadResult><ETag>"x"</ETag></CompleteMultipartUploadResult>');
+      response.end(`<CompleteMultipartUploadResult><ETag>${etag}</ETag></CompleteMultipartUploadResult>`);
     } else {
-      objects.delete(pathname);
+      if (upload === null) objects.delete(pathname);
+      uploads.get(upload ?? "")?.clear();
       response.writeHead(204).end();
     }
+  }
+
+  function put(request: IncomingMessage, response: ServerResponse, path: string, body: Buffer): void {
+    const isThere = objects.has(path);
+    const { "if-none-match": absent, "if-match": wanted } = request.headers;
+    if ((absent !== undefined && isThere) || (wanted !== undefined && (!isThere || wanted !== etagOf(path))))
+      return refuse(response, 412, "PreconditionFailed");
+    response.writeHead(200, { etag: store(path, [body]) }).end();
+  }
+
+  function copy(
+    { headers }: IncomingMessage,
+    response: ServerResponse,
+    source: string,
+    keep: (pieces: readonly Buffer[]) => void,
+  ): void {
+    const pieces = objects.get(source);
+    if (pieces === undefined) return refuse(response, 404, "NoSuchKey");
+    if (headers["x-amz-copy-source-if-match"] !== etagOf(source))
+      return refuse(response, 412, "PreconditionFailed");
+    const [, from, last] = /bytes=(\d+)-(\d+)/u.exec(String(headers["x-amz-copy-source-range"])) ?? [];
+    keep([...slices(pieces, Number(from), Number(last) + 1)]);
+    response.end(`<CopyPartResult><ETag>"copied"</ETag></CopyPartResult>`);
+  }
+
+  function list(response: ServerResponse, bucket: string, prefix: string): void {
+    const start = `${bucket.replace(/\/$/u, "")}/`;
+    const found = [...objects].filter(([path]) => path.startsWith(start + prefix));
+    const contents = found.map(
+      ([path, pieces]) =>
+        `<Contents><Key>${path.slice(start.length)}</Key><Size>${bytesIn(pieces)}</Size><ETag>${etagOf(path)}</ETag></Contents>`,
+    );
+    response.end(`<ListBucketResult>${contents.join("")}</ListBucketResult>`);
   }
 
   function read(request: IncomingMessage, response: ServerResponse, path: string): void {
@@ -95,7 +150,8 @@ export async function serveMemoryS3(tls?: {
     const from = Number(range?.[1] ?? 0);
     const end = Math.min(size, Number(range?.[2] ?? size - 1) + 1);
     response.writeHead(range === null ? 200 : 206, {
-      etag: `"${path.length}-${size}"`,
+      etag: etagOf(path),
+      "last-modified": new Date().toUTCString(),
       "content-length": end - from,
       ...(range === null ? {} : { "content-range": `bytes ${from}-${end - 1}/${size}` }),
     });
@@ -131,6 +187,7 @@ function* slices(pieces: readonly Buffer[], from: number, end: number): Generato
 }
 
 if (import.meta.main) {
-  const [key = "", certificate = ""] = process.argv.slice(2);
-  console.log((await serveMemoryS3({ key: readFileSync(key), cert: readFileSync(certificate) })).url);
+  const [key, certificate] = process.argv.slice(2).map((file) => readFileSync(file));
+  const tls = key === undefined || certificate === undefined ? undefined : { key, cert: certificate };
+  console.log((await serveMemoryS3(tls)).url);
 }
