@@ -1,5 +1,5 @@
 /** Kept clones: which directories count, and which go. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { forgetKept, FreshClones, keptFile, readKept, sweepKept } from "../../src/freeze/kept.ts";
@@ -93,9 +93,29 @@ test("where nothing can be cloned it says why, and there is nothing to keep", as
   mkdirSync(at.chainstateDir, { recursive: true });
   const fresh = new FreshClones(at, "run-1");
   writeFileSync(join(at.chainstateDir, "a"), "x");
-  const why = await fresh.add([{ path: "a", source: join(at.chainstateDir, "a") }]);
+  const why = await fresh.add([{ path: "a", source: join(at.chainstateDir, "a") }], "clone");
   expect([typeof why, fresh.isEmpty]).toEqual(["string", true]);
   await sweepKept(at, now);
   expect(existsSync(fresh.directory)).toBe(false);
   rmSync(dirname(at.chainstateDir), { recursive: true });
+});
+
+test("what a run has cloned already is kept without another clone, and outlives the run's own names", async () => {
+  const at = await place();
+  const frozen = join(dirname(at.chainstateDir), ".chainstate-snapshot-run-1");
+  mkdirSync(frozen);
+  writeFileSync(join(frozen, "a.sqlite"), "pages");
+  const { ino } = statSync(join(frozen, "a.sqlite"));
+  const fresh = new FreshClones(at, "run-1");
+  const files = [{ path: "deep/a.sqlite", source: join(frozen, "a.sqlite") }];
+  expect(await fresh.add(files, "link")).toBeUndefined();
+  expect(statSync(join(fresh.directory, "deep/a.sqlite")).ino).toBe(ino);
+  rmSync(frozen, { recursive: true });
+  await fresh.record({ id: "one", indexSha256: "a", at: new Date(now).toISOString(), nights: 1 });
+  const found = await readKept(at);
+  if (found === undefined) throw new Error("no record");
+  expect(await keptFile(at, found, "deep/a.sqlite")).toEqual({
+    source: join(fresh.directory, "deep/a.sqlite"),
+    size: 5,
+  });
 });

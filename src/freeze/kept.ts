@@ -5,7 +5,7 @@
  * chainstate are what a run left that died, or found something else: whoever holds the journal removes them.
  */
 import { createHash } from "node:crypto";
-import { constants, copyFile, lstat, mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { constants, copyFile, link, lstat, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import * as v from "valibot";
 import { describeError, hasCode } from "../domain/errors.ts";
@@ -143,12 +143,15 @@ export class FreshClones {
     return this.#paths.length === 0;
   }
 
-  /** All of these or none. Returns why they could not be cloned, in words. Nobody writes to a `source`. */
-  async add(files: readonly FileToClone[]): Promise<string | undefined> {
+  /**
+   * All of these or none. Returns why they could not be kept, in words. Nobody writes to a `source`. "link": the run made it for
+   * itself, so it is kept by one more name, which stays when the run's own goes, and no second clone is made.
+   */
+  async add(files: readonly FileToClone[], how: "clone" | "link"): Promise<string | undefined> {
     try {
       if (!this.#isMade) await makeDirectory(this.directory);
       this.#isMade = true;
-      for (const { path, source } of files) await cloneInto(source, join(this.directory, path));
+      for (const { path, source } of files) await keepAt(source, join(this.directory, path), how);
       this.#paths.push(...files.map(({ path }) => path));
       return undefined;
     } catch (error) {
@@ -177,8 +180,9 @@ export class FreshClones {
   }
 }
 
-async function cloneInto(source: string, target: string): Promise<void> {
+async function keepAt(source: string, target: string, how: "clone" | "link"): Promise<void> {
   await mkdir(fsPath(dirname(target)), { recursive: true, mode: 0o700 });
+  if (how === "link") return await link(fsPath(source), fsPath(target));
   await copyFile(fsPath(source), fsPath(target), constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
 }
 

@@ -59,7 +59,7 @@ export async function openKeptClone(
     ctx.report.info(`The clone that was kept of ${record.id} is of no use any more. All pages are read.`);
     await forgetKept(place);
   }
-  return new Keeping(run, place, isUsable ? record : undefined);
+  return new Keeping(run, place, isUsable ? record : undefined, frozen.method === "reflink");
 }
 
 /** In words. */
@@ -79,12 +79,15 @@ class Keeping implements KeptClone, Clones {
   readonly #place: KeptPlace;
   readonly #last: KeptRecord | undefined;
   readonly #fresh: FreshClones;
+  readonly #isCloned: boolean;
   readonly #unread = new Set<string>();
   #unreadBytes = 0;
   #ownBytes = 0;
   #pieces = 0;
 
-  constructor(run: PagesRun, place: KeptPlace, last: KeptRecord | undefined) {
+  /** `isCloned`: what is frozen are clones of the run's own. A btrfs snapshot is none: no file of it gets a name elsewhere. */
+  constructor(run: PagesRun, place: KeptPlace, last: KeptRecord | undefined, isCloned: boolean) {
+    this.#isCloned = isCloned;
     this.#run = run;
     this.#place = place;
     this.#last = last;
@@ -96,10 +99,11 @@ class Keeping implements KeptClone, Clones {
     const { report } = this.#run.ctx;
     const walPath = `${path}-wal`;
     // One without its WAL would be another, older database.
-    const why = await this.#fresh.add([
+    const files = [
       { path, source: file.source },
       ...(wal === undefined ? [] : [{ path: walPath, source: wal.source }]),
-    ]);
+    ];
+    const why = await this.#fresh.add(files, this.#isCloned ? "link" : "clone");
     // What is not read has to be there when it is proven.
     if (why !== undefined) {
       report.notice(`${path} is not kept for the next snapshot, and all of it is read: ${why}.`);
