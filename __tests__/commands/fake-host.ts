@@ -757,6 +757,7 @@ export function snapshotConfig(host: FakeHost, given: Partial<SnapshotConfig> = 
     rebaseAbove: 0,
     keepClone: false,
     rereadBlobs: 1,
+    readBack: 1,
     pin: false,
     compressionLevel: 1,
     rateLimits: {},

@@ -73,6 +73,8 @@ export interface SnapshotConfig extends CommonConfig, ConfirmOptions {
   readonly keepClone: boolean;
   /** Of the `.blobs` that the last snapshot has: the share that is read again; 1: all. */
   readonly rereadBlobs: number;
+  /** 1: the databases of the archive are read back whole. Less: what is new in it, and this share of the rest. */
+  readonly readBack: number;
   readonly pin: boolean;
   readonly compressionLevel: number;
   readonly rateLimits: RateLimits;

@@ -194,6 +194,7 @@ function readSnapshot(given: GivenInputs, common: Common, s3: S3Options): Snapsh
     ...optional("replay", readReplay(given)),
     keepClone: given.read("keep-clone"),
     rereadBlobs: given.read("reread-blobs"),
+    readBack: given.read("read-back"),
     rateLimits: {
       ...optional("readBytesPerSecond", readBytesPerSecond),
       ...optional("sendBytesPerSecond", sendBytesPerSecond),

@@ -101,6 +101,17 @@ const clones: Rule = function* (given) {
     yield given.conflict("keep-clone", "freeze-with", "what that freezes by is no clone");
 };
 
+/** A part of an archive cannot be opened. */
+const readBack: Rule = function* (given) {
+  if (given.read("read-back") === 1) return;
+  const check = given.read("check");
+  if (check === "none") yield given.conflict("read-back", "check", "nothing is read back then");
+  else if (check !== "tips")
+    yield given.conflict("read-back", "check", "that needs all databases, which `100%` reads back");
+  if (given.isSet("replay-blocks"))
+    yield given.conflict("read-back", "replay-blocks", "that needs all databases, which `100%` reads back");
+};
+
 /** What has no meaning, or another one than it says, where a volume is snapshotted whole. */
 const wholeVolumes: Rule = function* (given) {
   const method = given.read("method");
@@ -121,6 +132,7 @@ const wholeVolumes: Rule = function* (given) {
     "rebase-above",
     "keep-clone",
     "reread-blobs",
+    "read-back",
     "rate-limit-read",
     "rate-limit-send",
   ] as const;
@@ -274,6 +286,7 @@ const rules: Readonly<Record<CommandName, readonly Rule[]>> = {
     ...node,
     freezing,
     clones,
+    readBack,
     wholeVolumes,
     volumes,
     confirming,

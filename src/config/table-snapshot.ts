@@ -128,6 +128,13 @@ export const snapshotInputs = {
     about:
       "How much of what the last snapshot has of `.blobs`, which are only ever appended to, is read again and compared, such as `3%`. `100%`: all of it.",
   }),
+  "read-back": input({
+    commands: ["snapshot"],
+    default: "100%",
+    parse: share,
+    about:
+      "What is read back of an archive before it is published. `100%`: all databases, which are opened and checked again. Less, such as `3%`: what is new in it, and that share of what the store copied from the last snapshot, another part each time; digests are compared, with `check: tips`.",
+  }),
   pin: input({
     commands: making,
     default: "false",

@@ -137,21 +137,26 @@ export async function unpackArchive(options: UnpackOptions): Promise<UnpackedArc
   }
 }
 
-/** Reads every frame and checks all that `unpackArchive` checks, and `archiveSha256` where the manifest has one. */
-export async function verifyArchive(
-  options: ReadArchiveOptions & { readonly archiveSha256?: string },
-): Promise<VerifiedArchive> {
-  const { indexFile, signal } = options;
+export interface VerifyOptions extends ReadArchiveOptions {
+  /** Asks for every frame. */
+  readonly archiveSha256?: string;
+  /** Which frames are read, by the SHA-256 of what they hold; asked once for each, in order. Default: all. */
+  readonly select?: (sha256: string) => boolean;
+}
+
+/** Reads the frames and checks all that `unpackArchive` checks, and `archiveSha256` where the manifest has one. */
+export async function verifyArchive(options: VerifyOptions): Promise<VerifiedArchive> {
+  const { indexFile, signal, select } = options;
   const pool = new WorkerPool(options.concurrency);
   try {
     const index = await openIndex(indexFile, { signal, ...expected(options) });
-    const frames = planFrames(index, { signal, wanted: () => false, onLargeFile: () => undefined });
-    const fetched = await fetchFrames(frames, {
+    const all = planFrames(index, { signal, wanted: () => false, onLargeFile: () => undefined });
+    const fetched = await fetchFrames(select === undefined ? all : selected(all, index, select), {
       ...options,
       index,
       pool,
       target: undefined,
-      complete: true,
+      complete: select === undefined,
       seedsOf: () => [],
       onFrame: () => undefined,
       onProgress: options.onProgress,
@@ -166,6 +171,14 @@ export async function verifyArchive(
   } finally {
     await pool.close();
   }
+}
+
+async function* selected(
+  frames: AsyncIterable<PlannedFrame>,
+  index: ArchiveIndex,
+  select: (sha256: string) => boolean,
+): AsyncGenerator<PlannedFrame> {
+  for await (const frame of frames) if (select(index.frames.sha256Of(frame.frame))) yield frame;
 }
 
 function expected(options: ReadArchiveOptions): { expect?: { size: number; sha256: string } } {

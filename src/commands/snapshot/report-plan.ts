@@ -135,7 +135,7 @@ function expectedEntry(
     sequence,
     network: basename(config.chainstateDir),
     profile: config.profile,
-    verified: config.check === "none" ? "checksum" : "database",
+    verified: config.check === "none" || config.readBack < 1 ? "checksum" : "database",
     pinned: config.pin,
   };
 }

@@ -20,6 +20,7 @@ import { trialDirectory } from "../verify/copy-chainstate.ts";
 import { verifyDatabases } from "../verify/verify-databases.ts";
 import type { StoredArchive } from "./archive.ts";
 import type { Plan, SnapshotRun, Taken, VolumePlan } from "./plan.ts";
+import { verifyShare } from "./verify-share.ts";
 
 export interface Verified {
   readonly checks: readonly CheckResult[];
@@ -33,7 +34,7 @@ export async function verifyTaken(run: SnapshotRun, plan: Plan, taken: Taken): P
   const { archive, facts, volumes } = taken;
   const { volume, request } = plan;
   let found: Inspection | undefined;
-  if (archive !== undefined) found = await verifyStored(run, taken, archive);
+  if (archive !== undefined) found = await verifyStored(run, plan, taken, archive);
   else if (volume !== undefined) found = await verifyTakenVolumes(run, volume, volumes, request, facts);
   const checks = found?.checks ?? taken.checks;
   reportProven(run.ctx.report, checks);
@@ -43,15 +44,21 @@ export async function verifyTaken(run: SnapshotRun, plan: Plan, taken: Taken): P
   return { checks, verified: found === undefined ? unread : "database", proof: found?.proof, confirmation };
 }
 
-/** Returns what was found; undefined where it was not to be made, or there is no space for it. */
+/** Returns what was found; undefined where it was not to be made, or in part, or there is no space for it. */
 async function verifyStored(
   run: SnapshotRun,
+  plan: Plan,
   taken: Taken,
-  { record, indexFile }: StoredArchive,
+  stored: StoredArchive,
 ): Promise<Inspection | undefined> {
   const { config, ctx, store, confirming, trials } = run;
-  const { check: depth } = config;
+  const { record, indexFile } = stored;
+  const { check: depth, readBack } = config;
   if (depth === "none") return undefined;
+  if (readBack < 1) {
+    await verifyShare(run, plan.archive?.base, stored);
+    return undefined;
+  }
   const scratchParent = trials === undefined ? ctx.host.tempDir : await noteTrial(run);
   const found = await ctx.report.phase("verify", "Read the databases back from the archive", async () =>
     verifyDatabases({
