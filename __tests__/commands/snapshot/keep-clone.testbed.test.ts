@@ -22,7 +22,11 @@ import { readManifest } from "../../../src/catalog/manifest-text.ts";
 import { databases } from "../../../src/chainstate/layout.ts";
 import type { SnapshotConfig } from "../../../src/config/config.ts";
 import type { Manifest } from "../../../src/domain/manifest.ts";
+import type { Freezer, ViewOf } from "../../../src/freeze/port.ts";
 import { reflinkFreezer } from "../../../src/freeze/reflink.ts";
+import { systemClock } from "../../../src/system/clock.ts";
+import { privilegeFor } from "../../../src/system/privilege.ts";
+import { volumeFreezers } from "../../../src/volume/registry.ts";
 import {
   hasFormatter,
   isRoot,
@@ -36,8 +40,14 @@ import { FakeHost, restoreConfig, snapshotConfig, type Ended } from "../fake-hos
 const { clarity } = databases;
 const day = 24 * 3600_000;
 
-for (const type of ["xfs", "btrfs"] satisfies LoopFileSystem[]) {
-  describe.skipIf(!isRoot || !hasFormatter(type))(`on ${type}`, () => {
+const grounds: readonly (readonly [LoopFileSystem, "reflink" | "btrfs"])[] = [
+  ["xfs", "reflink"],
+  ["btrfs", "reflink"],
+  ["btrfs", "btrfs"],
+];
+
+for (const [type, freezer] of grounds) {
+  describe.skipIf(!isRoot || !hasFormatter(type))(`on ${type}, frozen by ${freezer}`, () => {
     let mount: LoopMount | undefined;
     let host: FakeHost;
     let store = "";
@@ -51,8 +61,11 @@ for (const type of ["xfs", "btrfs"] satisfies LoopFileSystem[]) {
       const directory = store;
       host.otherStore = async () =>
         await openStore({ scheme: "file", url: `file://${directory}`, directory });
-      host.freezer = (viewOf) => reflinkFreezer({ viewOf });
+      host.freezer = (viewOf) => freezerOf(freezer, viewOf);
       mkdirSync(store);
+      mkdirSync(dirname(host.chainstateDir));
+      if (freezer === "btrfs")
+        execFileSync("btrfs", ["subvolume", "create", host.chainstateDir], { stdio: "ignore" });
       createChainstate(host.chainstateDir, { era: "nakamoto", height: 10, blocksInWal: 0 });
       change((database) => {
         database.exec("CREATE TABLE more (key TEXT PRIMARY KEY, value TEXT); BEGIN");
@@ -242,6 +255,14 @@ for (const type of ["xfs", "btrfs"] satisfies LoopFileSystem[]) {
       await requireRestored();
     });
   });
+}
+
+function freezerOf(name: "reflink" | "btrfs", viewOf: ViewOf): Freezer {
+  if (name === "reflink") return reflinkFreezer({ viewOf });
+  const options = { privilege: privilegeFor("auto"), clock: systemClock, environment: {}, viewOf };
+  const freezer = volumeFreezers(options).find((each) => each.name === name);
+  if (freezer === undefined) throw new Error(`nothing freezes by ${name}`);
+  return freezer;
 }
 
 function pagesDirectory(host: FakeHost): string {
