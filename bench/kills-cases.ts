@@ -21,6 +21,8 @@ export interface Result extends Case {
   readonly secondsToNode: number;
   /** It is said that nobody knows whether the node runs: true, and less than could be known. */
   readonly unknown: boolean;
+  /** The run to its end that followed read not all pages, by a kept clone. */
+  readonly spared: boolean;
   readonly wrong: readonly string[];
 }
 

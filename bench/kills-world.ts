@@ -2,8 +2,8 @@
  * One world of `kills.ts`: a node, its store, and runs on them that are killed one after the other. A process of its own, so
  * that worlds do not see each other's processes. Prints a line of JSON for each kill; it is told which ones by its arguments.
  */
-import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import {
@@ -18,7 +18,19 @@ import { byProcess } from "../__tests__/e2e/supervisors.ts";
 import { ChainWriter } from "../simulator/chainstate.ts";
 import { whyInconsistent } from "../simulator/consistency.ts";
 import type { StepResult } from "../simulator/runner.ts";
+import { addPages, judgeKept, keptBeside } from "./kept-archive.ts";
 import { casesOf, type Case, type Command, type Result } from "./kills-cases.ts";
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string", default: "1" },
+    count: { type: "string", default: "1" },
+    of: { type: "string", default: "1" },
+    this: { type: "string", default: "0" },
+    until: { type: "string", default: "Infinity" },
+    "keep-clone": { type: "string" },
+  },
+});
 
 /** A machine that others keep busy has longer minutes. */
 const slowness = 3;
@@ -37,6 +49,8 @@ interface World {
   /** What was said since the last run to its end. */
   said: string;
   kills: number;
+  /** The last run to its end left pages unread. */
+  spared: boolean;
 }
 
 /** A node with a snapshot of its own on the store, told from what runs by the marker in it. */
@@ -47,7 +61,11 @@ async function makeWorld(): Promise<World> {
     nodeArguments: [...quick, "--blocks-per-second", "1", "--bytes-per-block", "100"],
     height: 16,
     extraBytes: 0,
-    fill: (chainstate) => writeFileSync(join(chainstate, marker), "snapshot"),
+    ...(values["keep-clone"] === undefined ? {} : { parent: values["keep-clone"] }),
+    fill: (chainstate) => {
+      writeFileSync(join(chainstate, marker), "snapshot");
+      if (values["keep-clone"] !== undefined) addPages(join(chainstate, "chainstate/vm/clarity/marf.sqlite"));
+    },
     kind: {
       ...byProcess,
       supervise: (charge) => {
@@ -59,7 +77,7 @@ async function makeWorld(): Promise<World> {
   });
   const metrics = join(setup.directory, "metrics.prom");
   const lengthMs = { snapshot: 0, restore: 0 };
-  const world: World = { setup, start, snapshot: "", metrics, lengthMs, said: "", kills: 0 };
+  const world: World = { setup, start, snapshot: "", metrics, lengthMs, said: "", kills: 0, spared: false };
   const startedAt = performance.now();
   const taken = await setup.job({ ...inputsOf(world, "snapshot"), pin: "true" }).main();
   if (taken.exitCode !== 0) throw new Error(taken.log);
@@ -68,10 +86,15 @@ async function makeWorld(): Promise<World> {
   return { ...world, snapshot: taken.outputs["snapshot-id"] ?? "" };
 }
 
+const keepClone: Readonly<Record<string, string>> =
+  values["keep-clone"] === undefined
+    ? {}
+    : { downtime: "short", "freeze-with": "reflink", "rebase-above": "60%", "keep-clone": "true" };
+
 function inputsOf({ setup, snapshot, metrics }: World, command: Command): Record<string, string> {
   const restore = { command: "restore", snapshot, "sync-blocks": "0" };
   const all = { ...setup.snapshotInputs, parallelism: "1", "metrics-file": metrics };
-  return { ...all, ...(command === "restore" ? restore : { "keep-last": "2" }) };
+  return { ...all, ...(command === "restore" ? restore : { "keep-last": "2", ...keepClone }) };
 }
 
 async function kill(world: World, one: Case): Promise<Result> {
@@ -95,6 +118,7 @@ async function kill(world: World, one: Case): Promise<Result> {
   await untilNodeRuns(setup, slowness).catch(() => wrong.push("the node did not stay"));
   world.said += ended.log + (post?.log ?? "");
   world.kills += 1;
+  world.spared = false;
   const place = readMarker(setup);
   if (place === "nothing") wrong.push("neither the old chainstate nor the new one is in place");
   wrong.push(...judgeWords(world, one, { ended, post, late, place, before }));
@@ -107,7 +131,12 @@ async function kill(world: World, one: Case): Promise<Result> {
   const phase = [...ended.log.matchAll(/(?:::group::|▸ )(.+)/gu)].at(-1)?.[1] ?? "before the first phase";
   const name = phase.replaceAll(/ \/\S+/gu, "").replace(/: done .*$/u, "");
   const unknown = post?.summary.includes("is not known") ?? false;
-  return { ...one, afterMs, phase: name, late, secondsToNode, unknown, wrong };
+  return { ...one, afterMs, phase: name, late, secondsToNode, unknown, spared: world.spared, wrong };
+}
+
+function archiveOf({ store }: Setup, id: string): string {
+  const manifest = readFileSync(join(store, "snapshots", id, "manifest.json"), "utf8");
+  return join(store, (JSON.parse(manifest) as { archive: { key: string } }).archive.key);
 }
 
 function readMarker({ chainstate }: Setup): string {
@@ -159,12 +188,19 @@ function judgeStore({ store }: Setup): string[] {
   const ids = visibleSnapshots(store);
   const archives = ids.map((id) => {
     const manifest = readFileSync(join(store, "snapshots", id, "manifest.json"), "utf8");
-    return (JSON.parse(manifest) as { archive: { key: string; sha256: string } }).archive;
+    return (JSON.parse(manifest) as { archive: { key: string; size: number; sha256?: string } }).archive;
   });
   const files = archives.map(({ key }) => join(store, key));
   const digests = execFileSync("sha256sum", files, { encoding: "utf8" }).split("\n");
-  for (const [index, { key, sha256 }] of archives.entries())
-    if (!digests[index]?.startsWith(sha256)) wrong.push(`${key} is not what its manifest says`);
+  for (const [index, { key, size, sha256 }] of archives.entries()) {
+    const file = join(store, key);
+    // Of what the store has copied nobody has read all bytes: each frame has a checksum, which zstd looks at.
+    const isIt =
+      sha256 === undefined
+        ? statSync(file).size === size && spawnSync("zstd", ["-tq", file]).status === 0
+        : digests[index]?.startsWith(sha256);
+    if (isIt !== true) wrong.push(`${key} is not what its manifest says`);
+  }
   const latest = JSON.parse(readFileSync(join(store, "latest.json"), "utf8")) as { id: string };
   if (!ids.includes(latest.id)) wrong.push("latest names what is not there");
   return wrong;
@@ -204,11 +240,14 @@ async function judgeNextRun(world: World, command: Command): Promise<string[]> {
   const main = await job.main();
   if (main.exitCode !== 0) return [`the next run fails: ${main.log.slice(-2_000)}`];
   world.lengthMs[command] = performance.now() - startedAt;
+  world.spared = main.summary.includes("Not read of databases");
   const post = await job.post();
   const said = world.said + main.log;
   world.said = "";
+  const isKeeping = values["keep-clone"] !== undefined && command === "snapshot";
+  const clones = isKeeping ? keptBeside(setup.chainstate) : [];
   const beside = [dirname(setup.chainstate), setup.chainstate].flatMap((place) => {
-    const made = readdirSync(place).filter((name) => name.startsWith("."));
+    const made = readdirSync(place).filter((name) => name.startsWith(".") && !clones.includes(name));
     const kept = made.filter((name) => said.includes(`is kept at ${join(place, name)}`));
     for (const name of kept) rmSync(join(place, name), { recursive: true });
     return made.filter((name) => !kept.includes(name));
@@ -218,7 +257,7 @@ async function judgeNextRun(world: World, command: Command): Promise<string[]> {
   const state = join(setup.directory, "state");
   const kept = readdirSync(state).filter(
     (name) =>
-      name.endsWith(".json") ||
+      (name.endsWith(".json") && !(isKeeping && name.startsWith("kept-"))) ||
       name.startsWith("freeze") ||
       (/\.(?:frames|whole)$/u.test(name) && staged.length === 0),
   );
@@ -226,18 +265,9 @@ async function judgeNextRun(world: World, command: Command): Promise<string[]> {
   return [
     ...(post.exitCode === 0 ? [] : [`the next run's post step ends with ${post.exitCode}`]),
     ...left.filter((name) => !isScratch(name)).map((name) => `the next run leaves ${name}`),
+    ...(isKeeping ? judgeKept(setup.chainstate, archiveOf(setup, main.outputs["snapshot-id"] ?? "")) : []),
   ];
 }
-
-const { values } = parseArgs({
-  options: {
-    seed: { type: "string", default: "1" },
-    count: { type: "string", default: "1" },
-    of: { type: "string", default: "1" },
-    this: { type: "string", default: "0" },
-    until: { type: "string", default: "Infinity" },
-  },
-});
 
 const isMine = ({ number }: Case): boolean => number % Number(values.of) === Number(values.this);
 let world: World | undefined;
@@ -248,7 +278,7 @@ for (const one of casesOf(Number(values.seed), Number(values.count)).filter(isMi
     world ??= await makeWorld();
     result = await kill(world, one);
   } catch (error) {
-    const blank = { afterMs: 0, phase: "?", late: false, secondsToNode: NaN, unknown: false };
+    const blank = { afterMs: 0, phase: "?", late: false, secondsToNode: NaN, unknown: false, spared: false };
     result = {
       ...one,
       ...blank,

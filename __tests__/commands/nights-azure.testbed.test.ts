@@ -32,6 +32,7 @@ describe.skipIf(azurite === undefined)(
         prefix,
       });
     describeNights({ name: "Azurite", open: at("nightly") });
-    describePageNights({ name: "Azurite", open: at("pages"), cut: "frozen" });
+    for (const cut of ["cold", "frozen"] as const)
+      describePageNights({ name: "Azurite", open: at(`pages-${cut}`), cut });
   },
 );

@@ -23,6 +23,7 @@ describe.skipIf(ceph === undefined)(
     const at = (prefix: string) => async (): Promise<ObjectStore> =>
       await openStore(s3Location(ceph ?? "", bucket, prefix));
     describeNights({ name: cephNames.sid, open: at("nightly") });
-    describePageNights({ name: cephNames.sid, open: at("pages"), cut: "frozen" });
+    for (const cut of ["cold", "frozen"] as const)
+      describePageNights({ name: cephNames.sid, open: at(`pages-${cut}`), cut });
   },
 );
