@@ -1,5 +1,6 @@
 /** What the node's programs lack, space for their copy or a configuration, is said before anything is stopped, sent or fetched. */
 import { chmodSync, existsSync } from "node:fs";
+import type * as promises from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { createChainstate } from "../../simulator/chainstate.ts";
@@ -11,7 +12,7 @@ import { FakeHost, location, snapshotConfig } from "./fake-host.ts";
 const gib = 1024 ** 3;
 const space = vi.hoisted((): { freeBytes: number | undefined } => ({ freeBytes: undefined }));
 vi.mock("node:fs/promises", async (original) => {
-  const real = await original<typeof import("node:fs/promises")>();
+  const real = await original<typeof promises>();
   const statfs = async (path: string): Promise<unknown> =>
     space.freeBytes === undefined
       ? await real.statfs(path)
