@@ -15,6 +15,8 @@ import type { FrameRange, IndexEntry, IndexRoot, Piece } from "./index-format.ts
 import type { FrameTable } from "./frame-table.ts";
 
 const spoolBufferChars = 256 * 1024;
+/** Each write waits for the last, or zstd's output depends on whether the end was known when the last bytes came. */
+const oneByOne = { writableHighWaterMark: 1 };
 
 export interface IndexWriter {
   /** Entries in archive order. */
@@ -61,6 +63,7 @@ export async function createIndexWriter(file: string): Promise<IndexWriter> {
       await pipeline(
         indexText(root, frames, segmentSize, spool),
         createZstdCompress({
+          ...oneByOne,
           params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 },
         }),
         measure,
