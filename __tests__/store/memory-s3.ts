@@ -3,6 +3,7 @@
  * is of. As a process of its own, so that its work is nobody's CPU time but its own: `node memory-s3.ts [KEY CERTIFICATE]` prints its
  * address.
  */
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer as createPlainServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer } from "node:https";
@@ -20,6 +21,8 @@ export interface MemoryS3 {
   mostParts: number;
   /** Answers of bodies, and to parts, stand still. */
   stalls: boolean;
+  /** An upload is completed, and the answer is that the store is too busy. */
+  deniesCompletion: boolean;
   close(): Promise<void>;
 }
 
@@ -53,6 +56,7 @@ export async function serveMemoryS3(tls?: {
     accessKey: undefined,
     mostParts: 10_000,
     stalls: false,
+    deniesCompletion: false,
     close: async () =>
       await new Promise((resolve) => {
         http.closeAllConnections();
@@ -87,22 +91,25 @@ export async function serveMemoryS3(tls?: {
         });
       response.writeHead(200, { etag: `"${body.length}"` }).end();
     } else if (request.method === "POST" && upload === null) {
-      const id = `upload-${uploads.size}`;
+      const id = randomUUID();
       uploads.set(id, new Map());
       response.end(
         `<InitiateMultipartUploadResult><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`,
       );
     } else if (request.method === "POST") {
-      const parts = [...(uploads.get(upload ?? "") ?? [])].toSorted(([a], [b]) => a - b);
-      uploads.get(upload ?? "")?.clear();
+      const found = uploads.get(upload ?? "");
+      if (found === undefined) return refuse(response, 404, "NoSuchUpload");
+      const parts = [...found].toSorted(([a], [b]) => a - b);
+      uploads.delete(upload ?? "");
       const etag = store(
         pathname,
         parts.flatMap(([, part]) => part),
       );
+      if (server.deniesCompletion) return refuse(response, 503, "SlowDown");
       response.end(`<CompleteMultipartUploadResult><ETag>${etag}</ETag></CompleteMultipartUploadResult>`);
     } else {
       if (upload === null) objects.delete(pathname);
-      uploads.get(upload ?? "")?.clear();
+      uploads.delete(upload ?? "");
       response.writeHead(204).end();
     }
   }

@@ -7,6 +7,7 @@ import { defaultLimits } from "../../src/store/limits.ts";
 import type { ObjectStore } from "../../src/store/port.ts";
 import { Limiter } from "../../src/system/concurrency.ts";
 import { s3Location } from "./ceph.ts";
+import { serveMemoryS3 } from "./memory-s3.ts";
 import { openStore } from "./open-store.ts";
 
 const { signal } = new AbortController();
@@ -152,6 +153,18 @@ test("what a store has written and refused all the same is this run's own", asyn
   await expect(
     store.put("manifest", Buffer.from("theirs"), { ifAbsent: true, signal }),
   ).rejects.toMatchObject({ code: "PRECONDITION_FAILED" });
+});
+
+test("an upload that a store has completed and refused all the same is complete", async () => {
+  const memory = await serveMemoryS3();
+  memory.deniesCompletion = true;
+  // One attempt of the client's own: only the next turn can find the upload gone.
+  const limits = { ...defaultLimits, attempts: 1 };
+  store = await openStore(s3Location(memory.url, "bucket", "p"), { limits });
+  const upload = await store.openUpload("x", { signal });
+  await upload.writePart({ number: 1, offset: 0 }, [bytes]);
+  expect(await upload.complete()).toMatchObject({ size: bytes.length });
+  await memory.close();
 });
 
 test("a store that refuses everything is given up, and what it said is named", async () => {
