@@ -310,10 +310,11 @@ function print(results: readonly Result[]): void {
   );
   for (const { name, place, rounds, failed } of results) {
     const base = results.find((one) => one.place === place && one.name.startsWith("tar | pzstd"));
-    const cell = (pick: (round: Round) => number): string =>
-      `${median(rounds.map(pick)).toFixed(2)} (${(median(rounds.map(pick)) / median(base?.rounds.map(pick) ?? [])).toFixed(2)})`.padEnd(
-        15,
-      );
+    const cell = (pick: (round: Round) => number): string => {
+      const middle = median(rounds.map(pick));
+      const beside = base === undefined ? "" : ` (${(middle / median(base.rounds.map(pick))).toFixed(2)})`;
+      return `${middle.toFixed(2)}${beside}`.padEnd(15);
+    };
     const figures = [
       cell((round) => round.firstSeconds),
       cell((round) => round.secondSeconds),

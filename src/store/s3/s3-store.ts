@@ -216,7 +216,7 @@ class S3Store implements ObjectStore {
     const list = async (): Promise<void> => {
       for await (const _ of this.list("probe", signal)) break;
     };
-    // Together, for one after the other would be fifteen ways to the store and back. None is left behind by another's failure.
+    // Together, for each is a way to the store and back. None is left behind by another's failure.
     const [conditions, upload, parts, listed] = await Promise.allSettled([
       probeConditions(this.#bucket, signal),
       probeUpload(this.#bucket, signal),
