@@ -66,8 +66,9 @@ describe.runIf(process.geteuid?.() === 0)("as root", () => {
       process: { pid: 1, startTicks: 1 },
     };
     const started = await launch(recipe, privilege);
-    onTestFinished(() => void process.kill(started.pid));
-    expect(readStatus(started.pid)?.uid).toBe(user);
+    const { pid } = started!;
+    onTestFinished(() => void process.kill(pid));
+    expect(readStatus(pid)?.uid).toBe(user);
     await expect.poll(() => readdirSync(seen).length).toBeGreaterThan(0);
     expect([...new Set(readdirSync(seen).map((name) => statSync(join(seen, name)).uid))]).toEqual([user]);
   });

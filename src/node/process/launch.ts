@@ -91,8 +91,11 @@ export function launchScript(recipe: ProcessRecipe, command: readonly string[]):
   ].join("\n");
 }
 
-/** Starts it, in a session of its own. Returns once it runs. Throws NodeStartError. */
-export async function launch(recipe: ProcessRecipe, privilege: Privilege): Promise<ProcessId> {
+/**
+ * Starts it, in a session of its own. Returns once it runs; undefined where it has ended again, as a start line does that puts the
+ * node into the background. NODE_START_FAILED where it cannot be started.
+ */
+export async function launch(recipe: ProcessRecipe, privilege: Privilege): Promise<ProcessId | undefined> {
   const command =
     recipe.startCommand === undefined
       ? await originalCommand(recipe)
@@ -111,9 +114,7 @@ export async function launch(recipe: ProcessRecipe, privilege: Privilege): Promi
     );
   }
   const stat = listStats().find((process) => process.pid === pid);
-  if (stat === undefined)
-    throw new ActionError("NODE_START_FAILED", `${recipe.name} ended as soon as it was started.`);
-  return { pid, startTicks: stat.startTicks };
+  return stat === undefined ? undefined : { pid, startTicks: stat.startTicks };
 }
 
 /** The original argv where its first word still names the executable; else the executable's own path. */

@@ -297,7 +297,7 @@ export async function startProcess(
   const started = await launch(recipe, privilege);
   // No `poll`: a process that lives now says nothing, only that it still lives after a moment.
   await clock.sleep(300, signal);
-  if (recipe.startCommand === undefined && !isAlive(started)) {
+  if (recipe.startCommand === undefined && (started === undefined || !isAlive(started))) {
     throw new ActionError("NODE_START_FAILED", `${recipe.name} ended as soon as it was started.`, {
       hint: recipe.stderr === "/dev/null" ? "Start it by hand to see why." : `${recipe.stderr} tells more.`,
     });
