@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { LongestFirst } from "./__tests__/longest-first.ts";
+import { patienceMs } from "./simulator/launch.ts";
 
 if (process.platform !== "linux") {
   process.stderr.write(
@@ -16,7 +17,8 @@ export default defineConfig({
     pool: "forks",
     sequence: { sequencer: LongestFirst },
     maxWorkers: 3,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    expect: { poll: { timeout: patienceMs } },
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
   },
 });

@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { LongestFirst } from "./__tests__/longest-first.ts";
+import { patienceMs } from "./simulator/launch.ts";
 
 // The committed `dist`, run as the runner runs it: Node 24.19.0, inputs in the environment, `main` then `post`.
 export default defineConfig({
@@ -10,6 +11,7 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     // Most of them wait: for a node that stops, a store that stalls, a switch.
     maxWorkers: 3,
+    expect: { poll: { timeout: patienceMs } },
     testTimeout: 300_000,
     hookTimeout: 300_000,
   },

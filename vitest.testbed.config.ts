@@ -1,5 +1,6 @@
 import { configDefaults, defineConfig } from "vitest/config";
 import { LongestFirst } from "./__tests__/longest-first.ts";
+import { patienceMs } from "./simulator/launch.ts";
 
 /** Minutes each: nights, ends that come late, kills at every moment. Their short cousins stay. */
 const long = [
@@ -23,6 +24,7 @@ export default defineConfig({
     // Most of them wait for something: a supervisor, a store that stalls, a switch.
     maxWorkers: 4,
     maxConcurrency: 8,
+    expect: { poll: { timeout: patienceMs } },
     testTimeout: 300_000,
     hookTimeout: 300_000,
   },

@@ -91,7 +91,7 @@ class Bed {
 
   async start(): Promise<void> {
     startDetached(this.#executable, this.#arguments());
-    await waitForInfo(this.port, 60_000);
+    await waitForInfo(this.port);
   }
 
   /** Seconds from SIGTERM to the first answer of the next one. */

@@ -220,7 +220,7 @@ function judgeNode(setup: Setup): string[] {
 /** The node is ended as people end it, its databases are looked at, and it is started again. */
 async function judgeChainstate({ setup, start }: World): Promise<string[]> {
   for (const pid of setup.pids()) process.kill(pid, "SIGTERM");
-  await until("the node ends", slowness * 30_000, () => setup.pids().length === 0);
+  await until("the node ends", () => setup.pids().length === 0);
   const chain = ChainWriter.open(setup.chainstate, {});
   const why = whyInconsistent(chain);
   chain.close(false);

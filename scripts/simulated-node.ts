@@ -12,5 +12,5 @@ const chainstate = join(resolve(directory), "mainnet");
 createChainstate(chainstate, { era: "nakamoto", height: 200, seed: "simulated", extraBytes: 20_000 });
 const executable = makeNodeExecutable(join(resolve(directory), "install"));
 const pid = startDetached(executable, ["--dir", chainstate, "--rpc-port", port, "--blocks-per-second", "2"]);
-const { stacks_tip_height: height } = await waitForInfo(Number(port), 60_000);
+const { stacks_tip_height: height } = await waitForInfo(Number(port));
 console.log(`A simulated node runs on ${chainstate}: pid ${pid}, height ${String(height)}.`);

@@ -9,6 +9,12 @@ import { chmodSync, constants, copyFileSync, linkSync, mkdirSync, writeFileSync 
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 
+/**
+ * How long is waited for what has to come: it costs nothing where it comes, and on a machine with more to do than it has
+ * processors everything takes many times as long.
+ */
+export const patienceMs = 240_000;
+
 export interface NodeExecutable {
   /** `<dir>/bin/stacks-node`, a shell script that replaces itself by `binary`: for units, containers, `version`. */
   readonly launcher: string;
@@ -69,19 +75,19 @@ export function startDetached(executable: NodeExecutable, args: readonly string[
   return Number(execFileSync("/bin/sh", words, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }));
 }
 
-/** Resolves with the answer of `/v2/info` once the node gives one; rejects after `timeoutMs`. */
-export async function waitForInfo(rpcPort: number, timeoutMs = 10_000): Promise<Record<string, unknown>> {
-  const deadline = Date.now() + timeoutMs;
+/** Resolves with the answer of `/v2/info` once the node gives one; rejects after `patienceMs`. */
+export async function waitForInfo(rpcPort: number): Promise<Record<string, unknown>> {
+  const deadline = Date.now() + patienceMs;
   for (;;) {
     try {
       const response = await fetch(`http://127.0.0.1:${rpcPort}/v2/info`, {
-        signal: AbortSignal.timeout(1000),
+        signal: AbortSignal.timeout(10_000),
       });
       if (response.ok) return (await response.json()) as Record<string, unknown>;
     } catch (error) {
       if (Date.now() > deadline) throw error;
     }
-    if (Date.now() > deadline) throw new Error(`no answer of the RPC on port ${rpcPort} in ${timeoutMs} ms`);
+    if (Date.now() > deadline) throw new Error(`no answer of the RPC on port ${rpcPort} in ${patienceMs} ms`);
     await new Promise((done) => setTimeout(done, 50));
   }
 }

@@ -16,6 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { randomUUID } from "node:crypto";
+import { patienceMs } from "./launch.ts";
 
 const checkout = resolve(import.meta.dirname, "..");
 
@@ -170,7 +171,7 @@ export class Job {
       child,
       log: () => log,
       ended,
-      waitForLog: (pattern, timeoutMs = 30_000) =>
+      waitForLog: (pattern, timeoutMs = patienceMs) =>
         new Promise((resolvePromise, reject) => {
           const finish = (error?: Error): void => {
             clearTimeout(timer);

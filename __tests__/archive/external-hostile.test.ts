@@ -122,7 +122,7 @@ describe("a bomb", () => {
     await expect(unpackInto(place(), bytes)).rejects.toMatchObject({ code: "ARCHIVE_DAMAGED" });
   });
 
-  test("of a million tiny entries is refused in flat memory", { timeout: 120_000 }, async () => {
+  test("of a million tiny entries is refused in flat memory", async () => {
     const before = process.memoryUsage().rss;
     let most = before;
     const watch = setInterval(() => (most = Math.max(most, process.memoryUsage().rss)), 20);
@@ -168,7 +168,7 @@ describe("a bomb", () => {
     expect((await fits.next()).value).toHaveLength(4096);
   });
 
-  test("of zeros behind the end is refused", { timeout: 60_000 }, async () => {
+  test("of zeros behind the end is refused", async () => {
     const zeros = zstdCompressSync(Buffer.alloc(32 * 1024 * 1024));
     const bytes = Buffer.concat([
       zstdCompressSync(rawTar(indexEntry)),

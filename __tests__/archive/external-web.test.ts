@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { locateArchive } from "../../src/config/locations.ts";
 import { openFrameSource } from "../../src/store/frame-source.ts";
-import { openStore } from "../store/open-store.ts";
+import { openStore, patientLimits } from "../store/open-store.ts";
 import { serveObjects, type ObjectServer } from "../store/object-server.ts";
 import { indexEntry, rawTar, unpackInto } from "./external-archives.ts";
 import { signal } from "./local-archive.ts";
@@ -19,14 +19,6 @@ const other = rawTar(
   { path: "m/big", content: Buffer.alloc(content.length) },
   { ...indexEntry, path: `m/${indexEntry.path}` },
 );
-const limits = {
-  connectTimeoutMs: 5000,
-  idleTimeoutMs: 10_000,
-  slowAfterMs: 60_000,
-  requestTimeoutMs: 30_000,
-  attempts: 3,
-  busyAttempts: 1,
-};
 const s3 = { storageClass: "STANDARD" };
 
 let scratch: string;
@@ -43,7 +35,7 @@ afterEach(async () => {
 
 async function unpackFrom(url: string): Promise<void> {
   const { location, key } = locateArchive(url, s3, "snapshot");
-  const store = await openStore(location, { limits });
+  const store = await openStore(location, { limits: patientLimits });
   const source = await openFrameSource(store, key, signal);
   expect(source.url).not.toContain("?");
   await unpackInto(join(scratch, "target"), source);

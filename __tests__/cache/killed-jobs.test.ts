@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { patienceMs } from "../../simulator/launch.ts";
 import { discardTree } from "../../src/cache/clone.ts";
 import { isLocked } from "../../src/system/process-lock.ts";
 import { describeTree, makeTree, open } from "./support.ts";
@@ -36,11 +37,11 @@ function startJob(at: number): RunningJob {
 
 /** Ends at once when a job fails that nobody killed. */
 async function until(what: string, jobs: readonly RunningJob[], look: () => boolean): Promise<void> {
-  const deadline = Date.now() + 120_000;
+  const deadline = Date.now() + patienceMs;
   while (!look()) {
     const failed = jobs.find(({ child }) => (child.exitCode ?? 0) !== 0);
     if (failed !== undefined) throw new Error(failed.said);
-    if (Date.now() > deadline) throw new Error(`not within two minutes: ${what}`);
+    if (Date.now() > deadline) throw new Error(`not within ${patienceMs} ms: ${what}`);
     await new Promise((done) => setTimeout(done, 5));
   }
 }

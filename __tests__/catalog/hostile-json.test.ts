@@ -24,7 +24,7 @@ const units = [
 
 test.each(
   Object.keys(readers).flatMap((what) => units.map((unit) => [what as keyof typeof readers, unit] as const)),
-)("a %s full of %s", { timeout: 120_000 }, (what, unit) => {
+)("a %s full of %s", (what, unit) => {
   const [size, head, read] = readers[what];
   const script = join(directory, "read.ts");
   writeFileSync(

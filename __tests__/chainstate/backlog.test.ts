@@ -54,20 +54,15 @@ test("headers are known before their blocks are fetched, a reward cycle at a tim
   expect(await look(), "without headers the blocks count alone").toMatchObject({ burnBlocks: 0 });
 });
 
-test(
-  "what cannot be read is unknown, and no error; what is not there is none",
-  { timeout: 60_000 },
-  async () => {
-    const dir = scratch.path();
-    createChainstate(dir, { era: "nakamoto", height: 5 });
-    const look = async (): Promise<unknown> =>
-      await readBacklog({ dir, signal: new AbortController().signal });
-    new DatabaseSync(join(dir, "burnchain/burnchain.sqlite")).exec("DROP TABLE burnchain_db_block_headers");
-    const observers = join(dir, "..", "event_observers.sqlite");
-    rmSync(observers);
-    expect(await look()).toEqual({ burnBlocks: undefined, oldestEventMs: "none" });
-    // A reader that opens it waits for a writer.
-    execFileSync("mkfifo", [observers]);
-    expect(await look()).toEqual({ burnBlocks: undefined, oldestEventMs: undefined });
-  },
-);
+test("what cannot be read is unknown, and no error; what is not there is none", async () => {
+  const dir = scratch.path();
+  createChainstate(dir, { era: "nakamoto", height: 5 });
+  const look = async (): Promise<unknown> => await readBacklog({ dir, signal: new AbortController().signal });
+  new DatabaseSync(join(dir, "burnchain/burnchain.sqlite")).exec("DROP TABLE burnchain_db_block_headers");
+  const observers = join(dir, "..", "event_observers.sqlite");
+  rmSync(observers);
+  expect(await look()).toEqual({ burnBlocks: undefined, oldestEventMs: "none" });
+  // A reader that opens it waits for a writer.
+  execFileSync("mkfifo", [observers]);
+  expect(await look()).toEqual({ burnBlocks: undefined, oldestEventMs: undefined });
+});

@@ -101,7 +101,7 @@ class Scene {
   }
 }
 
-describe.runIf(canBeOthers)("while another user exchanges the directory", { timeout: 120_000 }, () => {
+describe.runIf(canBeOthers)("while another user exchanges the directory", () => {
   let scene: Scene;
   afterEach(async () => await scene.end());
 

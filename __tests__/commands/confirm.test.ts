@@ -25,7 +25,6 @@ import {
 } from "./fake-host.ts";
 
 const { signal } = new AbortController();
-const slowMs = 120_000;
 const height = 40;
 const scratch = new Scratch();
 const honest = scratch.path();
@@ -48,7 +47,7 @@ beforeAll(async () => {
   make(forged, ["mallory"]);
   // Each cycle has a set of its own; their digests by a chain of each length.
   sets = await digestsOf(honest);
-}, slowMs);
+});
 beforeEach(() => {
   host = new FakeHost();
   cpSync(honest, host.chainstateDir, { recursive: true });
@@ -108,7 +107,7 @@ async function published(): Promise<Manifest> {
   return await loadManifest(host.store, id, signal);
 }
 
-describe("a snapshot", { timeout: slowMs }, () => {
+describe("a snapshot", () => {
   it("is confirmed by nodes that have its block, and says so", async () => {
     const [one, two] = [await peer(honest), await nobody()];
     const ended = await host.run(snapshotConfig(host, { check: "proof", confirmWith: [one, two] }));
@@ -179,7 +178,7 @@ describe("a snapshot", { timeout: slowMs }, () => {
   });
 });
 
-describe("an import", { timeout: slowMs }, () => {
+describe("an import", () => {
   /** The archive of a snapshot as one that was made elsewhere, on a store with nothing else. */
   async function elsewhere(): Promise<string> {
     await host.run(snapshotConfig(host));
@@ -216,7 +215,7 @@ describe("an import", { timeout: slowMs }, () => {
   });
 });
 
-describe("verify", { timeout: slowMs }, () => {
+describe("verify", () => {
   const verify = async (given: Parameters<typeof verifyConfig>[0]): Promise<Ended> =>
     await host.run(verifyConfig({ chainstateDir: host.chainstateDir, ...given }));
 
@@ -343,7 +342,7 @@ describe("verify", { timeout: slowMs }, () => {
   });
 });
 
-describe("a restore", { timeout: slowMs }, () => {
+describe("a restore", () => {
   /** A snapshot of a stranger, and an older chainstate of the host's own. */
   async function offer(
     dir: string,

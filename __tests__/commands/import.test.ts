@@ -101,7 +101,7 @@ describe("an import", () => {
     expect(host.published()).toEqual([]);
   });
 
-  test("is right whichever call fails", { timeout: 300_000 }, async () => {
+  test("is right whichever call fails", async () => {
     const wrong: string[] = [];
     for (const fault of faultsOf(await callsOf())) {
       const host = makeHost();
@@ -114,7 +114,7 @@ describe("an import", () => {
     expect(wrong).toEqual([]);
   });
 
-  test("is right wherever it is killed, once the post step has run", { timeout: 300_000 }, async () => {
+  test("is right wherever it is killed, once the post step has run", async () => {
     const wrong: string[] = [];
     for (const fault of killsOf(await callsOf())) {
       const host = makeHost();

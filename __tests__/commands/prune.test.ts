@@ -24,7 +24,7 @@ test("prune removes a snapshot's volumes with the rights that `sudo` gives, and 
   expect(host.volumes.snapshots.size).toBe(1);
   // Asked for at least once, or nothing could have been removed.
   expect(new Set(host.sudoModes)).toEqual(new Set(["never"]));
-}, 120_000);
+});
 
 /** Two snapshots with a volume each, the older one pinned. */
 async function twoNights(own: FakeHost): Promise<readonly [string, string]> {
@@ -62,4 +62,4 @@ test("prune removes the one snapshot that `delete` names, its volume too, and sa
   } finally {
     own.remove();
   }
-}, 120_000);
+});

@@ -56,7 +56,7 @@ let id = "";
 beforeAll(async () => {
   await publishNewer(model, old, { method: "both", signKey: keyOf(publisher) });
   [id = ""] = model.published();
-}, 120_000);
+});
 afterAll(() => {
   for (const host of hosts) host.remove();
 });

@@ -125,16 +125,12 @@ describe.each(Object.entries(kinds))("%s that is killed without a post step", (_
   });
 });
 
-test(
-  "the figures of the success before it are neither lost nor taken for its own",
-  { timeout: 60_000 },
-  async () => {
-    const host = snapshots.makeHost();
-    expect((await host.run(snapshotConfig(host))).error).toBeUndefined();
-    const before = readFileSync(host.metricsFile, "utf8");
-    host.faults.killAt = /^freezer\.freeze/u;
-    await host.run(snapshotConfig(host));
-    await host.watch();
-    expect(readFileSync(host.metricsFile, "utf8")).toBe(before);
-  },
-);
+test("the figures of the success before it are neither lost nor taken for its own", async () => {
+  const host = snapshots.makeHost();
+  expect((await host.run(snapshotConfig(host))).error).toBeUndefined();
+  const before = readFileSync(host.metricsFile, "utf8");
+  host.faults.killAt = /^freezer\.freeze/u;
+  await host.run(snapshotConfig(host));
+  await host.watch();
+  expect(readFileSync(host.metricsFile, "utf8")).toBe(before);
+});

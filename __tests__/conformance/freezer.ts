@@ -162,9 +162,7 @@ function isDirectory(path: string): boolean {
 /** Fails when the writer does not get on: nothing a freezer does may stop a node. */
 async function growsBy(writer: Writer, blocks: number): Promise<void> {
   const { height } = await writer.progress();
-  await expect
-    .poll(async () => (await writer.progress()).height, { timeout: 10_000 })
-    .toBeGreaterThan(height + blocks);
+  await expect.poll(async () => (await writer.progress()).height).toBeGreaterThan(height + blocks);
 }
 
 interface ColdCopy {

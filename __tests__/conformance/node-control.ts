@@ -4,6 +4,7 @@
  */
 import type { NodeOptions } from "../../src/domain/options.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { patienceMs } from "../../simulator/launch.ts";
 import { CancelledError } from "../../src/domain/errors.ts";
 import { waitHealthy } from "../../src/node/health.ts";
 import type { NodeControl } from "../../src/node/port.ts";
@@ -40,7 +41,6 @@ export interface NodeBedTraits {
 
 export const never = new AbortController().signal;
 export const privilege = privilegeFor("auto");
-const rpcDeadlineMs = 20_000;
 
 export function proofOf(bed: NodeBed, control: NodeControl) {
   const { chainstateDir, rpcUrl } = bed;
@@ -50,7 +50,7 @@ export function proofOf(bed: NodeBed, control: NodeControl) {
 export async function waitUp(bed: NodeBed, control: Pick<NodeControl, "inspect">) {
   return waitHealthy({
     rpcUrl: bed.rpcUrl,
-    startTimeoutMs: rpcDeadlineMs,
+    startTimeoutMs: patienceMs,
     expected: {},
     syncBlocks: 0,
     syncTimeoutMs: 1,

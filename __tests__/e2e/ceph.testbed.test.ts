@@ -123,7 +123,7 @@ for (const suite of cephSuites) {
           storage: `s3://${bucket}/stalled`,
         });
         const main = job.startMain();
-        await main.waitForLog(/Archive to/, 90_000);
+        await main.waitForLog(/Archive to/);
         gate.stall();
         const result = await main.ended;
         gate.close();

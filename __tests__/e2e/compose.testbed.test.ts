@@ -64,7 +64,7 @@ describe.each(networks)("docker compose, $where", ({ published, by }) => {
 
       it("is brought back by the run after one that was killed, which waits for it where it answers", async () => {
         const killed = setup.job(given()).startMain();
-        await killed.waitForLog(/Freeze by/, 60_000);
+        await killed.waitForLog(/Freeze by/);
         killed.child.kill("SIGKILL");
         await killed.ended;
         const { main, post } = await setup.job(given()).run();
@@ -88,13 +88,13 @@ describe.each(networks)("docker compose, $where", ({ published, by }) => {
         expect(main.outputs["node-running"]).toBe("true");
         expect(started()).not.toBe(before);
         expect(main.log).toContain(`RPC: http://127.0.0.1:${setup.port}, ${by}.`);
-        await until("the container runs", 10_000, () => setup.pids().length === 1);
+        await until("the container runs", () => setup.pids().length === 1);
         expect(await setup.height()).toBeGreaterThanOrEqual(Number(main.outputs["stacks-height"]));
       });
 
       it("is found by its name where it is down, and asked where its configuration says once it runs", async () => {
         engines.docker?.run("stop", name);
-        await until("the container is down", 30_000, () => setup.pids().length === 0);
+        await until("the container is down", () => setup.pids().length === 0);
         const [id = ""] = visibleSnapshots(setup.store);
         const restore = { ...given(), command: "restore", snapshot: id, "node-name": name };
         const { main, post } = await setup.job({ ...restore, "start-timeout": "30s" }).run();

@@ -109,7 +109,7 @@ it("goes on after a kill in the middle of an archive made elsewhere, and fetches
     const inputs = { command: "restore", "node-manager": "none", "chainstate-dir": target };
     const job = setup.job({ ...inputs, snapshot: `${web.url}/latest.tar.zst` });
     const main = job.startMain();
-    await until("the server stands still", 60_000, () => web.stalled > 0 && web.idleMs() > 1_000);
+    await until("the server stands still", () => web.stalled > 0 && web.idleMs() > 1_000);
     main.child.kill("SIGKILL");
     expect((await main.ended).signal).toBe("SIGKILL");
     await job.post();
@@ -257,7 +257,7 @@ describe("a run that is killed in the middle of the download", () => {
     });
     const main = job.startMain();
     await main.waitForLog(/Fetch and unpack/);
-    await until("something is unpacked", 30_000, () =>
+    await until("something is unpacked", () =>
       leftBeside(setup).some((place) => readdirSync(join(setup.directory, "node", place)).length > 0),
     );
     main.child.kill("SIGKILL");

@@ -53,7 +53,7 @@ export async function endAndGoOn(
   const isLast = moment.source.includes("Publish");
   const { killed, ended, before } = await endAt(setup, inputs, [signal, moment], isLast);
   const wasKilled = ended.signal === "SIGKILL";
-  await until("no process of the run holds a lock", 10_000, () => externalLocks(setup).length === 0);
+  await until("no process of the run holds a lock", () => externalLocks(setup).length === 0);
   await untilNodeRuns(setup);
   if (inputs["downtime"] === "none") expect(setup.pids()).toEqual(before);
 
@@ -65,7 +65,7 @@ export async function endAndGoOn(
   if (inputs["downtime"] === "none") expect(setup.pids()).toEqual(between);
   expect(setup.pids()).toHaveLength(1);
   expect(visibleSnapshots(setup.store)).toContain(next.main.outputs["snapshot-id"]);
-  await until("no process of either run is left", 10_000, () => processesOf(setup, killed).length === 0);
+  await until("no process of either run is left", () => processesOf(setup, killed).length === 0);
   expect(externalLocks(setup)).toEqual([]);
   expect(leavings(setup)).toEqual([]);
   await untilCheckpointsWork(setup);
@@ -82,7 +82,7 @@ async function endAt(
     const before = setup.pids();
     const killed = setup.job({ ...inputs, "rate-limit-read": "1MiB" });
     const main = killed.startMain();
-    await main.waitForLog(moment, 60_000);
+    await main.waitForLog(moment);
     main.child.kill(signal);
     const ended = await main.ended;
     const isLate = signal === "SIGKILL" && ended.signal !== "SIGKILL" && !mayBeLate;
@@ -135,7 +135,7 @@ async function untilCheckpointsWork({ chainstate }: Setup): Promise<void> {
   for (const path of Object.values(databasePaths)) {
     const database = new DatabaseSync(join(chainstate, path), { timeout: 1_000 });
     try {
-      await until(`the WAL of ${path} can be emptied`, 20_000, () => {
+      await until(`the WAL of ${path} can be emptied`, () => {
         const { busy, log } = database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get() ?? {};
         return busy === 0 && log === 0;
       });

@@ -98,7 +98,7 @@ describe.skipIf(!isRoot)("a disk that is full", () => {
       expect(visibleSnapshots(setup.store)).toEqual([]);
       expect(setup.pids()).toHaveLength(1);
       const height = await setup.height();
-      await until("the node goes on", 20_000, async () => (await setup.height()) > height + 5);
+      await until("the node goes on", async () => (await setup.height()) > height + 5);
     },
   );
 
@@ -123,11 +123,11 @@ describe.skipIf(!isRoot)("a disk that is full", () => {
       const before = setup.pids();
       const job = setup.job(setup.snapshotInputs, { [env]: small });
       const main = job.startMain();
-      await main.waitForLog(/::group::Stop /, 60_000);
+      await main.waitForLog(/::group::Stop /);
       fill(small);
       const { exitCode, log } = await main.ended;
       await job.post();
-      await until("the node runs", 60_000, () => setup.pids().length === 1);
+      await until("the node runs", () => setup.pids().length === 1);
       expect(setup.pids()).not.toEqual(before);
       // A journal has space of its own; what spools has not, and then nothing is published.
       const said = exitCode === 0 ? /is published/ : /What to do/;
@@ -172,7 +172,7 @@ describe.skipIf(!isRoot)("a disk with room for only what is missing", () => {
     web.stallAfterBytes = sentBytes;
     const job = setup.job(inputs);
     const main = job.startMain();
-    await until("the server stands still", 120_000, () => web.stalled > 0 && web.idleMs() > 2_000);
+    await until("the server stands still", () => web.stalled > 0 && web.idleMs() > 2_000);
     main.child.kill("SIGKILL");
     expect((await main.ended).signal).toBe("SIGKILL");
     const post = await job.post();

@@ -32,7 +32,6 @@ describe("trust-timestamps", () => {
     // Younger files are not remembered: so long must the last change be past.
     await until(
       "the chainstate is older than the margin",
-      30_000,
       () => Date.now() - statSync(blobs).ctimeMs > 6_000,
     );
     const first = await setup.job(inputs).run();
@@ -51,45 +50,37 @@ describe("trust-timestamps", () => {
 });
 
 describe("a restore", () => {
-  it(
-    "that was killed goes on in the next process, and fetches the rest only",
-    { timeout: 240_000 },
-    async () => {
-      const { setup, web, archiveBytes, restoreInputs, target, expected } = await publishedOnTheWeb();
-      web.stallAfterBytes = archiveBytes / 2;
-      const dying = setup.job(restoreInputs);
-      const main = dying.startMain();
-      // Every connection stands still, and what came before has been unpacked.
-      await until("the web stands still", 90_000, () => web.stalled > 0 && web.idleMs() > 1_500);
-      main.child.kill("SIGKILL");
-      await main.ended;
-      expect(existsSync(target)).toBe(false);
-      const fetchedBefore = web.archiveBytesSent;
-      expect(fetchedBefore).toBeLessThan(archiveBytes);
-      web.stallAfterBytes = Infinity;
-      web.archiveBytesSent = 0;
-      const { main: again } = await setup.job(restoreInputs).run();
-      expect(again.exitCode, again.log).toBe(0);
-      expect(treeOf(target, isScratch)).toEqual(expected);
-      expect(Number(again.outputs["fetched-bytes"])).toBeLessThan(0.6 * archiveBytes);
-      // The proof is what went over the wire, the seek table and the server's cut-off bodies aside.
-      expect(web.archiveBytesSent).toBeLessThan(0.65 * archiveBytes);
-      expect(Number(again.outputs["reused-frames"])).toBeGreaterThan(0);
-    },
-  );
+  it("that was killed goes on in the next process, and fetches the rest only", async () => {
+    const { setup, web, archiveBytes, restoreInputs, target, expected } = await publishedOnTheWeb();
+    web.stallAfterBytes = archiveBytes / 2;
+    const dying = setup.job(restoreInputs);
+    const main = dying.startMain();
+    // Every connection stands still, and what came before has been unpacked.
+    await until("the web stands still", () => web.stalled > 0 && web.idleMs() > 1_500);
+    main.child.kill("SIGKILL");
+    await main.ended;
+    expect(existsSync(target)).toBe(false);
+    const fetchedBefore = web.archiveBytesSent;
+    expect(fetchedBefore).toBeLessThan(archiveBytes);
+    web.stallAfterBytes = Infinity;
+    web.archiveBytesSent = 0;
+    const { main: again } = await setup.job(restoreInputs).run();
+    expect(again.exitCode, again.log).toBe(0);
+    expect(treeOf(target, isScratch)).toEqual(expected);
+    expect(Number(again.outputs["fetched-bytes"])).toBeLessThan(0.6 * archiveBytes);
+    // The proof is what went over the wire, the seek table and the server's cut-off bodies aside.
+    expect(web.archiveBytesSent).toBeLessThan(0.65 * archiveBytes);
+    expect(Number(again.outputs["reused-frames"])).toBeGreaterThan(0);
+  });
 
-  it(
-    "notices when its source becomes another one, and puts nothing in place",
-    { timeout: 240_000 },
-    async () => {
-      const { setup, web, archiveBytes, restoreInputs, target } = await publishedOnTheWeb();
-      web.changeAfterBytes = archiveBytes / 3;
-      const { main } = await setup.job(restoreInputs).run();
-      expect(main.exitCode).toBe(1);
-      expect(main.log).toMatch(/OBJECT_CHANGED/);
-      expect(existsSync(target)).toBe(false);
-    },
-  );
+  it("notices when its source becomes another one, and puts nothing in place", async () => {
+    const { setup, web, archiveBytes, restoreInputs, target } = await publishedOnTheWeb();
+    web.changeAfterBytes = archiveBytes / 3;
+    const { main } = await setup.job(restoreInputs).run();
+    expect(main.exitCode).toBe(1);
+    expect(main.log).toMatch(/OBJECT_CHANGED/);
+    expect(existsSync(target)).toBe(false);
+  });
 });
 
 async function publishedOnTheWeb() {

@@ -15,7 +15,7 @@ interface Target {
 export async function evaluateInside(pid: number, expression: string): Promise<unknown> {
   process.kill(pid, "SIGUSR1");
   let targets: readonly Target[] = [];
-  await until("the process listens to debuggers", 10_000, async () => {
+  await until("the process listens to debuggers", async () => {
     targets = await fetch(`http://127.0.0.1:${port}/json/list`, { signal: AbortSignal.timeout(1_000) }).then(
       async (answer) => (await answer.json()) as Target[],
       () => [],

@@ -26,7 +26,7 @@ const fates: readonly {
     stopTimeout: "15s",
     async ends({ main }, lets) {
       // It waits as long once more.
-      await main.waitForLog(/Bring .* back/, 240_000);
+      await main.waitForLog(/Bring .* back/);
       lets();
       await main.ended;
     },
@@ -81,13 +81,9 @@ describe("a node that ends after stop-timeout", () => {
         const [old = 0] = setup.pids();
         const job = setup.job({ ...setup.snapshotInputs, downtime: "short", "stop-timeout": stopTimeout });
         const main = job.startMain();
-        await until("it was told to stop", 240_000, () => setup.nodeLog().includes("Graceful termination"));
+        await until("it was told to stop", () => setup.nodeLog().includes("Graceful termination"));
         await ends({ job, main }, () => writeFileSync(join(setup.directory, "observer-is-back"), ""));
-        await until(
-          "another one runs",
-          120_000,
-          () => !setup.pids().includes(old) && setup.pids().length > 0,
-        );
+        await until("another one runs", () => !setup.pids().includes(old) && setup.pids().length > 0);
         await untilNodeRuns(setup);
         // Whoever else had it in mind to start it has had the time.
         await new Promise((resolve) => setTimeout(resolve, 3_000));

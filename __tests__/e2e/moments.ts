@@ -1,5 +1,5 @@
 /** Runs that are ended in the middle: when, how, and what must be true afterwards. */
-import { until, visibleSnapshots, type Setup } from "./support.ts";
+import { pause, untilNodeRuns, visibleSnapshots, type Setup } from "./support.ts";
 
 /** Ten moments of a run, by what its log has said by then. */
 export const moments: readonly (readonly [string, RegExp])[] = [
@@ -47,25 +47,23 @@ export async function failuresOf<T>(
 }
 
 /**
- * Ends a run of `setup` when its log says `pattern`. Throws unless one node runs and answers within a minute and stays,
- * was never killed on the way, and every visible snapshot verifies. Returns the seconds until it ran.
+ * Ends a run of `setup` when its log says `pattern`. Throws unless one node comes to run and answer and stays, was never
+ * killed on the way, and every visible snapshot verifies.
  */
-export async function endAt(setup: Setup, pattern: RegExp, { signal, withPost }: Ending): Promise<number> {
+export async function endAt(setup: Setup, pattern: RegExp, { signal, withPost }: Ending): Promise<void> {
   const job = setup.job(setup.snapshotInputs);
   const main = job.startMain();
-  await main.waitForLog(pattern, 60_000);
+  await main.waitForLog(pattern);
   main.child.kill(signal);
-  const endedAt = Date.now();
   const { log } = await main.ended;
   if (withPost) await job.post();
   // A run that is killed before its stop has any effect leaves the old process; both are "running".
-  await until("one node runs and answers", 60_000 - (Date.now() - endedAt), () => isBack(setup)).catch(
-    (error: unknown) => {
-      throw new Error(`${String(error)}\n${log}\n${setup.nodeLog()}`);
-    },
-  );
-  const seconds = (Date.now() - endedAt) / 1000;
-  await staysUp(setup);
+  await untilNodeRuns(setup).catch((error: unknown) => {
+    throw new Error(`${String(error)}\n${log}\n${setup.nodeLog()}`);
+  });
+  // A stop that was asked for in the last moment may take effect late: then it has to be brought back again.
+  await pause(3_000);
+  await untilNodeRuns(setup);
   const ends = setup.nodeLog().match(/Exiting stacks-node/g)?.length ?? 0;
   const starts = setup.nodeLog().match(/stacks-node \S+ starting/g)?.length ?? 0;
   if (starts !== ends + 1) throw new Error(`${starts} starts, ${ends} clean ends:\n${setup.nodeLog()}`);
@@ -76,19 +74,4 @@ export async function endAt(setup: Setup, pattern: RegExp, { signal, withPost }:
     if (verified.main.exitCode !== 0)
       throw new Error(`a visible snapshot does not verify:\n${verified.main.log}`);
   }
-  return seconds;
-}
-
-async function isBack(setup: Setup): Promise<boolean> {
-  if (setup.pids().length !== 1) return false;
-  return await fetch(`http://127.0.0.1:${setup.port}/v2/info`, { signal: AbortSignal.timeout(1000) }).then(
-    (response) => response.ok,
-    () => false,
-  );
-}
-
-/** A stop that was asked for in the last moment may take effect late: then it has to be brought back again. */
-async function staysUp(setup: Setup): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, 3_000));
-  await until("the node still runs", 45_000, () => isBack(setup));
 }

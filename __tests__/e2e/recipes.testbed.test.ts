@@ -317,7 +317,7 @@ async function startPython(root: string): Promise<string> {
   );
   ending.push(async () => child.kill("SIGTERM"));
   const url = `http://127.0.0.1:${port}`;
-  await until("the web server answers", 30_000, async () => {
+  await until("the web server answers", async () => {
     try {
       return (await fetch(`${url}/catalog.json`)).ok;
     } catch {

@@ -9,37 +9,33 @@ const key = makeKey();
 const stranger = makeKey("stranger@example.org");
 const signs = (text: string): Record<string, string> => ({ "sign-key": text.replaceAll("\n", "\\n") });
 
-it(
-  "a key from a secret signs, and neither a log nor a child process has it",
-  { timeout: 240_000 },
-  async () => {
-    const setup = await fresh();
-    const seen = join(setup.directory, "environment");
-    const node = [setup.executable.launcher, "--dir", setup.chainstate, "--rpc-port", String(setup.port)];
-    const { main, post } = await setup
-      .job({
-        ...setup.snapshotInputs,
-        "sign-key": key.text,
-        "node-start-command": `env >${seen}; ${node.join(" ")} >/dev/null 2>&1 &`,
-      })
-      .run();
-    expect(main.exitCode, main.log).toBe(0);
-    expect(main.summary).toContain(key.fingerprint);
-    const signature = `${new URL(main.outputs["manifest-url"] ?? "").pathname}.sig`;
-    expect(existsSync(signature)).toBe(true);
-    const environment = readFileSync(seen, "utf8");
-    expect(environment).toContain("PATH=");
-    // The runner itself takes the lines that tell it what to hide.
-    const said = [main.log, main.summary, post.log].join("\n").replaceAll(/^::add-mask::.*$/gm, "");
-    for (const line of key.text.split("\n").slice(1, -2)) {
-      expect(said).not.toContain(line);
-      expect(environment).not.toContain(line);
-      expect(main.log).toContain(`::add-mask::${line}`);
-    }
-  },
-);
+it("a key from a secret signs, and neither a log nor a child process has it", async () => {
+  const setup = await fresh();
+  const seen = join(setup.directory, "environment");
+  const node = [setup.executable.launcher, "--dir", setup.chainstate, "--rpc-port", String(setup.port)];
+  const { main, post } = await setup
+    .job({
+      ...setup.snapshotInputs,
+      "sign-key": key.text,
+      "node-start-command": `env >${seen}; ${node.join(" ")} >/dev/null 2>&1 &`,
+    })
+    .run();
+  expect(main.exitCode, main.log).toBe(0);
+  expect(main.summary).toContain(key.fingerprint);
+  const signature = `${new URL(main.outputs["manifest-url"] ?? "").pathname}.sig`;
+  expect(existsSync(signature)).toBe(true);
+  const environment = readFileSync(seen, "utf8");
+  expect(environment).toContain("PATH=");
+  // The runner itself takes the lines that tell it what to hide.
+  const said = [main.log, main.summary, post.log].join("\n").replaceAll(/^::add-mask::.*$/gm, "");
+  for (const line of key.text.split("\n").slice(1, -2)) {
+    expect(said).not.toContain(line);
+    expect(environment).not.toContain(line);
+    expect(main.log).toContain(`::add-mask::${line}`);
+  }
+});
 
-it("frames are taken over from those who are trusted alone", { timeout: 240_000 }, async () => {
+it("frames are taken over from those who are trusted alone", async () => {
   const setup = await fresh({ running: false });
   const own = { ...setup.snapshotInputs, "node-manager": "none", downtime: "full" };
   const take = async (more: Readonly<Record<string, string>>): Promise<string> => {

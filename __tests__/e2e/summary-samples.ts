@@ -43,12 +43,12 @@ export async function summariesOfRuns(): Promise<ReadonlyMap<Name, string>> {
 
     const killed = setup.job({ ...snapshotInputs, "rate-limit-read": "1MiB" });
     const main = killed.startMain();
-    await main.waitForLog(/── Archive|::group::Archive/, 60_000);
+    await main.waitForLog(/── Archive|::group::Archive/);
     main.child.kill("SIGKILL");
     const { summary } = await main.ended;
     summaries.set("killed", asOnAHost(summary + (await killed.post()).summary));
 
-    await until("the node runs", 60_000, () => setup.pids().length === 1);
+    await until("the node runs", () => setup.pids().length === 1);
     const mark = join(chainstate, "panics");
     writeFileSync(mark, "");
     const before = new Set(visibleSnapshots(setup.store));

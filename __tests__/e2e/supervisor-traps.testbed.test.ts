@@ -211,7 +211,7 @@ describe.skipIf(!isSystemdUp)("programs that go down with the node (systemd)", (
       const { main } = await setup.job(setup.snapshotInputs).run();
       expect(main.exitCode, main.log).toBe(0);
       for (const unit of made) {
-        await until(`${unit} is active`, 10_000, () => property(unit, "ActiveState") === "active");
+        await until(`${unit} is active`, () => property(unit, "ActiveState") === "active");
         expect(main.summary).toContain(unit);
       }
     } finally {

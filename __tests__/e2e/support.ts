@@ -15,7 +15,13 @@ import {
 import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createChainstate } from "../../simulator/chainstate.ts";
-import { freePort, makeNodeExecutable, waitForInfo, type NodeExecutable } from "../../simulator/launch.ts";
+import {
+  freePort,
+  makeNodeExecutable,
+  patienceMs,
+  waitForInfo,
+  type NodeExecutable,
+} from "../../simulator/launch.ts";
 import { Job } from "../../simulator/runner.ts";
 import { byProcess, type SupervisorKind } from "./supervisors.ts";
 
@@ -142,7 +148,7 @@ export async function setUp(options: SetupOptions = {}): Promise<Setup> {
     pids: () => pidsOf(port),
     nodeLog: () => readFileSync(logFile, "utf8"),
     async height() {
-      return Number((await waitForInfo(port, 30_000))["stacks_tip_height"]);
+      return Number((await waitForInfo(port))["stacks_tip_height"]);
     },
     start: () => supervisor.start(),
     async remove() {
@@ -155,7 +161,7 @@ export async function setUp(options: SetupOptions = {}): Promise<Setup> {
   };
   if (options.running ?? true) {
     supervisor.start();
-    await waitForInfo(port, 60_000);
+    await waitForInfo(port);
   }
   return setup;
 }
@@ -182,8 +188,8 @@ export async function pause(ms: number): Promise<void> {
 /** Polls until `look` is true; throws after `timeoutMs`. */
 export async function until(
   what: string,
-  timeoutMs: number,
   look: () => boolean | Promise<boolean>,
+  timeoutMs = patienceMs,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await look())) {
@@ -194,14 +200,15 @@ export async function until(
 
 /** One node runs and its RPC answers: for the time after a kill. `slowness`: of a machine whose minutes are longer. */
 export async function untilNodeRuns(setup: Setup, slowness = 1): Promise<void> {
-  await until("one node runs and answers", slowness * 60_000, async () => {
+  const answers = async (): Promise<boolean> => {
     if (setup.pids().length !== 1) return false;
-    const signal = AbortSignal.timeout(slowness * 1000);
+    const signal = AbortSignal.timeout(10_000);
     return await fetch(`http://127.0.0.1:${setup.port}/v2/info`, { signal }).then(
       (response) => response.ok,
       () => false,
     );
-  });
+  };
+  await until("one node runs and answers", answers, slowness * patienceMs);
 }
 
 /** Every entry of a tree with what a restore must bring back: type, mode, size, digest, link target, mtime in ms. */

@@ -12,7 +12,6 @@ import { setUp, visibleSnapshots, type Setup } from "./support.ts";
 let setup: Setup;
 let programs: Programs;
 let config: string;
-const minutes = { timeout: 180_000 };
 
 beforeAll(async () => {
   setup = await setUp();
@@ -23,7 +22,7 @@ beforeAll(async () => {
   writeFileSync(config, operatorsConfig);
   const { main } = await setup.job(setup.snapshotInputs).run();
   if (main.exitCode !== 0) throw new Error(main.log);
-}, 180_000);
+});
 afterAll(async () => await setup.remove());
 
 const boot = (node = programs.node): Record<string, string> => ({
@@ -80,7 +79,7 @@ function digest(directory: string): string {
   return sum.digest("hex");
 }
 
-it("a snapshot that the programs can work on is told so, in their words", minutes, async () => {
+it("a snapshot that the programs can work on is told so, in their words", async () => {
   const { main, left } = await runIn({ ...verify(), ...boot(), ...replay() });
   expect(main.exitCode, main.log).toBe(0);
   expect(main.log).toContain("Finished validating 10 blocks in 0s");
@@ -94,7 +93,7 @@ it.each([
   ["ends at once", ["--exit-after-ms", "0"], "ended with exit code 0"],
   ["crashes while it stops", ["--crash-on-stop"], "when it was told to stop"],
   ["never answers", ["--no-rpc"], "was not at height"],
-])("a node that %s on it is a refusal", minutes, async (_, misbehaviour, words) => {
+])("a node that %s on it is a refusal", async (_, misbehaviour, words) => {
   const { node } = makePrograms(join(setup.directory, `programs-${misbehaviour[0]}`), misbehaviour);
   const { main, left } = await runIn({ ...verify(), ...boot(node), "start-timeout": "15s" });
   expect(main.exitCode, main.log).toBe(1);
@@ -103,7 +102,7 @@ it.each([
   expect(left).toEqual([]);
 });
 
-it("a replay that fails keeps a snapshot from being published", minutes, async () => {
+it("a replay that fails keeps a snapshot from being published", async () => {
   const damaged = await setUp({ fill: loseValues, nodeArguments: ["--blocks-per-second", "0"] });
   try {
     chmodSync(damaged.directory, 0o755);
@@ -118,7 +117,7 @@ it("a replay that fails keeps a snapshot from being published", minutes, async (
   }
 });
 
-it("a directory is tried on a copy, and is as it was", minutes, async () => {
+it("a directory is tried on a copy, and is as it was", async () => {
   const still = await setUp({ running: false });
   try {
     chmodSync(still.directory, 0o755);
@@ -133,7 +132,7 @@ it("a directory is tried on a copy, and is as it was", minutes, async () => {
   }
 });
 
-it("a directory that a node works in is not copied", minutes, async () => {
+it("a directory that a node works in is not copied", async () => {
   const inputs = { command: "verify", "chainstate-dir": setup.chainstate, ...replay() };
   const { main } = await setup.job(inputs).run();
   expect(main.exitCode, main.log).toBe(1);
@@ -141,25 +140,21 @@ it("a directory that a node works in is not copied", minutes, async () => {
   expect(setup.pids()).toHaveLength(1);
 });
 
-it(
-  "killed while the node runs on the copy, nothing of it goes on, and the post step removes the copy",
-  minutes,
-  async () => {
-    const { node } = makePrograms(join(setup.directory, "programs-slow"), ["--start-delay-ms", "120000"]);
-    const job = reachable(setup.job({ ...verify(), ...boot(node) }));
-    const main = job.startMain();
-    await expect.poll(() => strays(job).length, { timeout: 60_000, interval: 100 }).toBeGreaterThan(0);
-    main.child.kill("SIGKILL");
-    await main.ended;
-    await expect.poll(() => strays(job), { timeout: 10_000 }).toEqual([]);
-    const post = await job.post();
-    expect(post.exitCode, post.log).toBe(0);
-    expect(post.log).toContain("cleaned up");
-    expect(trialsIn(job)).toEqual([]);
-  },
-);
+it("killed while the node runs on the copy, nothing of it goes on, and the post step removes the copy", async () => {
+  const { node } = makePrograms(join(setup.directory, "programs-slow"), ["--start-delay-ms", "120000"]);
+  const job = reachable(setup.job({ ...verify(), ...boot(node) }));
+  const main = job.startMain();
+  await expect.poll(() => strays(job).length, { interval: 100 }).toBeGreaterThan(0);
+  main.child.kill("SIGKILL");
+  await main.ended;
+  await expect.poll(() => strays(job)).toEqual([]);
+  const post = await job.post();
+  expect(post.exitCode, post.log).toBe(0);
+  expect(post.log).toContain("cleaned up");
+  expect(trialsIn(job)).toEqual([]);
+});
 
-it("works in a scratch that is named by a link, and removes what it made there", minutes, async () => {
+it("works in a scratch that is named by a link, and removes what it made there", async () => {
   const job = reachable(
     setup.job({ ...verify(), ...replay() }, { RUNNER_TEMP: join(setup.directory, "link") }),
   );
@@ -171,7 +166,7 @@ it("works in a scratch that is named by a link, and removes what it made there",
   expect(trialsIn(job)).toEqual([]);
 });
 
-test("a program that cannot be run is said before anything is fetched", minutes, async () => {
+test("a program that cannot be run is said before anything is fetched", async () => {
   const { main } = await setup.job({ ...verify(), ...boot("/nowhere/stacks-node") }).run();
   expect(main.exitCode, main.log).toBe(1);
   expect(main.log).toContain("PROGRAM_UNUSABLE");

@@ -49,18 +49,16 @@ export async function settles(kind: SupervisorKind, ending: Ending): Promise<num
     expect(setup.pids()).toEqual([restored]);
     if (ending === "its RPC opens") {
       writeFileSync(flag, "");
-      await until("the old one is removed", 120_000, () => olds(setup).length === 0).catch(
-        (error: unknown) => {
-          throw new Error(`${String(error)}\n${watchdogLog(setup)}`);
-        },
-      );
+      await until("the old one is removed", () => olds(setup).length === 0).catch((error: unknown) => {
+        throw new Error(`${String(error)}\n${watchdogLog(setup)}`);
+      });
       expect(existsSync(mark)).toBe(false);
       expect(setup.pids()).toEqual([restored]);
       expect(await setup.height()).toBeGreaterThanOrEqual(Number(taken.main.outputs["stacks-height"]));
       return setup.pids().length;
     }
     process.kill(restored, "SIGKILL");
-    await until("the old one is back and a node runs on it", 120_000, () => {
+    await until("the old one is back and a node runs on it", () => {
       const [pid] = setup.pids();
       return existsSync(mark) && pid !== undefined && pid !== restored;
     }).catch((error: unknown) => {

@@ -58,9 +58,9 @@ describe.each(["short", "none"])("downtime: %s", (downtime) => {
         "rate-limit-read": "1MiB",
       });
       const main = job.startMain();
-      await main.waitForLog(/::group::Archive to/, 60_000);
+      await main.waitForLog(/::group::Archive to/);
       // The node starts beside the archive, and would not come up on what is done to it here.
-      if (downtime === "short") await main.waitForLog(/▸ Start .*: done/, 60_000);
+      if (downtime === "short") await main.waitForLog(/▸ Start .*: done/);
       const { pid } = main.child;
       if (pid === undefined) throw new Error("no process");
       const [keeper, ...more] = keepersOf(pid);

@@ -30,7 +30,7 @@ const open: Bed[] = [];
 afterEach(async () => {
   for (const { world, setup, jobs } of open.splice(0)) {
     for (const pid of setup.pids()) process.kill(pid, "SIGTERM");
-    await until("the node ends", 30_000, () => setup.pids().length === 0);
+    await until("the node ends", () => setup.pids().length === 0);
     await world.close();
     for (const job of jobs) job.remove();
     await setup.remove();
@@ -142,7 +142,7 @@ async function leavings({ world, setup, mountPoint }: Bed, ...snapshots: string[
 async function nodeGoesOn({ setup }: Bed): Promise<void> {
   expect(setup.pids()).toHaveLength(1);
   const from = await setup.height();
-  await until("the node makes a block", 30_000, async () => (await setup.height()) > from);
+  await until("the node makes a block", async () => (await setup.height()) > from);
 }
 
 describe.skipIf(moto === undefined)("an EBS snapshot through the action", { timeout: 300_000 }, () => {

@@ -273,7 +273,7 @@ describe.skipIf(place === undefined)("killed without a post step", { timeout: 30
 
 async function kill(job: Job, moment: RegExp): Promise<void> {
   const main = job.startMain();
-  await main.waitForLog(moment, 60_000);
+  await main.waitForLog(moment);
   main.child.kill("SIGKILL");
   await main.ended;
 }

@@ -73,7 +73,7 @@ describe.skipIf(place === undefined)("an XFS dump through the action", { timeout
     const setup = await setUp({ parent: place ?? "", extraBytes: 300_000 });
     open.push(setup);
     const main = setup.job(inputsOf(setup)).startMain();
-    await main.waitForLog(/Snapshot the volume by xfs/, 60_000);
+    await main.waitForLog(/Snapshot the volume by xfs/);
     main.child.kill("SIGKILL");
     await main.ended;
     await untilNodeRuns(setup);

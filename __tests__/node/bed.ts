@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { freePort, makeNodeExecutable } from "../../simulator/launch.ts";
+import { freePort, makeNodeExecutable, patienceMs } from "../../simulator/launch.ts";
 import type { NodeExecutable } from "../../simulator/launch.ts";
 import type { NodeContext } from "../../src/node/context.ts";
 import type { Clock } from "../../src/system/clock.ts";
@@ -59,7 +59,7 @@ export async function makeSurroundings(setup: NodeSetup, share?: string): Promis
       name: "stacks-node",
       rpcUrl,
       stopTimeoutMs: 60_000,
-      startTimeoutMs: 20_000,
+      startTimeoutMs: patienceMs,
       startNode: "as-before",
       syncBlocks: 0,
       syncRequired: false,

@@ -69,7 +69,7 @@ describe.skipIf(!canBeOthers)(
       const port = await freePort();
       const words = [executable.launcher, "--dir", dir, "--rpc-port", String(port)].map(quote).join(" ");
       node = startOrphan(`setpriv --reuid=${owner} --regid=${owner} --clear-groups ${words} 2>/dev/null`);
-      await waitForInfo(port, 30_000);
+      await waitForInfo(port);
     });
     afterAll(async () => {
       if (node !== undefined) await endProcess(node);

@@ -62,7 +62,7 @@ test("any WAL is read as SQLite recovers it, and takes a later state of its data
     ),
     { numRuns: Number(process.env["WAL_RUNS"] ?? 30) },
   );
-}, 120_000);
+});
 
 function create(pageSize: number): DatabaseSync {
   const connection = new DatabaseSync(live);

@@ -120,7 +120,7 @@ const cases = record({
   fresh: trees,
 });
 
-describe("a swap that dies", { timeout: 120_000 }, () => {
+describe("a swap that dies", () => {
   test("between any two changes is taken back whole, even if taking it back dies as well", async () => {
     await assert(
       asyncProperty(cases, nat(6), async ({ layout, old, fresh }, secondDeath) => {

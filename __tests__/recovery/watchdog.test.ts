@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { patienceMs } from "../../simulator/launch.ts";
 import { logPathOf } from "../../src/recovery/journal.ts";
 import { arm, disarm } from "../../src/recovery/watchdog.ts";
 import { openJournal, readJournal, takeJournal } from "../../src/recovery/journal.ts";
@@ -67,7 +68,7 @@ function watchersRunning(): number[] {
   return processes((argv) => argv.some((word) => word.startsWith(join(base, "state"))));
 }
 
-async function until(holds: () => boolean, limitMs = 60_000): Promise<void> {
+async function until(holds: () => boolean, limitMs = patienceMs): Promise<void> {
   const since = Date.now();
   while (!holds()) {
     if (Date.now() - since > limitMs)
@@ -133,7 +134,7 @@ function database(): string {
   return readFileSync(join(base, "mainnet", "headers.sqlite"), "utf8");
 }
 
-describe("when everything of the job is killed, the watcher", { timeout: 120_000 }, () => {
+describe("when everything of the job is killed, the watcher", () => {
   test.each<[Step, string]>([
     ["stopped", "old"],
     ["swap-out", "old"],
@@ -200,7 +201,7 @@ describe("when everything of the job is killed, the watcher", { timeout: 120_000
   });
 });
 
-describe("the watcher", { timeout: 120_000 }, () => {
+describe("the watcher", () => {
   test("stands back for a post step that comes within the grace", async () => {
     const { run, journalPath } = await doom("swap-in", { graceMs: 20_000 });
     await killJob(run);
@@ -314,31 +315,27 @@ function ticksOf(pid: number): number {
   return Number(readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ")[19]);
 }
 
-test(
-  "the hook's replay finishes at once what dead runs left, and leaves living ones alone",
-  { timeout: 120_000 },
-  async () => {
-    const { run } = await doom("swap-in", { graceMs: 60_000 });
-    const replay = async (...more: string[]): Promise<string> => {
-      const argv = [
-        join(import.meta.dirname, "../../src/entries/watchdog.ts"),
-        "replay",
-        join(base, "state"),
-        ...more,
-      ];
-      const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
-      let said = "";
-      child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
-      const [code] = (await once(child, "exit")) as [number];
-      return `${code} ${said}`;
-    };
-    expect(await replay()).toMatch(/^0 .*a run is at work, left alone/);
-    await killJob(run);
-    expect(await replay("--swap-only")).toMatch(/^0 .*swap rolled-back, node left/);
-    expect(database()).toBe("old");
-    expect(nodesRunning()).toEqual([]);
-    expect(await replay()).toMatch(/^0 .*swap none, node started/);
-    expect(nodesRunning()).toHaveLength(1);
-    expect(await replay()).toMatch(/^0 .*swap none, node no-need/);
-  },
-);
+test("the hook's replay finishes at once what dead runs left, and leaves living ones alone", async () => {
+  const { run } = await doom("swap-in", { graceMs: 60_000 });
+  const replay = async (...more: string[]): Promise<string> => {
+    const argv = [
+      join(import.meta.dirname, "../../src/entries/watchdog.ts"),
+      "replay",
+      join(base, "state"),
+      ...more,
+    ];
+    const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
+    let said = "";
+    child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    const [code] = (await once(child, "exit")) as [number];
+    return `${code} ${said}`;
+  };
+  expect(await replay()).toMatch(/^0 .*a run is at work, left alone/);
+  await killJob(run);
+  expect(await replay("--swap-only")).toMatch(/^0 .*swap rolled-back, node left/);
+  expect(database()).toBe("old");
+  expect(nodesRunning()).toEqual([]);
+  expect(await replay()).toMatch(/^0 .*swap none, node started/);
+  expect(nodesRunning()).toHaveLength(1);
+  expect(await replay()).toMatch(/^0 .*swap none, node no-need/);
+});

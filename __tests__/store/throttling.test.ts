@@ -95,14 +95,14 @@ describe.each([
     store = await openStore(s3Location(url, "bucket", "p"), { limits: defaultLimits });
     await read(store, times);
     expect(refused).toBeGreaterThan(0);
-  }, 60_000);
+  });
 
   test("by https", async () => {
     const url = await serve(listener());
     store = await openStore({ scheme: "https", url }, { limits: defaultLimits });
     await read(store, times);
     expect(refused).toBeGreaterThan(0);
-  }, 60_000);
+  });
 });
 
 /** Enforces conditions, and calls itself too busy `times` times for a write to `key` that it has carried out. */

@@ -9,25 +9,17 @@ import { describeError, hasCode } from "../../src/domain/errors.ts";
 import { askNodeInfo } from "../../src/node/rpc.ts";
 import { openStore } from "../../src/store/registry.ts";
 import { openHttpsStore } from "../../src/store/https/https-store.ts";
-import type { RequestLimits } from "../../src/store/limits.ts";
 import { azureStorage, azureTokens } from "../../src/system/azure-identity.ts";
 import { useProxies } from "../../src/system/proxy.ts";
 import { AwsEbsDisks } from "../../src/volume/cloud/aws/ebs.ts";
 import { GcpDisks } from "../../src/volume/cloud/gcp/disk.ts";
 import { RestClient } from "../../src/volume/cloud/rest.ts";
+import { patientLimits } from "../store/open-store.ts";
 import { has } from "../tools.ts";
 import { startConnectProxy, type ConnectProxy } from "./connect-proxy.ts";
 
 const signal = new AbortController().signal;
 const clock = { now: () => Date.now(), sleep: async () => await Promise.resolve() };
-const limits: RequestLimits = {
-  connectTimeoutMs: 2_000,
-  idleTimeoutMs: 2_000,
-  slowAfterMs: 60_000,
-  requestTimeoutMs: 5_000,
-  attempts: 2,
-  busyAttempts: 1,
-};
 const hosts = {
   web: "archives.behind.test",
   s3: "s3.behind.test",
@@ -147,7 +139,9 @@ describe.skipIf(!has("openssl"))("behind a CONNECT proxy", () => {
       "a store behind https",
       [hosts.web],
       async () =>
-        await head(async () => await Promise.resolve(openHttpsStore(`https://${hosts.web}/p`, limits))),
+        await head(
+          async () => await Promise.resolve(openHttpsStore(`https://${hosts.web}/p`, patientLimits)),
+        ),
     ],
     [
       "an S3 store",
@@ -163,7 +157,7 @@ describe.skipIf(!has("openssl"))("behind a CONNECT proxy", () => {
                 prefix: "p",
                 s3: { ...s3, endpoint: `https://${hosts.s3}`, region: "r" },
               },
-              { environment: environment(), limits },
+              { environment: environment(), limits: patientLimits },
             ),
         ),
     ],
@@ -175,7 +169,7 @@ describe.skipIf(!has("openssl"))("behind a CONNECT proxy", () => {
           async () =>
             await openStore(
               { scheme: "gs", url: "gs://b/p", bucket: "b", prefix: "p" },
-              { environment: environment(), limits },
+              { environment: environment(), limits: patientLimits },
             ),
         ),
     ],
@@ -187,7 +181,7 @@ describe.skipIf(!has("openssl"))("behind a CONNECT proxy", () => {
           async () =>
             await openStore(
               { scheme: "az", url: "az://acc/c/p", account: "acc", container: "c", prefix: "p" },
-              { environment: environment(), limits },
+              { environment: environment(), limits: patientLimits },
             ),
         ),
     ],
@@ -273,7 +267,7 @@ describe.skipIf(!has("openssl"))("behind a CONNECT proxy", () => {
 
   test("what no_proxy names is asked directly", async () => {
     useProxies({ https_proxy: proxy.url, no_proxy: "other.test, .behind.test" });
-    const store = openHttpsStore(`https://${hosts.web}/p`, limits);
+    const store = openHttpsStore(`https://${hosts.web}/p`, patientLimits);
     await expect(store.head("x", signal)).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
     expect(proxy.asked).toEqual([]);
   });
@@ -283,7 +277,7 @@ describe.skipIf(!has("openssl"))("behind a CONNECT proxy", () => {
     expect(await askNodeInfo(`http://localhost:${here.split(":")[1]}`, signal)).toMatchObject({
       kind: "invalid",
     });
-    const store = openHttpsStore(`http://${here}/p`, limits);
+    const store = openHttpsStore(`http://${here}/p`, patientLimits);
     expect(Buffer.from((await store.get("x", { signal })).bytes).toString()).toBe("token");
     const disks = new AwsEbsDisks(environment(), clock);
     await disks.identify([disk], signal).catch(() => undefined);
@@ -292,7 +286,7 @@ describe.skipIf(!has("openssl"))("behind a CONNECT proxy", () => {
 
   test("a server behind it may not send a reader on to a private address", async () => {
     proxy.answer = (_, response) => response.writeHead(302, { location: "https://10.0.0.7/x" }).end();
-    const store = openHttpsStore(`https://${hosts.web}/p`, limits);
+    const store = openHttpsStore(`https://${hosts.web}/p`, patientLimits);
     await expect(store.head("x", signal)).rejects.toMatchObject({ code: "STORE_REDIRECT_REFUSED" });
   });
 });

@@ -18,7 +18,6 @@ import { Scratch } from "../scratch.ts";
 
 const scratch = new Scratch();
 const signal = new AbortController().signal;
-const slowMs = 180_000;
 afterAll(() => scratch.remove());
 
 async function proofOf(
@@ -57,7 +56,7 @@ function ask(dir: string, key: DatabaseKey, sql: string): Record<string, unknown
   return row ?? {};
 }
 
-describe("a generated chainstate", { timeout: slowMs }, () => {
+describe("a generated chainstate", () => {
   it.each([
     { era: "nakamoto", height: 40 },
     { era: "nakamoto", height: 40, generation: "previous" },
@@ -158,7 +157,7 @@ function unpack({ archive, dir }: (typeof fixtures)[number]): string {
   return join(parent, dir);
 }
 
-describe.runIf(hasFixtures)("a chainstate that a real node wrote", { timeout: slowMs }, () => {
+describe.runIf(hasFixtures)("a chainstate that a real node wrote", () => {
   it.each(fixtures)("is proven: $dir", async (fixture) => {
     const result = await proofOf(unpack(fixture));
     expect(result).toMatchObject({ result: "passed", upTo: { height: fixture.height } });
@@ -195,7 +194,7 @@ describe.runIf(hasFixtures)("a chainstate that a real node wrote", { timeout: sl
   });
 });
 
-describe("what is not proven is said", { timeout: slowMs }, () => {
+describe("what is not proven is said", () => {
   const base = scratch.path();
   beforeAll(() => {
     createChainstate(base, { era: "nakamoto", height: 30, blocksInWal: 0 });
@@ -258,7 +257,7 @@ describe("what is not proven is said", { timeout: slowMs }, () => {
   });
 });
 
-describe("damage below the tips", { timeout: slowMs }, () => {
+describe("damage below the tips", () => {
   const base = scratch.path();
   beforeAll(() => {
     createChainstate(base, { era: "nakamoto", height: 150, blocksInWal: 0 });
@@ -368,7 +367,7 @@ describe("damage below the tips", { timeout: slowMs }, () => {
   });
 });
 
-describe("what was proven before", { timeout: slowMs }, () => {
+describe("what was proven before", () => {
   const dir = scratch.path();
   let before: { readonly height: number; readonly id: string };
   let tip: Tip;

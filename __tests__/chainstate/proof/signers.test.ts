@@ -17,7 +17,6 @@ import { hasFixture, Scratch } from "../scratch.ts";
 
 const scratch = new Scratch();
 const signal = new AbortController().signal;
-const slowMs = 120_000;
 afterAll(() => scratch.remove());
 
 /** A weight of 11 in all, of which 7.7 are 70 %: 8. */
@@ -76,7 +75,7 @@ const some =
   (_height: number, cycle: number) =>
     who.map((i) => setOf(cycle)[i]?.name ?? "");
 
-describe("the last blocks", { timeout: slowMs }, () => {
+describe("the last blocks", () => {
   it("are signed by the sets of their cycles, in whatever order", async () => {
     const { dir, tip } = chain(60, some(3, 1, 2));
     const { check, signers } = await signersOf(dir);
@@ -143,7 +142,7 @@ describe("the last blocks", { timeout: slowMs }, () => {
   });
 });
 
-describe.runIf(hasFixture)("a chainstate that a real node wrote", { timeout: slowMs }, () => {
+describe.runIf(hasFixture)("a chainstate that a real node wrote", () => {
   it("is signed by its signer, and its set by that of the cycle before", async () => {
     const { check, signers } = await signersOf(scratch.unpackFixture("regtest-4.0.2-after-reorg"));
     expect(signers).toMatchObject({ blocks: 74, isVouched: true, isTraced: true });
@@ -162,7 +161,7 @@ describe.runIf(hasFixture)("a chainstate that a real node wrote", { timeout: slo
   });
 });
 
-describe("what is not known of signers is said", { timeout: slowMs }, () => {
+describe("what is not known of signers is said", () => {
   it.each<[string, () => string, RegExp]>([
     [
       "a state that has no signers",
@@ -227,7 +226,7 @@ describe("what is not known of signers is said", { timeout: slowMs }, () => {
   });
 });
 
-describe("below the blocks that `quick` proves", { timeout: slowMs }, () => {
+describe("below the blocks that `quick` proves", () => {
   let base: string;
   let origin: string;
   beforeAll(() => {
@@ -317,7 +316,7 @@ describe("below the blocks that `quick` proves", { timeout: slowMs }, () => {
   });
 });
 
-describe("from a set that is trusted", { timeout: slowMs }, () => {
+describe("from a set that is trusted", () => {
   const height = 90;
   let dir: string;
   let tip: SignerSetName;

@@ -54,7 +54,7 @@ test("a directory that holds no chainstate is refused before anybody looks who w
   expect(looks()).toBe(0);
   await host.run(snapshotConfig(host, { node: config.node }));
   expect(looks()).toBe(1);
-}, 60_000);
+});
 
 /** How often the address is read of what is known of the node. */
 function countLooks(host: FakeHost): () => number {
@@ -84,4 +84,4 @@ test("a node that is too busy to answer at once is asked again", async () => {
   expect(error).toBeUndefined();
   expect(log).toMatch(/takes the connection and does not answer: asked again/);
   expect(log).toMatch(/Before: Stacks height 8/);
-}, 30_000);
+});

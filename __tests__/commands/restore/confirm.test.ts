@@ -38,7 +38,7 @@ beforeAll(async () => {
   Object.defineProperty(rpc, "answers", {
     get: () => ({ "/v2/info": hosts.at(-1)?.node.running === true ? answer : silent }),
   });
-}, 120_000);
+});
 afterAll(async () => {
   for (const host of hosts) host.remove();
   await rpc.close();
@@ -254,22 +254,18 @@ describe("what somebody has done by hand meanwhile is theirs", () => {
   });
 });
 
-test(
-  "another restore replaces it, and both old ones are named; a dry run does not",
-  { timeout: 60_000 },
-  async () => {
-    const { host } = await unconfirmed();
-    const dry = await host.run(config(host, { dryRun: true }));
-    expect(dry.error).toMatchObject({ code: "RESTORE_NOT_CONFIRMED" });
-    expect(standing(host)).toEqual(open);
-    host.node.onStart = () => (answer = at(25));
-    const next = await host.run(config(host));
-    expect(next.error).toBeUndefined();
-    expect(next.report.record.warnings.join()).toContain("The old one is kept at");
-    expect(standing(host)).toEqual({ ...confirmed, olds: 1 });
-    expect(host.journal()).toBeUndefined();
-  },
-);
+test("another restore replaces it, and both old ones are named; a dry run does not", async () => {
+  const { host } = await unconfirmed();
+  const dry = await host.run(config(host, { dryRun: true }));
+  expect(dry.error).toMatchObject({ code: "RESTORE_NOT_CONFIRMED" });
+  expect(standing(host)).toEqual(open);
+  host.node.onStart = () => (answer = at(25));
+  const next = await host.run(config(host));
+  expect(next.error).toBeUndefined();
+  expect(next.report.record.warnings.join()).toContain("The old one is kept at");
+  expect(standing(host)).toEqual({ ...confirmed, olds: 1 });
+  expect(host.journal()).toBeUndefined();
+});
 
 test("another restore that ends before it has made anything leaves no place of the one that it gave up", async () => {
   const { host } = await unconfirmed();

@@ -47,13 +47,13 @@ test.each([
         volumes: { undo: async () => await Promise.resolve([]) },
       })),
   ],
-])("is removed by %s", { timeout: 60_000 }, async (_, come) => {
+])("is removed by %s", async (_, come) => {
   const host = await killedWithEmptyPlace();
   await come(host);
   expect(host.besides()).toEqual([]);
 });
 
-test("and what is in it by then stays", { timeout: 60_000 }, async () => {
+test("and what is in it by then stays", async () => {
   const host = FakeHost.like(model, old);
   hosts.push(host);
   host.faults.killAt = /^node\.stop/u;

@@ -16,7 +16,7 @@ const old = join(model.root, "old", "mainnet");
 
 beforeAll(async () => {
   await publishNewer(model, old, { method: "both" });
-}, 120_000);
+});
 afterAll(() => {
   for (const host of hosts) host.remove();
 });
@@ -88,7 +88,7 @@ test
     moments.flatMap(([when, call, given]) =>
       (Object.keys(exchanges) as (keyof typeof exchanges)[]).map((by) => ({ when, call, given, by })),
     ),
-  )("$when: $by", { timeout: 120_000 }, async ({ call, given, by }) => {
+  )("$when: $by", async ({ call, given, by }) => {
   const scene = makeScene();
   const { host } = scene;
   const before = rootsOwn(scene);

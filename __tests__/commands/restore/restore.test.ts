@@ -144,7 +144,7 @@ describe("what is replaced is identified first", () => {
   });
 });
 
-test("keep-previous twice with one snapshot keeps both", { timeout: 120_000 }, async () => {
+test("keep-previous twice with one snapshot keeps both", async () => {
   const host = makeHost();
   for (const _ of [1, 2]) {
     const { error } = await host.run(restoreConfig(host, { keepPrevious: true }));
@@ -153,22 +153,18 @@ test("keep-previous twice with one snapshot keeps both", { timeout: 120_000 }, a
   expect(host.besides().filter((name) => name.endsWith("-old"))).toHaveLength(2);
 });
 
-test(
-  "what a restore of mainnet-2 has unpacked is not removed by one of mainnet",
-  { timeout: 120_000 },
-  async () => {
-    const host = makeHost();
-    const second = `${host.chainstateDir}-2`;
-    cpSync(old, second, { recursive: true });
-    host.faults.killAt = /^node\.stop/;
-    await host.run(restoreConfig(host, { chainstateDir: second }));
-    host.faults = new Faults();
-    const [staged] = host.besides();
-    expect(staged).toContain("mainnet-2");
-    expect((await host.run(restoreConfig(host))).error).toBeUndefined();
-    expect(host.besides()).toContain(staged);
-  },
-);
+test("what a restore of mainnet-2 has unpacked is not removed by one of mainnet", async () => {
+  const host = makeHost();
+  const second = `${host.chainstateDir}-2`;
+  cpSync(old, second, { recursive: true });
+  host.faults.killAt = /^node\.stop/;
+  await host.run(restoreConfig(host, { chainstateDir: second }));
+  host.faults = new Faults();
+  const [staged] = host.besides();
+  expect(staged).toContain("mainnet-2");
+  expect((await host.run(restoreConfig(host))).error).toBeUndefined();
+  expect(host.besides()).toContain(staged);
+});
 
 test.each(["archive", "volume"] as const)(
   "by %s a node that is too old for what the producer's wrote is not stopped",

@@ -26,7 +26,7 @@ async function dieAt(host: FakeHost, name: RegExp): Promise<void> {
   host.faults = new Faults();
 }
 
-test("a run that finishes what a dead one left has a journal of its own", { timeout: 60_000 }, async () => {
+test("a run that finishes what a dead one left has a journal of its own", async () => {
   const host = makeHost();
   await dieAt(host, /^upload.writePart/);
   expect(host.journal()).toMatchObject({ command: "snapshot", uploads: [{}] });
@@ -45,26 +45,22 @@ test("a run that finishes what a dead one left has a journal of its own", { time
   expect(host.journal()).toBeUndefined();
 });
 
-test(
-  "an upload that cannot be taken back is kept in mind and blocks no other run",
-  { timeout: 60_000 },
-  async () => {
-    const host = makeHost();
-    await dieAt(host, /^upload.writePart/);
-    host.faults.fails = /^store\.abortUpload/;
-    const second = await host.run(snapshotConfig(host));
-    expect(second.error).toBeUndefined();
-    expect(second.log).toContain("tried again by the next run: upload of");
-    expect(host.journal()).toMatchObject({ runId: "run-2", uploads: [{}] });
-    expect(await host.openUploads()).toBe(1);
-    host.faults = new Faults();
-    expect((await host.run(snapshotConfig(host))).error).toBeUndefined();
-    expect(await host.openUploads()).toBe(0);
-    expect(host.journal()).toBeUndefined();
-  },
-);
+test("an upload that cannot be taken back is kept in mind and blocks no other run", async () => {
+  const host = makeHost();
+  await dieAt(host, /^upload.writePart/);
+  host.faults.fails = /^store\.abortUpload/;
+  const second = await host.run(snapshotConfig(host));
+  expect(second.error).toBeUndefined();
+  expect(second.log).toContain("tried again by the next run: upload of");
+  expect(host.journal()).toMatchObject({ runId: "run-2", uploads: [{}] });
+  expect(await host.openUploads()).toBe(1);
+  host.faults = new Faults();
+  expect((await host.run(snapshotConfig(host))).error).toBeUndefined();
+  expect(await host.openUploads()).toBe(0);
+  expect(host.journal()).toBeUndefined();
+});
 
-test("what a run that succeeds cannot clean up is not forgotten", { timeout: 60_000 }, async () => {
+test("what a run that succeeds cannot clean up is not forgotten", async () => {
   const host = makeHost();
   host.faults.fails = /^(frozen\.release|freezer\.cleanUp)/;
   const { error } = await host.run(snapshotConfig(host));
@@ -77,35 +73,27 @@ test("what a run that succeeds cannot clean up is not forgotten", { timeout: 60_
   expect(host.journal()).toBeUndefined();
 });
 
-test(
-  "the post step of a run that was killed says so, and what it did for the node",
-  { timeout: 60_000 },
-  async () => {
-    const host = makeHost();
-    await dieAt(host, /^freezer.freeze/);
-    expect(host.node.running).toBe(false);
-    const post = await host.post();
-    expect(post.error).toBeUndefined();
-    expect(host.node.running).toBe(true);
-    expect(post.log).toContain(
-      "⚠️ The snapshot of this job was ended before it was done; what it left is cleaned up.",
-    );
-    expect(post.log).toContain("The node is running.");
-    expect(post.log).not.toMatch(/✅|not touched|Nothing was left/);
-    expect(existsSync(host.chainstateDir)).toBe(true);
-  },
-);
+test("the post step of a run that was killed says so, and what it did for the node", async () => {
+  const host = makeHost();
+  await dieAt(host, /^freezer.freeze/);
+  expect(host.node.running).toBe(false);
+  const post = await host.post();
+  expect(post.error).toBeUndefined();
+  expect(host.node.running).toBe(true);
+  expect(post.log).toContain(
+    "⚠️ The snapshot of this job was ended before it was done; what it left is cleaned up.",
+  );
+  expect(post.log).toContain("The node is running.");
+  expect(post.log).not.toMatch(/✅|not touched|Nothing was left/);
+  expect(existsSync(host.chainstateDir)).toBe(true);
+});
 
-test(
-  "the post step of a killed run whose node cannot be started says that it is down",
-  { timeout: 60_000 },
-  async () => {
-    const host = makeHost();
-    await dieAt(host, /^freezer.freeze/);
-    host.node.broken = true;
-    const post = await host.post();
-    expect(post.error).toBeInstanceOf(Error);
-    expect(post.log).toContain("The node is NOT running.");
-    expect(host.clones()).toEqual([]);
-  },
-);
+test("the post step of a killed run whose node cannot be started says that it is down", async () => {
+  const host = makeHost();
+  await dieAt(host, /^freezer.freeze/);
+  host.node.broken = true;
+  const post = await host.post();
+  expect(post.error).toBeInstanceOf(Error);
+  expect(post.log).toContain("The node is NOT running.");
+  expect(host.clones()).toEqual([]);
+});

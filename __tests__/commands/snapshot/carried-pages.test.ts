@@ -33,8 +33,6 @@ beforeEach(() => {
 afterEach(() => host.remove());
 
 const { clarity } = databases;
-/** Many runs, on a machine that may be busy. */
-const limit = { timeout: 300_000 };
 
 function addRows(from: number, count: number): void {
   const database = new DatabaseSync(join(host.chainstateDir, clarity));
@@ -84,34 +82,30 @@ const recordOf = ({
 
 const codeOf = (error: unknown): ErrorCode | undefined => (error as { code?: ErrorCode } | undefined)?.code;
 
-test(
-  "pages that changed are sent alone, are verified, and come back in the database itself",
-  limit,
-  async () => {
-    const first = await night();
-    expect(recordOf(first.manifest)).toMatchObject({ walBytes: 0 });
-    expect(recordOf(first.manifest)?.carried).toBeUndefined();
-    addRows(30_000, 30);
-    const second = await night();
-    expect(recordOf(second.manifest)).toMatchObject({ carried: { since: first.manifest.id, nights: 1 } });
-    expect(second.manifest.verified).toBe("database");
-    addRows(30_030, 30);
-    const third = await night();
-    expect(recordOf(third.manifest)).toMatchObject({ carried: { since: first.manifest.id, nights: 2 } });
-    const [whole = 0, sent = 0] = [first, third].map(({ manifest }) => manifest.archive?.uploadedBytes);
-    expect(sent).toBeLessThan(whole / 4);
-    expect((await host.run(verifyConfig({ check: "tips", scope: "archive" }))).error).toBeUndefined();
-    expect((await host.run(verifyConfig({ check: "full", scope: "databases" }))).error).toBeUndefined();
-    const live = readFileSync(join(host.chainstateDir, clarity));
-    rmSync(host.chainstateDir, { recursive: true });
-    const { error } = await host.run(restoreConfig(host, { check: "quick" }));
-    expect(error).toBeUndefined();
-    expect(readFileSync(join(host.chainstateDir, clarity)).equals(live)).toBe(true);
-    expect(existsSync(join(host.chainstateDir, `${clarity}-wal`))).toBe(false);
-  },
-);
+test("pages that changed are sent alone, are verified, and come back in the database itself", async () => {
+  const first = await night();
+  expect(recordOf(first.manifest)).toMatchObject({ walBytes: 0 });
+  expect(recordOf(first.manifest)?.carried).toBeUndefined();
+  addRows(30_000, 30);
+  const second = await night();
+  expect(recordOf(second.manifest)).toMatchObject({ carried: { since: first.manifest.id, nights: 1 } });
+  expect(second.manifest.verified).toBe("database");
+  addRows(30_030, 30);
+  const third = await night();
+  expect(recordOf(third.manifest)).toMatchObject({ carried: { since: first.manifest.id, nights: 2 } });
+  const [whole = 0, sent = 0] = [first, third].map(({ manifest }) => manifest.archive?.uploadedBytes);
+  expect(sent).toBeLessThan(whole / 4);
+  expect((await host.run(verifyConfig({ check: "tips", scope: "archive" }))).error).toBeUndefined();
+  expect((await host.run(verifyConfig({ check: "full", scope: "databases" }))).error).toBeUndefined();
+  const live = readFileSync(join(host.chainstateDir, clarity));
+  rmSync(host.chainstateDir, { recursive: true });
+  const { error } = await host.run(restoreConfig(host, { check: "quick" }));
+  expect(error).toBeUndefined();
+  expect(readFileSync(join(host.chainstateDir, clarity)).equals(live)).toBe(true);
+  expect(existsSync(join(host.chainstateDir, `${clarity}-wal`))).toBe(false);
+});
 
-test("what does not fit means that a database is archived anew", limit, async () => {
+test("what does not fit means that a database is archived anew", async () => {
   await night();
   const older = join(host.root, "older");
   cpSync(digestsFile(), older);
@@ -143,7 +137,7 @@ test("what does not fit means that a database is archived anew", limit, async ()
   expect(readdirSync(host.stateDir).filter((name) => name.startsWith("pages-"))).toEqual([]);
 });
 
-test("a digest that hides a change is shown by the archive, and nothing is published", limit, async () => {
+test("a digest that hides a change is shown by the archive, and nothing is published", async () => {
   const { manifest } = await night();
   const digests = readFileSync(digestsFile());
   addRows(30_000, 30);
@@ -173,7 +167,7 @@ test("a digest that hides a change is shown by the archive, and nothing is publi
   expect(codeOf(error)).toBe("ARCHIVE_DIFFERS");
 });
 
-test("a night that is killed at any step of publishing leaves the next one right", limit, async () => {
+test("a night that is killed at any step of publishing leaves the next one right", async () => {
   await night();
   const start = join(host.root, "start");
   const state = ["node", "state", "store"].map((name) => join(host.root, name));

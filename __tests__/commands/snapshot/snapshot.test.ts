@@ -94,26 +94,22 @@ describe("a run that is killed before the clock is set", () => {
   );
 });
 
-test(
-  "a cold snapshot during which another process opened the chainstate is not published",
-  { timeout: 60_000 },
-  async () => {
-    const host = makeHost();
-    let opened: number | undefined;
-    host.faults.onCall = (name) => {
-      // The index is the last that is sent while the node is down.
-      if (name.startsWith("store.openUpload index")) opened ??= openElsewhere(host.chainstateDir);
-    };
-    try {
-      const { error } = await host.run(snapshotConfig(host, { cut: "cold" }));
-      expect(error).toMatchObject({ code: "NODE_CAME_BACK" });
-      expect(host.published()).toEqual([]);
-      expect(host.node.running).toBe(true);
-    } finally {
-      if (opened !== undefined) process.kill(opened, "SIGKILL");
-    }
-  },
-);
+test("a cold snapshot during which another process opened the chainstate is not published", async () => {
+  const host = makeHost();
+  let opened: number | undefined;
+  host.faults.onCall = (name) => {
+    // The index is the last that is sent while the node is down.
+    if (name.startsWith("store.openUpload index")) opened ??= openElsewhere(host.chainstateDir);
+  };
+  try {
+    const { error } = await host.run(snapshotConfig(host, { cut: "cold" }));
+    expect(error).toMatchObject({ code: "NODE_CAME_BACK" });
+    expect(host.published()).toEqual([]);
+    expect(host.node.running).toBe(true);
+  } finally {
+    if (opened !== undefined) process.kill(opened, "SIGKILL");
+  }
+});
 
 /** A process that is no child of ours and has a file of the chainstate open; its pid. */
 function openElsewhere(chainstateDir: string): number {

@@ -88,7 +88,7 @@ describe.each([
     return { calls, fetched };
   };
 
-  test("is right whichever call fails", { timeout: 300_000 }, async () => {
+  test("is right whichever call fails", async () => {
     const wrong: string[] = [];
     const { calls, fetched } = await clean();
     for (const fault of faultsOf(calls)) {
@@ -102,7 +102,7 @@ describe.each([
     expect(wrong).toEqual([]);
   });
 
-  test("leaves nothing wherever it is killed, once the post step has run", { timeout: 300_000 }, async () => {
+  test("leaves nothing wherever it is killed, once the post step has run", async () => {
     const wrong: string[] = [];
     const { calls } = await clean();
     for (const fault of killsOf(calls)) {

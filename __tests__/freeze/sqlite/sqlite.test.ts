@@ -17,6 +17,7 @@ import {
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test } from "vitest";
+import { patienceMs } from "../../../simulator/launch.ts";
 import { canBeOthers } from "../../other-user.ts";
 import { sqliteFreezer } from "../../../src/freeze/sqlite/sqlite.ts";
 import type { SqliteFreezerOptions } from "../../../src/freeze/sqlite/sqlite.ts";
@@ -50,10 +51,10 @@ async function chainstate(height = 30): Promise<{ base: string; dir: string; req
   return { base, dir, request: requestFor(dir, join(base, "state")) };
 }
 
-/** The reason `broken` gives, or a failure when it gives none within 10 s. */
+/** The reason `broken` gives, or a failure when it gives none. */
 async function whyBroken(frozen: FrozenView): Promise<{ code?: string; message: string }> {
   const late = new Promise<never>((_, reject) => {
-    setTimeout(() => reject(new Error("the view did not break")), 10_000).unref();
+    setTimeout(() => reject(new Error("the view did not break")), patienceMs).unref();
   });
   return Promise.race([frozen.broken, late]).catch((error: unknown) => error as never);
 }
@@ -365,7 +366,7 @@ test.for(["SIGKILL", "SIGTERM", "SIGINT"] as const)(
     expect(keeper).toBeGreaterThan(0);
     expect(isGone(keeper)).toBe(false);
     child.kill(signal);
-    await expect.poll(() => isGone(keeper), { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => isGone(keeper)).toBe(true);
   },
 );
 

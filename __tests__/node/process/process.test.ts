@@ -1,6 +1,6 @@
 import { readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { canBeOthers } from "../../other-user.ts";
 import { chooseNodeControl } from "../../../src/node/registry.ts";
 import { findNodeProcess } from "../../../src/node/process/process.ts";
@@ -181,7 +181,6 @@ describe("process", () => {
             () => "no node",
             (error: unknown) => error,
           ),
-        { timeout: 10_000 },
       )
       .toMatchObject({ code: "DIRECTORY_IN_USE", message: expect.stringContaining("may not write there") });
     await expect(control.versionCommand(never)).rejects.toMatchObject({ code: "DIRECTORY_IN_USE" });
@@ -213,13 +212,11 @@ describe("process", () => {
     const sleeper = startOrphan(`sh -c ${quote(`exec sleep 60 # stacks-node ${bed.chainstateDir}`)}`);
     const other = bed.startAnother(elsewhere.nodeArguments);
     try {
-      await vi.waitFor(
-        async () =>
-          expect(
-            await findNodeProcess("stacks-node", elsewhere.chainstateDir, privilege, never),
-          ).toBeDefined(),
-        { timeout: 20_000, interval: 200 },
-      );
+      await expect
+        .poll(() => findNodeProcess("stacks-node", elsewhere.chainstateDir, privilege, never), {
+          interval: 200,
+        })
+        .toBeDefined();
       expect(await findNodeProcess("stacks-node", bed.chainstateDir, privilege, never)).toBeUndefined();
       expect(await findNodeProcess("sleep", bed.chainstateDir, privilege, never)).toBeUndefined();
       expect(await findNodeProcess("stacks", elsewhere.chainstateDir, privilege, never)).toBeUndefined();
@@ -238,13 +235,9 @@ describe("process", () => {
     const aside = path.join(bed.surroundings.workingDir, "other-name");
     symlinkSync(bed.chainstateDir, aside);
     bed.startAnother(["--dir", aside, "--no-rpc", "--blocks-per-second", "0"]);
-    await vi.waitFor(
-      async () =>
-        expect(await control.inspect(never).catch((error: unknown) => error)).toMatchObject({
-          code: "NODE_AMBIGUOUS",
-        }),
-      { timeout: 20_000, interval: 200 },
-    );
+    await expect
+      .poll(() => control.inspect(never).catch((error: unknown) => error), { interval: 200 })
+      .toMatchObject({ code: "NODE_AMBIGUOUS" });
     await expect(control.preflight(1_000, never)).rejects.toMatchObject({ code: "NODE_AMBIGUOUS" });
   });
 
@@ -332,12 +325,12 @@ describe("process", () => {
     const file = path.join(bed.chainstateDir, "chainstate/vm/index.sqlite");
     const backup = startOrphan(`sh -c ${quote(`exec 9<${file}; exec sleep 600`)}`);
     try {
-      await vi.waitFor(async () =>
-        expect(await bed.control({ manager: "auto" }).catch((error: unknown) => error)).toMatchObject({
+      await expect
+        .poll(() => bed.control({ manager: "auto" }).catch((error: unknown) => error))
+        .toMatchObject({
           code: "NODE_NOT_AS_GIVEN",
           message: expect.stringContaining(`sleep (pid ${backup})`),
-        }),
-      );
+        });
     } finally {
       await endProcess(backup);
     }

@@ -9,20 +9,12 @@ import { openFrameSource } from "../../../src/store/frame-source.ts";
 import { memoryStore } from "../../catalog/memory-store.ts";
 import { putObjects, sampleManifest } from "../../catalog/samples.ts";
 import { openHttpsStore } from "../../../src/store/https/https-store.ts";
-import type { RequestLimits } from "../../../src/store/limits.ts";
-import { openStore } from "../open-store.ts";
+import { openStore, patientLimits } from "../open-store.ts";
 import { storeReadConformance } from "../../conformance/store.ts";
 import { serveObjects, type ObjectServer } from "../object-server.ts";
 
 const signal = new AbortController().signal;
-const limits: RequestLimits = {
-  connectTimeoutMs: 300,
-  idleTimeoutMs: 300,
-  slowAfterMs: 60_000,
-  requestTimeoutMs: 2_000,
-  attempts: 2,
-  busyAttempts: 1,
-};
+const impatientLimits = { ...patientLimits, idleTimeoutMs: 1_000, requestTimeoutMs: 2_000 };
 
 for (const ignoresRanges of [false, true]) {
   describe(`a host that ${ignoresRanges ? "ignores" : "knows"} ranges`, () => {
@@ -56,7 +48,7 @@ describe("https store", () => {
 
   test.each(["cut", "stall"] as const)("goes on after a body that is %s", async (kind) => {
     server.misbehaviour = { kind, afterBytes: 700_000, times: 2 };
-    const store = openHttpsStore(`${server.url}/p`, limits);
+    const store = openHttpsStore(`${server.url}/p`, impatientLimits);
     const { bytes: read } = await store.get("x", { signal, range: { offset: 100_000, length: 1_800_000 } });
     expect(bytes.subarray(100_000, 1_900_000).equals(read)).toBe(true);
     expect(server.requests.length).toBe(3);
@@ -65,7 +57,7 @@ describe("https store", () => {
   test.each([false, true])("gives up a body that drips (no length: %s)", async (omitsLength) => {
     server.omitsLength = omitsLength;
     server.misbehaviour = { kind: "drip", afterBytes: 100, times: 9 };
-    const store = openHttpsStore(`${server.url}/p`, { ...limits, slowAfterMs: 500 });
+    const store = openHttpsStore(`${server.url}/p`, { ...patientLimits, slowAfterMs: 500 });
     await expect(store.get("x", { signal })).rejects.toMatchObject({
       code: "STORE_STALLED",
       message: expect.stringContaining("sends too slowly") as string,
@@ -74,7 +66,7 @@ describe("https store", () => {
 
   test("does not blame a store for a reader that takes its time", async () => {
     server.objects.set("/p/x", { bytes: Buffer.alloc(8_000_000) });
-    const store = openHttpsStore(`${server.url}/p`, { ...limits, slowAfterMs: 20 });
+    const store = openHttpsStore(`${server.url}/p`, { ...patientLimits, slowAfterMs: 20 });
     const { chunks } = await store.stream("x", { signal });
     let size = 0;
     for await (const chunk of chunks) {
@@ -87,7 +79,7 @@ describe("https store", () => {
   test("follows a redirect anew with every request", async () => {
     server.redirects.set("/p/moved", "/p/x?signature=1");
     server.misbehaviour = { kind: "cut", afterBytes: 700_000, times: 1 };
-    const store = openHttpsStore(`${server.url}/p`, limits);
+    const store = openHttpsStore(`${server.url}/p`, patientLimits);
     expect(bytes.equals((await store.get("moved", { signal })).bytes)).toBe(true);
     expect(server.requests).toEqual([
       "GET /p/moved",
@@ -101,7 +93,7 @@ describe("https store", () => {
     for (const etag of ['"strong"', 'W/"weak"']) {
       server.objects.set("/p/x", { bytes, etag });
       server.misbehaviour = { kind: "cut", afterBytes: 700_000, times: 1 };
-      const store = openHttpsStore(`${server.url}/p`, limits);
+      const store = openHttpsStore(`${server.url}/p`, patientLimits);
       const { chunks, info } = await store.stream("x", { signal });
       expect(info.etag).toBe(etag.startsWith("W/") ? undefined : "strong");
       server.objects.set("/p/x", { bytes: randomBytes(2_000_001), etag: `${etag.slice(0, -1)}2"` });
@@ -112,7 +104,7 @@ describe("https store", () => {
   test("refuses to read a late part of a large file from a host that ignores ranges", async () => {
     server.ignoresRanges = true;
     server.objects.set("/p/large", { bytes: Buffer.alloc(70 * 1024 * 1024), etag: '"large"' });
-    const store = openHttpsStore(`${server.url}/p`, limits);
+    const store = openHttpsStore(`${server.url}/p`, patientLimits);
     const late = store.get("large", { signal, range: { offset: 69 * 1024 * 1024, length: 1 } });
     await expect(late).rejects.toMatchObject({ code: "STORE_UNSUPPORTED" });
   });
@@ -121,7 +113,7 @@ describe("https store", () => {
     server.omitsLength = true;
     server.ignoresRanges = ignoresRanges;
     server.objects.set("/p/empty", { bytes: Buffer.alloc(0) });
-    const store = openHttpsStore(`${server.url}/p`, limits);
+    const store = openHttpsStore(`${server.url}/p`, patientLimits);
     expect(await store.head("x", signal)).toMatchObject({ size: bytes.length });
     expect(bytes.equals((await store.get("x", { signal })).bytes)).toBe(true);
     const range = { offset: 1_000_000, length: 500 };
@@ -142,7 +134,7 @@ describe("https store", () => {
     const { id } = await publish(published, manifest, signal);
     for (const [key, { bytes }] of published.objects)
       server.objects.set(`/p/${key}`, { bytes: Buffer.from(bytes) });
-    const store = openHttpsStore(`${server.url}/p`, limits);
+    const store = openHttpsStore(`${server.url}/p`, patientLimits);
     expect((await resolveSnapshot(store, { kind: "latest" }, signal)).id).toBe(id);
     expect((await listSnapshots(store, signal)).map((entry) => entry.id)).toEqual([id]);
   });
@@ -151,7 +143,7 @@ describe("https store", () => {
     server.omitsLength = true;
     server.ignoresRanges = true;
     server.objects.set("/p/large", { bytes: Buffer.alloc(65 * 1024 * 1024), etag: '"large"' });
-    const store = openHttpsStore(`${server.url}/p`, limits);
+    const store = openHttpsStore(`${server.url}/p`, patientLimits);
     await expect(store.head("large", signal)).rejects.toMatchObject({
       code: "STORE_UNSUPPORTED",
       message: expect.stringContaining("does not say how long") as unknown,
@@ -168,7 +160,7 @@ describe("https store", () => {
   ])("gives the bytes of %s as they are, though it is called %s", async (name, encoding, packed) => {
     server.encoding = encoding;
     server.objects.set(`/p/${name}`, { bytes: packed });
-    const store = openHttpsStore(`${server.url}/p`, limits);
+    const store = openHttpsStore(`${server.url}/p`, patientLimits);
     expect(await store.head(name, signal)).toMatchObject({ size: packed.length });
     expect(packed.equals((await store.get(name, { signal })).bytes)).toBe(true);
   });
@@ -178,14 +170,14 @@ describe("https store", () => {
     const text = Buffer.from(JSON.stringify({ id: "x".repeat(5000) }));
     server.objects.set("/p/latest.json", { bytes: gzipSync(text) });
     server.ignoresRanges = true;
-    const store = openHttpsStore(`${server.url}/p`, limits);
+    const store = openHttpsStore(`${server.url}/p`, patientLimits);
     expect(text.equals((await store.get("latest.json", { signal })).bytes)).toBe(true);
     expect(await store.head("latest.json", signal)).toMatchObject({ size: text.length });
   });
 
   test("reads from mirrors that have an etag each, and never mixes two files", async () => {
     server.mirrors = 3;
-    const store = openHttpsStore(`${server.url}/p`, limits);
+    const store = openHttpsStore(`${server.url}/p`, patientLimits);
     const source = await openFrameSource(store, "x", signal);
     for (const offset of [0, 5, 700_000]) {
       expect(bytes.subarray(offset, offset + 10).equals(await source.read(offset, 10, signal))).toBe(true);
@@ -205,23 +197,23 @@ describe("https store", () => {
     "file:///etc/passwd",
   ])("does not follow a redirect to %s", async (location) => {
     server.redirects.set("/p/away", location);
-    const store = openHttpsStore(`${server.url}/p`, limits);
+    const store = openHttpsStore(`${server.url}/p`, patientLimits);
     await expect(store.get("away", { signal })).rejects.toMatchObject({ code: "STORE_REDIRECT_REFUSED" });
   });
 
   test("gives up on redirects without an end", async () => {
     server.redirects.set("/p/round", "/p/round");
-    const store = openHttpsStore(`${server.url}/p`, limits);
+    const store = openHttpsStore(`${server.url}/p`, patientLimits);
     await expect(store.get("round", { signal })).rejects.toMatchObject({ code: "STORE_FAILED" });
     expect(server.requests.length).toBe(6);
   });
 
   test("has an error for each way a server says no", async () => {
-    const store = openHttpsStore(`${server.url}/p`, limits);
+    const store = openHttpsStore(`${server.url}/p`, patientLimits);
     for (const [status, code, requests] of [
       [403, "STORE_DENIED", 1],
       [410, "OBJECT_NOT_FOUND", 1],
-      [500, "STORE_FAILED", limits.attempts],
+      [500, "STORE_FAILED", patientLimits.attempts],
       [503, "STORE_BUSY", 1],
     ] as const) {
       server.requests.length = 0;
@@ -230,7 +222,8 @@ describe("https store", () => {
       expect(server.requests.length).toBe(requests);
     }
     server.silent = true;
-    await expect(store.head("x", signal)).rejects.toMatchObject({ code: "STORE_STALLED" });
+    const hurried = openHttpsStore(`${server.url}/p`, impatientLimits);
+    await expect(hurried.head("x", signal)).rejects.toMatchObject({ code: "STORE_STALLED" });
     await server.close();
     await expect(store.get("x", { signal })).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
     const listing = async (): Promise<void> => {

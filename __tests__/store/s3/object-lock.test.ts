@@ -5,17 +5,9 @@ import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { ObjectStore } from "../../../src/store/port.ts";
 import { s3Location } from "../ceph.ts";
-import { openStore } from "../open-store.ts";
+import { openStore, patientLimits } from "../open-store.ts";
 
 const signal = new AbortController().signal;
-const limits = {
-  connectTimeoutMs: 1_000,
-  idleTimeoutMs: 2_000,
-  slowAfterMs: 60_000,
-  requestTimeoutMs: 5_000,
-  attempts: 2,
-  busyAttempts: 1,
-};
 
 let server: Server;
 let store: ObjectStore;
@@ -36,7 +28,7 @@ beforeEach(async () => {
   server = createServer((request, response) => void answer(request, response));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  store = await openStore(s3Location(`http://127.0.0.1:${port}`, "bucket", "p"), { limits });
+  store = await openStore(s3Location(`http://127.0.0.1:${port}`, "bucket", "p"), { limits: patientLimits });
 });
 afterEach(async () => {
   await store.close();

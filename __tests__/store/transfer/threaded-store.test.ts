@@ -6,22 +6,11 @@ import type { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { StoreError } from "../../../src/store/errors.ts";
 import type { ObjectStore } from "../../../src/store/port.ts";
-import type { RequestLimits } from "../../../src/store/limits.ts";
 import { s3Location } from "../ceph.ts";
 import { serveMemoryS3, type MemoryS3 } from "../memory-s3.ts";
-import { openStore } from "../open-store.ts";
+import { openStore, patientLimits } from "../open-store.ts";
 
 const MiB = 1024 * 1024;
-const limits: RequestLimits = {
-  connectTimeoutMs: 5_000,
-  idleTimeoutMs: 5_000,
-  slowAfterMs: 60_000,
-  requestTimeoutMs: 10_000,
-  attempts: 2,
-  busyAttempts: 1,
-};
-/** A thread has to load what it needs first. */
-const inTime = { timeout: 20_000 };
 const { signal } = new AbortController();
 const environment = { ...process.env };
 let server: MemoryS3;
@@ -36,7 +25,7 @@ beforeEach(async () => {
   workers = [];
   process.on("worker", noteWorker);
   server = await serveMemoryS3();
-  store = await openStore(s3Location(server.url, "bucket", "p"), { limits, threads: 2 });
+  store = await openStore(s3Location(server.url, "bucket", "p"), { limits: patientLimits, threads: 2 });
 });
 
 afterEach(async () => {
@@ -95,7 +84,7 @@ test("a request that is given up ends with the reason, in its thread too", async
   server.stalls = true;
   const stop = new AbortController();
   const reading = store.get("x", { range: { offset: 0, length: MiB }, signal: stop.signal });
-  await expect.poll(() => server.requests, inTime).toEqual(["GET /bucket/p/x"]);
+  await expect.poll(() => server.requests).toEqual(["GET /bucket/p/x"]);
   stop.abort(new StoreError("STORE_STALLED", "enough"));
   await expect(reading).rejects.toThrow("enough");
   server.stalls = false;
@@ -105,13 +94,13 @@ test("a request that is given up ends with the reason, in its thread too", async
 
 test("a socket that stands still in one thread ends that request, and no other", async () => {
   store = await openStore(s3Location(server.url, "bucket", "p"), {
-    limits: { ...limits, idleTimeoutMs: 500 },
+    limits: { ...patientLimits, idleTimeoutMs: 500 },
     threads: 2,
   });
   server.objects.set("/bucket/p/x", [randomBytes(MiB)]);
   server.stalls = true;
   const stalled = store.get("x", { range: { offset: 0, length: MiB }, signal });
-  await expect.poll(() => server.requests, inTime).toEqual(["GET /bucket/p/x"]);
+  await expect.poll(() => server.requests).toEqual(["GET /bucket/p/x"]);
   server.stalls = false;
   expect((await store.get("x", { range: { offset: 0, length: MiB }, signal })).bytes).toHaveLength(MiB);
   // Read on after the stall, as without threads.
@@ -129,7 +118,7 @@ test.each(["while it reads", "while it sends"])(
       when === "while it reads"
         ? store.get("x", { range: { offset: 0, length: MiB }, signal })
         : upload.writePart(part(1), [randomBytes(MiB)]);
-    await expect.poll(() => server.requests.length, inTime).toBeGreaterThan(before);
+    await expect.poll(() => server.requests.length).toBeGreaterThan(before);
     const failure = { code: "WORKER_FAILED", hint: expect.any(String) };
     await Promise.all([
       expect(work).rejects.toMatchObject(failure),
@@ -165,7 +154,7 @@ test("credentials that expire are renewed by each thread; where they cannot be, 
   const credentials = await serveCredentials(() => key);
   try {
     await store.close();
-    store = await openStore(s3Location(server.url, "bucket", "p"), { limits, threads: 2 });
+    store = await openStore(s3Location(server.url, "bucket", "p"), { limits: patientLimits, threads: 2 });
     server.accessKey = "early";
     const upload = await store.openUpload("x", { signal });
     await upload.writePart(part(1), [randomBytes(5 * MiB)]);
