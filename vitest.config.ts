@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { buildSimulator, builtEntries } from "./__tests__/built-programs.ts";
 import { LongestFirst } from "./__tests__/longest-first.ts";
 import { patienceMs } from "./simulator/launch.ts";
 
@@ -9,8 +10,11 @@ if (process.platform !== "linux") {
   );
 }
 
+buildSimulator();
+
 // Unit, property and conformance tests that need nothing but Node and this checkout.
 export default defineConfig({
+  plugins: [builtEntries()],
   test: {
     include: ["__tests__/**/*.test.ts"],
     exclude: ["__tests__/{e2e,real-node}/**", "__tests__/**/*.testbed.test.ts"],

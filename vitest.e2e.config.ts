@@ -1,6 +1,9 @@
 import { defineConfig } from "vitest/config";
+import { buildSimulator } from "./__tests__/built-programs.ts";
 import { LongestFirst } from "./__tests__/longest-first.ts";
 import { patienceMs } from "./simulator/launch.ts";
+
+buildSimulator();
 
 // The committed `dist`, run as the runner runs it: Node 24.19.0, inputs in the environment, `main` then `post`.
 export default defineConfig({

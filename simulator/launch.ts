@@ -24,7 +24,8 @@ export interface NodeExecutable {
   readonly program: string;
 }
 
-const program = resolve(import.meta.dirname, "node.ts");
+/** Tests have it built. */
+const program = process.env["SIMULATED_NODE"] ?? resolve(import.meta.dirname, "node.ts");
 
 /** Makes both below `dir`. Cheap: a hard link of the running Node where the file system allows it. */
 export function makeNodeExecutable(dir: string, name = "stacks-node"): NodeExecutable {
