@@ -3,6 +3,7 @@
  * one line, the outcome in a sentence and in the exit code; and it writes into the directory. That a block can be executed
  * again is said here by whether its parent's state and the rows of Clarity's values are there.
  *
+ *   stacks-inspect --version
  *   stacks-inspect [--config FILE | --network-config NAME] validate-block DIR last N
  */
 import { writeFileSync } from "node:fs";
@@ -10,10 +11,18 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ChainWriter } from "./chainstate.ts";
 
-const { positionals } = parseArgs({
+const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { config: { type: "string" }, "network-config": { type: "string" } },
+  options: {
+    config: { type: "string" },
+    "network-config": { type: "string" },
+    version: { type: "boolean" },
+  },
 });
+if (flags.version === true) {
+  process.stdout.write("stacks-inspect stacks-inspect 0.1.0 ()\n");
+  process.exit(0);
+}
 const [command, dir, mode, count] = positionals;
 if (command !== "validate-block" || dir === undefined || mode !== "last" || !/^\d+$/.test(count ?? "")) {
   process.stderr.write("error: unrecognized subcommand\n");

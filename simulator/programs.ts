@@ -12,23 +12,30 @@ export interface Programs {
 
 const flags = "--disable-warning=ExperimentalWarning";
 
-/** Makes both in `dir`, for everybody. `nodeArguments`: of `node.ts`, such as its misbehaviours. */
-export function makePrograms(dir: string, nodeArguments: readonly string[] = []): Programs {
+/**
+ * Makes both in `dir`, for everybody. `nodeArguments`: of `node.ts`, such as its misbehaviours. `binary`: the Node that runs
+ * the node's, by whose name process lists show it.
+ */
+export function makePrograms(
+  dir: string,
+  nodeArguments: readonly string[] = [],
+  binary = process.execPath,
+): Programs {
   mkdirSync(dir, { recursive: true });
   const [node, inspector] = [join(dir, "stacks-node"), join(dir, "stacks-inspect")];
-  const program = (name: string): string =>
-    `'${process.execPath}' ${flags} '${resolve(import.meta.dirname, name)}'`;
+  const program = (name: string, by = process.execPath): string =>
+    `'${by}' ${flags} '${resolve(import.meta.dirname, name)}'`;
   const value = (key: string): string => `$(sed -n 's/^${key} = "\\(.*\\)"$/\\1/p' "$3")`;
   writeFileSync(
     node,
     [
       "#!/bin/sh",
       'if [ "$1" = version ]; then',
-      `  exec ${program("node.ts")} version`,
+      `  exec ${program("node.ts", binary)} version`,
       "fi",
       '[ "$1" = start ] && [ "$2" = --config ] || exit 1',
       `rpc=${value("rpc_bind")}`,
-      `exec ${program("node.ts")} --dir "${value("working_dir")}/${value("mode")}" --rpc-port "\${rpc##*:}" --blocks-per-second 0 ${nodeArguments.map((each) => `'${each}'`).join(" ")}`,
+      `exec ${program("node.ts", binary)} --dir "${value("working_dir")}/${value("mode")}" --rpc-port "\${rpc##*:}" --blocks-per-second 0 ${nodeArguments.map((each) => `'${each}'`).join(" ")}`,
       "",
     ].join("\n"),
   );

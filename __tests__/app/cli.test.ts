@@ -22,6 +22,7 @@ const samples: Readonly<Partial<Record<InputName, InputTexts>>> = {
   "node-program": { boot: "true", "node-config": "/etc/stacks/Config.toml" },
   "replay-blocks": { "node-inspector": "/opt/stacks-inspect" },
   "node-inspector": { "replay-blocks": "7" },
+  "node-image": { "replay-blocks": "7" },
   "node-config": { "replay-blocks": "7", "node-inspector": "/opt/stacks-inspect" },
 };
 

@@ -83,6 +83,8 @@ export class FakeHost {
   /** While a freezer is chosen, which tries on the disk whether it can. */
   duringProbe: (() => void) | undefined;
   readonly node = new FakeNode();
+  /** Runs of which a container goes on. */
+  readonly containers = new Set<string>();
   readonly volumes: FakeVolumes;
   readonly clock = fakeClock();
   readonly store: MemoryStore = memoryStore({ now: () => this.clock.now() });
@@ -408,6 +410,17 @@ export class FakeHost {
           }),
         snapshotter: () => snapshotter,
         viewer: () => undefined,
+      },
+      images: {
+        open: () => Promise.reject(new RangeError("there is no image here")),
+        ...faults.wrap(
+          "images",
+          {
+            remove: async ({ runId }: { readonly runId: string }) =>
+              await Promise.resolve(this.containers.delete(runId) ? 1 : 0),
+          },
+          ["remove"],
+        ),
       },
     };
   }

@@ -413,7 +413,29 @@ test.each([
   ],
   ["no look", { "replay-blocks": "7", "node-inspector": "/i", check: "none" }, "replay-blocks"],
   ["no archive", { "replay-blocks": "7", "node-inspector": "/i", method: "volume" }, "replay-blocks"],
+  ["an image", { "replay-blocks": "7", "node-inspector": "stacks-inspect" }, "node-inspector"],
+  ["an image", { command: "verify", boot: "true", "node-program": "n", "node-config": "/c" }, "node-program"],
+  ["no program of the image", { "node-image": "node:1" }, "node-image"],
+  ["an image, no option", { "replay-blocks": "7", "node-image": "--privileged" }, "node-image"],
+  [
+    "a program, no option",
+    { "replay-blocks": "7", "node-image": "node:1", "node-inspector": "-c" },
+    "node-inspector",
+  ],
 ] as const)("the node's programs need what they are for: %s", (_, given, input) => {
   const place = "command" in given ? { storage: "file:///srv/snapshots" } : {};
   expect(refusal({ ...place, ...given }).input).toBe(input);
+});
+
+test("the node's programs are found in an image by their names", () => {
+  const image = `ghcr.io/example/node:4.0.2@sha256:${"ab".repeat(32)}`;
+  const verify = { command: "verify", storage: "file:///srv/snapshots", "node-image": image } as const;
+  expect(createInputs({ ...verify, boot: "true", "node-config": "/c", "replay-blocks": "7" })).toMatchObject({
+    nodeImage: image,
+    boot: { program: "stacks-node" },
+    replay: { inspector: "stacks-inspect" },
+  });
+  expect(
+    createInputs({ "replay-blocks": "7", "node-image": "node:1", "node-inspector": "/opt/inspect" }),
+  ).toMatchObject({ nodeImage: "node:1", replay: { inspector: "/opt/inspect" } });
 });

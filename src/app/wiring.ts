@@ -11,7 +11,13 @@ import type { ViewOf } from "../freeze/port.ts";
 import { chooseFreezer, freezersInOrder } from "../freeze/registry.ts";
 import { forceStop } from "../node/force-stop.ts";
 import { readNodeNeeds } from "../node/neighbours.ts";
-import { chooseNodeControl, publishedAddresses } from "../node/registry.ts";
+import {
+  chooseNodeControl,
+  openProgramImage,
+  publishedAddresses,
+  removeContainers,
+  type ImageRequest,
+} from "../node/registry.ts";
 import { nodeStarter } from "../node/starter.ts";
 import { fileOperations } from "../recovery/file-operations.ts";
 import { defaultStateDirectory } from "../recovery/state-directory.ts";
@@ -59,6 +65,7 @@ export async function createContext({
   await mkdir(tempDir, { recursive: true, mode: 0o700 });
   const viewOf: ViewOf = async (directory, selection) =>
     await openDirectoryView({ directory, selection, followLink: databaseOfBlobs });
+  const stateDir = defaultStateDirectory(environment, isRoot);
   const freezers = (privilege: Privilege): ReturnType<typeof freezersInOrder> =>
     freezersInOrder(
       { rules: chainstateRules, viewOf, privilege, onWarning: (message) => report.warning(message) },
@@ -69,7 +76,7 @@ export async function createContext({
       runId,
       hostName: hostname(),
       tempDir,
-      stateDir: defaultStateDirectory(environment, isRoot),
+      stateDir,
       tool: { name: "chainstate-snapshot", version: toolVersion },
     },
     report,
@@ -102,6 +109,21 @@ export async function createContext({
       await chooseFreezer(config, request, freezers(privilege)),
     freezers,
     volumes: volumePorts(environment, viewOf),
+    images: imagePort({ runId, owner: stateDir, environment, signal }, report),
+  };
+}
+
+function imagePort(
+  step: Pick<ImageRequest, "runId" | "owner" | "environment" | "signal">,
+  report: RunReport,
+): RunContext["images"] {
+  const clock = systemClock;
+  const say = (line: string): void => report.info(line);
+  return {
+    open: async (image, user, privilege) =>
+      await openProgramImage({ ...step, image, user, privilege, clock, say }),
+    remove: async (containers, privilege, signal) =>
+      await removeContainers(containers, { privilege, clock, signal }),
   };
 }
 

@@ -10,6 +10,8 @@ import type { ChosenFreezer } from "../freeze/registry.ts";
 import type { ForceStopRequest } from "../node/force-stop.ts";
 import type { NodeNeeds } from "../node/neighbours.ts";
 import type { NodeControl } from "../node/port.ts";
+import type { ProgramUser } from "../node/programs/as-user.ts";
+import type { ContainersOfRun, ProgramImage } from "../node/programs/runner.ts";
 import type { FileOperations } from "../recovery/file-operations.ts";
 import type { NodeStarter, VolumeRecovery } from "../recovery/recover.ts";
 import type { Watchdog } from "../recovery/watchdog.ts";
@@ -60,6 +62,15 @@ export interface RunContext {
   /** Every freezer there is, to clean up after a dead run by name. */
   readonly freezers: (privilege: Privilege) => readonly Freezer[];
   readonly volumes: VolumePorts;
+  readonly images: ImagePort;
+}
+
+/** Images with programs of the node; see `node/programs/runner.ts`. */
+export interface ImagePort {
+  /** Pulled where it is not there. PROGRAM_UNUSABLE. */
+  open(image: string, user: ProgramUser, privilege: Privilege): Promise<ProgramImage>;
+  /** How many containers of that run there were, which are ended and removed. SUPERVISOR_UNAVAILABLE. */
+  remove(containers: ContainersOfRun, privilege: Privilege, signal: AbortSignal): Promise<number>;
 }
 
 export interface VolumePorts extends VolumeRecovery {

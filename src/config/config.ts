@@ -83,6 +83,8 @@ export interface SnapshotConfig extends CommonConfig, ConfirmOptions {
   readonly signKey?: SignKey;
   readonly dryRun: boolean;
   readonly replay?: ReplayOptions;
+  /** In which the programs are; undefined: on this host. */
+  readonly nodeImage?: string;
 }
 
 /** An archive made elsewhere is published. No node is touched. */
@@ -152,6 +154,8 @@ export interface VerifyConfig extends CommonConfig, ConfirmOptions {
   readonly check: CheckDepth;
   readonly expectDigest?: string;
   readonly replay?: ReplayOptions;
+  /** In which the programs are; undefined: on this host. */
+  readonly nodeImage?: string;
   readonly boot?: BootOptions;
   /** For volume snapshots that are opened or removed. */
   readonly sudo: SudoMode;

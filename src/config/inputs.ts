@@ -125,6 +125,7 @@ function readVerify(given: GivenInputs, common: Common, s3: S3Options): VerifyCo
     ...optional("expectDigest", given.read("expect-digest")),
     ...optional("replay", readReplay(given)),
     ...optional("boot", readBoot(given)),
+    ...optional("nodeImage", given.read("node-image")),
     sudo: given.read("sudo"),
   };
 }
@@ -134,15 +135,20 @@ function readReplay(given: GivenInputs): ReplayOptions | undefined {
   if (blocks === undefined) return undefined;
   return {
     blocks,
-    inspector: given.required("node-inspector"),
+    inspector: programOf(given, "node-inspector", "stacks-inspect"),
     ...optional("nodeConfig", given.read("node-config")),
   };
+}
+
+/** In an image it is known by its name. */
+function programOf(given: GivenInputs, name: "node-program" | "node-inspector", inImage: string): string {
+  return given.isSet("node-image") ? (given.read(name) ?? inImage) : given.required(name);
 }
 
 function readBoot(given: GivenInputs): BootOptions | undefined {
   if (!given.read("boot")) return undefined;
   return {
-    program: given.required("node-program"),
+    program: programOf(given, "node-program", "stacks-node"),
     nodeConfig: given.required("node-config"),
     startTimeoutMs: given.read("start-timeout"),
   };
@@ -192,6 +198,7 @@ function readSnapshot(given: GivenInputs, common: Common, s3: S3Options): Snapsh
     trustTimestamps: given.read("trust-timestamps"),
     rebaseAbove: given.read("rebase-above"),
     ...optional("replay", readReplay(given)),
+    ...optional("nodeImage", given.read("node-image")),
     keepClone: given.read("keep-clone"),
     rereadBlobs: given.read("reread-blobs"),
     readBack: given.read("read-back"),

@@ -123,6 +123,21 @@ export const ownDirectory: Parser<string> = (text, input) => {
   return path;
 };
 
+/** A program by its path, or by its name where something else says in which image it is. */
+export const program: Parser<string> = (text, input) => {
+  if (isAbsolute(text)) return absolutePath(text, input);
+  if (!/^\w[\w.+-]*$/.test(text))
+    throw refuse(input, text, "An absolute path is needed, or a program's name, such as stacks-node.");
+  return text;
+};
+
+/** `[HOST[:PORT]/]NAME[:TAG][@DIGEST]`; what it means is for the engine to say. */
+export const imageReference: Parser<string> = (text, input) => {
+  if (!/^[a-zA-Z0-9][\w.:/@-]*$/.test(text))
+    throw refuse(input, text, "An image is needed, such as ghcr.io/example/stacks-node:4.0.2.");
+  return text;
+};
+
 /** A name that goes to a command as one argument. */
 export const name: Parser<string> = (text, input) => {
   if (/^[-/]|[\s/]/.test(text) || hasControlCharacter(text)) {

@@ -2,6 +2,7 @@
  * What has to hold between inputs, beyond what can be said of each alone: what a command cannot do without, and which two
  * exclude each other. All that does not hold is found at once.
  */
+import { isAbsolute } from "node:path";
 import { InputError } from "../domain/errors.ts";
 import type { GivenInputs } from "./given.ts";
 import type { CommandName } from "./input-spec.ts";
@@ -185,8 +186,26 @@ const confirming: Rule = function* (given) {
 const programs: Rule = function* (given) {
   const isBoot = given.read("boot");
   const isReplay = given.read("replay-blocks") !== undefined;
-  if (isBoot) for (const name of ["node-program", "node-config"] as const) given.required(name);
-  if (isReplay) given.required("node-inspector");
+  const hasImage = given.isSet("node-image");
+  if (isBoot) given.required("node-config");
+  for (const [name, isUsed] of [
+    ["node-program", isBoot],
+    ["node-inspector", isReplay],
+  ] as const) {
+    if (!isUsed || hasImage) continue;
+    if (!isAbsolute(given.required(name)))
+      throw new InputError(
+        name,
+        `'${name}' names a program of an image, and 'node-image' is missing.`,
+        "Give the absolute path of a program on this host, or the image.",
+      );
+  }
+  if (hasImage && !isBoot && !isReplay)
+    yield new InputError(
+      "node-image",
+      "'node-image' is given, and neither 'boot' nor 'replay-blocks' is.",
+      "Leave it out.",
+    );
   if (!isBoot && given.isSet("node-program"))
     yield given.conflict("node-program", "boot", "nothing is started then");
   if (!isReplay && given.isSet("node-inspector"))

@@ -2,7 +2,18 @@
 import type { SignKey, TrustedSigners, TrustedSignerSets } from "../domain/options.ts";
 import { InputError } from "../domain/errors.ts";
 import { everyCommand, input, making, withArchive } from "./input-spec.ts";
-import { absolutePath, age, boolean, httpUrl, integer, lines, refuse, type Parser } from "./parsers.ts";
+import {
+  absolutePath,
+  age,
+  boolean,
+  httpUrl,
+  imageReference,
+  integer,
+  lines,
+  program,
+  refuse,
+  type Parser,
+} from "./parsers.ts";
 
 const keyForms =
   "It is `agent`, the absolute path of a key file, or the text of an Ed25519 private key without a passphrase.";
@@ -80,16 +91,26 @@ export const trustInputs = {
   "node-program": input({
     commands: ["verify"],
     default: "",
-    parse: absolutePath,
+    parse: program,
     about:
       "Absolute path of the `stacks-node` that `boot` starts. Root does not run it: the owner of the chainstate does, or nobody.",
+    defaultWords: "with `node-image`: `stacks-node`",
   }),
   "node-inspector": input({
     commands: ["snapshot", "verify"],
     default: "",
-    parse: absolutePath,
+    parse: program,
     about:
       "Absolute path of the `stacks-inspect` for `replay-blocks`, of the node's own release. Root does not run it.",
+    defaultWords: "with `node-image`: `stacks-inspect`",
+  }),
+  "node-image": input({
+    commands: ["snapshot", "verify"],
+    default: "",
+    parse: imageReference,
+    about:
+      "Image in which `node-program` and `node-inspector` are, as paths or names, such as `ghcr.io/example/stacks-node:4.0.2@sha256:…`. Docker or Podman runs them, with the copy and nothing else of this host. Pulled where the engine does not have it.",
+    defaultWords: "none, they are on this host",
   }),
   "node-config": input({
     commands: ["snapshot", "verify"],

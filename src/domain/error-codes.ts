@@ -87,7 +87,7 @@ const chainstate = {
   SIGNER_SET_DIFFERS: ["The chainstate has other signers for a reward cycle than those that are trusted: it is of another chain; nothing was published or put in place.", "Use another snapshot. If it is the trusted set that is wrong, correct `trusted-signer-set`, or remove the file that the message names."],
   REPLAY_FAILED: ["`node-inspector` did not come to the states that the chainstate has, or could not read it; nothing was published.", "Read what it said in the log. Take another snapshot; if it is of another release than the node, use the node's own."],
   BOOT_FAILED: ["`node-program` could not work on a copy of the chainstate, or did not stop cleanly.", "Read what it said in the log: its configuration, its Bitcoin node, or the chainstate. Take another snapshot if it is the chainstate."],
-  PROGRAM_UNUSABLE: ["A program of `node-program` or `node-inspector`, or `node-config`, cannot be used; nothing was looked at with it.", "Correct the input that the message names."],
+  PROGRAM_UNUSABLE: ["A program of `node-program` or `node-inspector`, `node-image` or `node-config`, cannot be used; nothing was looked at with it.", "Correct the input that the message names."],
   SECRETS_FOUND: ["`profile: share` would have published what looks like a key.", "Remove the file that the message names, or use `profile: backup` in private storage."],
   NETWORK_DIFFERS: ["The snapshot is of another network or chain.", "Restore one of this network."],
   SCHEMA_NEWER: ["The snapshot was written by a newer node than the one here.", "Upgrade the node, or set `allow-newer-schema` if you know better."],

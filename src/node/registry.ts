@@ -24,6 +24,8 @@ import { startUnit } from "./systemd/start-unit.ts";
 import { SystemdNode } from "./systemd/systemd.ts";
 import { requireLoaded, showUnit, unitName, type Unit } from "./systemd/unit.ts";
 
+export { openProgramImage, removeContainers, type ImageRequest } from "./docker/program-image.ts";
+
 /**
  * The node's control. Where a process has the databases open, that process is the node, and who runs it is found out; a
  * manager and a name that were given have to be those. Where none has, by name: a unit, then a container.

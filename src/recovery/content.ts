@@ -161,6 +161,19 @@ export const journalSchema = v.object({
     ),
     [],
   ),
+  /** Engines on which programs of a node may run in containers, and the labels of those; see `node/docker/program-image.ts`. */
+  containers: v.optional(
+    v.array(
+      v.object({
+        cli: text,
+        elevated: v.boolean(),
+        environment: v.record(v.string(), v.string()),
+        runId: text,
+        owner: text,
+      }),
+    ),
+    [],
+  ),
   /** Directories of this run that are to be removed. */
   staging: v.array(absolutePath),
   /** Places of restores, to be removed where nothing is in them: what is in one is for the next restore. */

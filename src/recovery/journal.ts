@@ -188,9 +188,9 @@ function createJournal(path: string, lock: AcquiredLock, initial: JournalContent
     update,
     async begin(run) {
       await update((now) => {
-        const { owner, chainstateDir, uploads, opening, frozen, volumes, staging, places } = now;
+        const { owner, chainstateDir, uploads, opening, frozen, volumes, containers, staging, places } = now;
         const node = now.node?.mustStart === true ? now.node : null;
-        const debts = { node, uploads, opening, frozen, volumes, staging, places };
+        const debts = { node, uploads, opening, frozen, volumes, containers, staging, places };
         return { ...freshContent(run, chainstateDir), owner, ...debts };
       });
     },
@@ -277,6 +277,7 @@ function freshContent(run: Run, chainstateDir: string): Unowned {
     opening: [],
     frozen: [],
     volumes: [],
+    containers: [],
     staging: [],
     places: [],
     recovered: [],

@@ -26,17 +26,20 @@ export interface Replayed {
 
 /** One result for each journal; a failure of one does not keep the others waiting. */
 export async function replay(options: ReplayOptions): Promise<readonly Replayed[]> {
-  const names = await readdir(options.stateDirectory).catch((error: unknown) => {
+  const journals = await listJournals(options.stateDirectory);
+  return await Promise.all(
+    journals.map(async (journalPath) => ({ journalPath, outcome: await replayOne(journalPath, options) })),
+  );
+}
+
+/** Their paths. None where there is no such directory. */
+export async function listJournals(stateDirectory: string): Promise<readonly string[]> {
+  const names = await readdir(stateDirectory).catch((error: unknown) => {
     if (hasCode(error, "ENOENT")) return [];
     throw error;
   });
   const journals = names.filter((name) => /^[0-9a-f]{16}\.json$/.test(name)).sort();
-  return await Promise.all(
-    journals.map(async (name) => {
-      const journalPath = join(options.stateDirectory, name);
-      return { journalPath, outcome: await replayOne(journalPath, options) };
-    }),
-  );
+  return journals.map((name) => join(stateDirectory, name));
 }
 
 /** For a person: one line a journal. */

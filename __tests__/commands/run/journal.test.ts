@@ -2,7 +2,9 @@
 import { existsSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createChainstate } from "../../../simulator/chainstate.ts";
-import { FakeHost, nodeOptions, restoreConfig, snapshotConfig } from "../fake-host.ts";
+import { takeJournal } from "../../../src/recovery/journal.ts";
+import type { Journal } from "../../../src/recovery/journal.ts";
+import { FakeHost, nodeOptions, pruneConfig, restoreConfig, snapshotConfig } from "../fake-host.ts";
 import { Faults } from "../faults.ts";
 
 const model = new FakeHost();
@@ -96,4 +98,58 @@ test("the post step of a killed run whose node cannot be started says that it is
   expect(post.error).toBeInstanceOf(Error);
   expect(post.log).toContain("The node is NOT running.");
   expect(host.clones()).toEqual([]);
+});
+
+/** The journal of a run that was killed while a program of the node worked in a container; it is held. */
+async function withContainer(host: FakeHost): Promise<Journal> {
+  await dieAt(host, /^upload.writePart/);
+  const journal = await takeJournal(host.state.journalPath ?? "", {
+    role: "main",
+    signal: new AbortController().signal,
+  });
+  if (journal === undefined) throw new Error("the run has left no journal");
+  const entry = { cli: "docker", elevated: false, environment: {}, runId: "run-1", owner: host.stateDir };
+  await journal.update({ containers: [entry] });
+  host.containers.add("run-1").add("of somebody else");
+  return journal;
+}
+
+test("a container that a killed run has left is ended by the next run of any command", async () => {
+  const host = makeHost();
+  const journal = await withContainer(host);
+  // Alive as far as anybody can see.
+  const beside = await host.run(pruneConfig());
+  expect(beside.error).toBeUndefined();
+  expect(beside.log).not.toContain("Could not");
+  expect([...host.containers]).toEqual(["run-1", "of somebody else"]);
+  journal.release();
+  const { error, log } = await host.run(pruneConfig());
+  expect(error).toBeUndefined();
+  expect(log).toContain("A container that run run-1 had left is ended and removed.");
+  expect([...host.containers]).toEqual(["of somebody else"]);
+  // The rest is for a run on that chainstate.
+  expect(host.journal()).toMatchObject({ runId: "run-1", containers: [], uploads: [{}] });
+});
+
+test("an engine that does not answer keeps no run from anything, and its container is not forgotten", async () => {
+  const host = makeHost();
+  (await withContainer(host)).release();
+  host.faults.fails = /^images\.remove/;
+  for (const config of [pruneConfig(), snapshotConfig(host)]) {
+    const { error, log } = await host.run(config);
+    expect(error).toBeUndefined();
+    expect(log).toContain("tried again by the next run: container of run run-1 (docker)");
+    expect(host.journal()).toMatchObject({ containers: [{ runId: "run-1" }] });
+  }
+  host.faults = new Faults();
+  expect((await host.run(pruneConfig())).error).toBeUndefined();
+  expect([...host.containers]).toEqual(["of somebody else"]);
+});
+
+test("the post step ends the container of its run", async () => {
+  const host = makeHost();
+  (await withContainer(host)).release();
+  expect((await host.post()).error).toBeUndefined();
+  expect([...host.containers]).toEqual(["of somebody else"]);
+  expect(host.journal()).toBeUndefined();
 });

@@ -10,13 +10,16 @@ import { sweepKept } from "../../freeze/kept.ts";
 import { placeOf, type JournalContent, type JournalVolumes } from "../../recovery/content.ts";
 import type { NodeStanding } from "../../report/port.ts";
 import type { FileOperations } from "../../recovery/file-operations.ts";
-import type { Journal } from "../../recovery/journal.ts";
+import { lockPathOf, readJournal, takeJournal, type Journal } from "../../recovery/journal.ts";
 import { recoverFully } from "../../recovery/recover.ts";
+import { listJournals } from "../../recovery/replay.ts";
 import { withPlace } from "../../recovery/place.ts";
 import { closeCommitted, removeStaged, tidyPlace } from "../../recovery/settle.ts";
 import type { ObjectStore } from "../../store/port.ts";
+import { bestEffort } from "../../system/best-effort.ts";
 import { timeLimit } from "../../system/deadline.ts";
 import type { Privilege } from "../../system/privilege.ts";
+import { isLocked } from "../../system/process-lock.ts";
 import type { VolumeSnapshotter } from "../../volume/port.ts";
 import type { RunContext } from "../context.ts";
 import { withStore } from "../with-store.ts";
@@ -67,6 +70,33 @@ export function standingAfter(error: unknown): NodeStanding {
 export function reportPlace({ report }: RunContext, { content }: Journal): void {
   const place = placeOf(content);
   if (place !== undefined) report.chainstate(place);
+}
+
+/**
+ * What runs of any chainstate have left when they were killed, by the journals of this host: a container goes on until somebody
+ * ends it. Of a run that is alive, which has its journal, none is touched. What could not be seen is warned of.
+ */
+export async function tryRemoveContainers(ctx: RunContext): Promise<void> {
+  const { report, clock, signal, host } = ctx;
+  for (const path of await listJournals(host.stateDir)) {
+    await bestEffort(
+      report,
+      `see whether a container of an earlier run is left (${path})`,
+      async () => {
+        const found = await readJournal(path);
+        if (found === undefined || found.containers.length === 0 || isLocked(lockPathOf(path))) return;
+        const journal = await takeJournal(path, { role: "replay", signal, clock });
+        if (journal === undefined) return;
+        try {
+          const limit = timeLimit(limitMs, "CLEAN_UP_TIMEOUT", "Cleaning up");
+          await new Leftovers(ctx, journal, limit).removeContainers();
+        } finally {
+          journal.release();
+        }
+      },
+      limitMs,
+    );
+  }
 }
 
 /** The node, the watchdog, the chainstate that is in place. Returns why that is not confirmed yet, if it is not. */
@@ -162,6 +192,7 @@ class Leftovers {
   /** Those that are nobody else's, whatever became of the node. */
   async removeOwn(): Promise<void> {
     const { uploads, opening, frozen, chainstateDir, sudo } = this.#journal.content;
+    await this.removeContainers();
     for (const upload of uploads) {
       await this.#remove("uploads", upload, `upload of ${upload.key}`, async () => {
         await withStore(this.#ctx, { storage: upload.location as StorageLocation }, (store) =>
@@ -192,6 +223,18 @@ class Leftovers {
     });
   }
 
+  /** Before what they work on. */
+  async removeContainers(): Promise<void> {
+    const { containers, sudo } = this.#journal.content;
+    for (const entry of containers) {
+      await this.#remove("containers", entry, `container of run ${entry.runId} (${entry.cli})`, async () => {
+        const removed = await this.#ctx.images.remove(entry, this.#ctx.privilege(sudo), this.#signal);
+        if (removed > 0)
+          this.#ctx.report.info(`A container that run ${entry.runId} had left is ended and removed.`);
+      });
+    }
+  }
+
   /** Volumes and directories, of which one may be in use as long as a swap is open. */
   async removePlaces(): Promise<void> {
     const { volumes, staging, places, chainstateDir, sudo } = this.#journal.content;
@@ -214,7 +257,7 @@ class Leftovers {
     }
   }
 
-  async #remove<K extends "uploads" | "opening" | "frozen" | "volumes" | "staging" | "places">(
+  async #remove<K extends "uploads" | "opening" | "frozen" | "volumes" | "containers" | "staging" | "places">(
     list: K,
     entry: JournalContent[K][number],
     what: string,

@@ -1,8 +1,10 @@
 /** Which command a configuration asks for. */
 import type { Config } from "../../config/config.ts";
 import type { RunContext } from "../context.ts";
+import { tryRemoveContainers } from "./clean-up.ts";
 
 export async function runCommand(config: Config, ctx: RunContext): Promise<void> {
+  await tryRemoveContainers(ctx);
   switch (config.command) {
     case "snapshot":
       return await (await import("../snapshot/snapshot.ts")).snapshot(config, ctx);

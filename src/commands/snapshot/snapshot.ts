@@ -32,7 +32,8 @@ export async function snapshot(given: SnapshotConfig, ctx: RunContext): Promise<
     await withStore(ctx, config, async (store) => {
       const own = node.manager === "none" ? undefined : config.node.rpcUrl;
       const confirming = await openConfirming(ctx, config, own);
-      const trials = await openTrials(ctx, config, { owner: chainstateDir, inTemp: true });
+      const place = { owner: chainstateDir, inTemp: true, sudo: node.sudo };
+      const trials = await openTrials(ctx, config, place);
       const asked: SnapshotRun = { config, ctx, journal, store, confirming, trials };
       const { run, plan } = await ctx.report.phase("preflight", "Preflight checks", async () =>
         preflight({ ...asked, signer: await openManifestSigner(ctx, config.signKey) }),

@@ -16,7 +16,8 @@ import type { FreezeRequest } from "../../freeze/port.ts";
 import { openFrameSource } from "../../store/frame-source.ts";
 import { bestEffort } from "../../system/best-effort.ts";
 import { reportProven } from "../report-inspection.ts";
-import { trialDirectory } from "../verify/copy-chainstate.ts";
+import { noteTrial, trialDirectory } from "../verify/copy-chainstate.ts";
+import type { Trials } from "../verify/trials.ts";
 import { verifyDatabases } from "../verify/verify-databases.ts";
 import type { StoredArchive } from "./archive.ts";
 import type { Plan, SnapshotRun, Taken, VolumePlan } from "./plan.ts";
@@ -59,7 +60,7 @@ async function verifyStored(
     await verifyShare(run, plan.archive?.base, stored);
     return undefined;
   }
-  const scratchParent = trials === undefined ? ctx.host.tempDir : await noteTrial(run);
+  const scratchParent = trials === undefined ? ctx.host.tempDir : await trialPlace(run, trials);
   const found = await ctx.report.phase("verify", "Read the databases back from the archive", async () =>
     verifyDatabases({
       source: await openFrameSource(store, record.key, ctx.signal),
@@ -99,10 +100,9 @@ async function verifyStored(
   return undefined;
 }
 
-/** What a program works on is noted, so that whoever finds this run ended removes it. */
-async function noteTrial({ ctx, journal }: SnapshotRun): Promise<string> {
+async function trialPlace({ ctx, journal }: SnapshotRun, { containers }: Trials): Promise<string> {
   const directory = await trialDirectory(ctx);
-  await journal.update((now) => ({ ...now, staging: [...now.staging, directory] }));
+  await noteTrial(journal, directory, containers);
   await mkdir(directory, { mode: 0o700 });
   return directory;
 }

@@ -12,6 +12,8 @@ import { ActionError } from "../../domain/errors.ts";
 import { placesOnSameFileSystem, scratchName } from "../../freeze/scratch.ts";
 import { describeHolders, listChainstateFiles, requireSeen, scanHolders } from "../../node/holders.ts";
 import { argvAs, openWay, type ProgramUser } from "../../node/programs/as-user.ts";
+import type { ContainersOfRun } from "../../node/programs/runner.ts";
+import type { Journal } from "../../recovery/journal.ts";
 import { canonicalPath } from "../../recovery/state-directory.ts";
 import { queryOk, runOk } from "../../system/exec.ts";
 import { requireSpace } from "../../system/space.ts";
@@ -26,24 +28,43 @@ export interface WorkPlace {
   readonly key: string;
   readonly directory: string;
   readonly sudo: SudoMode;
+  /** What may go on after a run that is killed. */
+  readonly containers: readonly ContainersOfRun[];
 }
 
 /** Runs `work` in a directory that is gone afterwards, however it ends. */
 export async function withNotedDirectory<T>(
   ctx: RunContext,
-  { key, directory, sudo }: WorkPlace,
+  { key, directory, sudo, containers }: WorkPlace,
   work: (directory: string) => Promise<T>,
 ): Promise<T> {
   return await withJournal(ctx, { chainstateDir: key, command: "verify", sudo }, async (journal) => {
-    await journal.update((now) => ({ ...now, staging: [...now.staging, directory] }));
+    await noteTrial(journal, directory, containers);
     await mkdir(directory, { mode: 0o700 });
     return await work(directory);
   });
 }
 
+/** So that whoever finds this run ended ends its programs and removes what they work on. */
+export async function noteTrial(
+  journal: Journal,
+  directory: string,
+  containers: readonly ContainersOfRun[],
+): Promise<void> {
+  await journal.update((now) => ({
+    ...now,
+    containers: [...now.containers, ...containers],
+    staging: [...now.staging, directory],
+  }));
+}
+
 /** For the copy of an archive: on the disk of this job's scratch. */
-export async function placeInTemp(ctx: RunContext, sudo: SudoMode): Promise<WorkPlace> {
-  return { key: dirname(ctx.host.tempDir), directory: await trialDirectory(ctx), sudo };
+export async function placeInTemp(
+  ctx: RunContext,
+  sudo: SudoMode,
+  containers: readonly ContainersOfRun[],
+): Promise<WorkPlace> {
+  return { key: dirname(ctx.host.tempDir), directory: await trialDirectory(ctx), sudo, containers };
 }
 
 /** Canonical, as what a journal names for removal: no link on the way there is followed then. */
@@ -64,16 +85,17 @@ export interface CopyPlace {
   readonly directory: string;
   readonly user: ProgramUser;
   readonly sudo: SudoMode;
+  readonly containers: readonly ContainersOfRun[];
 }
 
 /** `work` gets the copy's mode directory, and the directory around it. DIRECTORY_IN_USE. `directory`: see `chooseDirectory`. */
 export async function withCopyOf(
   ctx: RunContext,
   chainstateDir: string,
-  { directory, user, sudo }: CopyPlace,
+  { directory, user, sudo, containers }: CopyPlace,
   work: (copy: { readonly dir: string; readonly work: string; readonly within: string }) => Promise<void>,
 ): Promise<void> {
-  await withNotedDirectory(ctx, { key: chainstateDir, directory, sudo }, async () => {
+  await withNotedDirectory(ctx, { key: chainstateDir, directory, sudo, containers }, async () => {
     const isInTemp = directory === (await trialDirectory(ctx));
     const within = isInTemp ? dirname(directory) : directory;
     const home = join(directory, "node");

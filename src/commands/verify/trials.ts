@@ -2,7 +2,7 @@
  * The node's own programs, tried on a copy of a chainstate that has passed the checks: its inspector executes the last
  * blocks again, the node itself is started on it. What checks cannot see, that the software can work with it, they say.
  */
-import { chmod, mkdir, mkdtemp, rename, rm, rmdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { identityDatabase } from "../../chainstate/layout.ts";
 import { readFacts } from "../../chainstate/inspect.ts";
@@ -10,9 +10,11 @@ import { mayBeNeededForChecks } from "../../chainstate/mode-directory.ts";
 import type { BootOptions, ReplayOptions } from "../../config/config.ts";
 import { ActionError } from "../../domain/errors.ts";
 import type { ChainFacts } from "../../domain/manifest.ts";
-import { openWay, programUser, requireProgram, type ProgramUser } from "../../node/programs/as-user.ts";
+import type { SudoMode } from "../../domain/options.ts";
+import { hostPrograms, openWay, programUser, type ProgramUser } from "../../node/programs/as-user.ts";
 import { bootNode, freePorts } from "../../node/programs/boot.ts";
 import { replayBlocks } from "../../node/programs/replay.ts";
+import type { ContainersOfRun, ProgramRunner } from "../../node/programs/runner.ts";
 import { readTrialConfig, type TrialConfig } from "../../node/programs/trial-config.ts";
 import { canonicalPath } from "../../recovery/state-directory.ts";
 import { formatDuration } from "../../report/words.ts";
@@ -23,6 +25,15 @@ import type { RunContext } from "../context.ts";
 export interface TrialOptions {
   readonly replay?: ReplayOptions;
   readonly boot?: BootOptions;
+  readonly nodeImage?: string;
+}
+
+interface TrialPlace {
+  /** Whose the chainstate is. */
+  readonly owner?: string | undefined;
+  /** The copy is going to be in this job's scratch. */
+  readonly inTemp: boolean;
+  readonly sudo: SudoMode;
 }
 
 export interface Copy {
@@ -37,6 +48,8 @@ export interface Copy {
 
 export interface Trials {
   readonly user: ProgramUser;
+  /** To be noted before `run`. */
+  readonly containers: readonly ContainersOfRun[];
   /** Whether an archive has to be unpacked whole. */
   readonly takesAll: boolean;
   /** Which entries of an archive have to be in the copy. */
@@ -47,44 +60,54 @@ export interface Trials {
   run(copy: Copy): Promise<void>;
 }
 
-/**
- * Before anything is fetched. Undefined: nothing is to be tried. PROGRAM_UNUSABLE. `owner`: whose the chainstate is.
- * `inTemp`: the copy is going to be in this job's scratch.
- */
+/** Before anything is fetched. Undefined: nothing is to be tried. PROGRAM_UNUSABLE. */
 export async function openTrials(
   ctx: RunContext,
-  { replay, boot }: TrialOptions,
-  { owner, inTemp }: { readonly owner?: string | undefined; readonly inTemp: boolean },
+  { replay, boot, nodeImage }: TrialOptions,
+  { owner, inTemp, sudo }: TrialPlace,
 ): Promise<Trials | undefined> {
   if (replay === undefined && boot === undefined) return undefined;
   const user = programUser(owner);
-  if (replay !== undefined) await requireProgram(user, "node-inspector", replay.inspector);
-  if (boot !== undefined) await requireProgram(user, "node-program", boot.program);
+  const image =
+    nodeImage === undefined ? undefined : await ctx.images.open(nodeImage, user, ctx.privilege(sudo));
+  if (image !== undefined) ctx.report.fact("Node image", image.what);
+  const programs = image ?? hostPrograms(user);
+  await withWay(ctx, user, inTemp, async (home) => {
+    if (replay !== undefined) await programs.require("node-inspector", replay.inspector, "--version", home);
+    if (boot !== undefined) await programs.require("node-program", boot.program, "version", home);
+  });
   const configFile = boot?.nodeConfig ?? replay?.nodeConfig;
   const config = configFile === undefined ? undefined : await readTrialConfig(configFile);
   const takesAll = boot !== undefined;
-  if (inTemp) await tryWay(ctx, user);
   const trials: Trials = {
     user,
+    containers: image === undefined ? [] : [image.containers],
     takesAll,
     requireNetwork: (facts) => {
       if (replay !== undefined && config === undefined) networkArgument(facts);
     },
     needs: (path) => takesAll || mayBeNeededForChecks(path, "full"),
-    run: (copy) => tryPrograms(ctx, { replay, boot, config, user }, copy),
+    run: (copy) => tryPrograms(ctx, { replay, boot, config, user, programs }, copy),
   };
   if (owner !== undefined) trials.requireNetwork(await readFacts(owner, ctx.signal));
   return trials;
 }
 
-async function tryWay(ctx: RunContext, user: ProgramUser): Promise<void> {
+/** A directory in this job's scratch in which the user can work, where a copy is going to be there. */
+async function withWay(
+  ctx: RunContext,
+  user: ProgramUser,
+  inTemp: boolean,
+  work: (directory: string) => Promise<void>,
+): Promise<void> {
   const tempDir = await canonicalPath(ctx.host.tempDir);
   const directory = await mkdtemp(join(tempDir, "way-"));
   try {
-    if (user.uid !== process.geteuid?.()) await giveTo(ctx, user, directory);
-    await openWay(user, directory, tempDir);
+    if (inTemp && user.uid !== process.geteuid?.()) await giveTo(ctx, user, directory);
+    if (inTemp) await openWay(user, directory, tempDir);
+    await work(directory);
   } finally {
-    await rmdir(directory);
+    await rm(directory, { recursive: true, force: true });
   }
 }
 
@@ -93,6 +116,7 @@ interface Tried {
   readonly boot: BootOptions | undefined;
   readonly config: TrialConfig | undefined;
   readonly user: ProgramUser;
+  readonly programs: ProgramRunner;
 }
 
 async function tryPrograms(ctx: RunContext, tried: Tried, copy: Copy): Promise<void> {
@@ -127,19 +151,19 @@ interface Place {
 }
 
 async function replay(ctx: RunContext, tried: Tried, { dir, home, configFile, facts }: Place): Promise<void> {
-  const { replay: options, config, user } = tried;
+  const { replay: options, config, programs } = tried;
   if (options === undefined) return;
   const { report, signal } = ctx;
-  const network = config === undefined ? networkArgument(facts) : ["--config", configFile];
+  const network = config === undefined ? { network: networkArgument(facts) } : { configFile };
   const { blocks, inspector } = options;
   await report.phase("check", `Replay the last ${blocks} blocks`, async () => {
     const startedAt = ctx.clock.now();
     const count = await replayBlocks({
+      programs,
       inspector,
       blocks,
-      network,
+      ...network,
       chainstateDir: dir,
-      user,
       home,
       signal,
       say: (line) => report.info(line),
@@ -160,7 +184,7 @@ function networkArgument({ network, mainnet }: Pick<ChainFacts, "network" | "mai
 }
 
 async function boot(ctx: RunContext, tried: Tried, place: Place): Promise<void> {
-  const { boot: options, user } = tried;
+  const { boot: options, programs } = tried;
   if (options === undefined) return;
   const { report, signal, clock } = ctx;
   const { dir, home, configFile, rpcUrl, facts } = place;
@@ -170,10 +194,10 @@ async function boot(ctx: RunContext, tried: Tried, place: Place): Promise<void> 
     for (const suffix of ["", "-wal", "-shm", "-journal"])
       await rm(join(dir, `${identityDatabase}${suffix}`), { force: true });
     const booted = await bootNode({
+      programs,
       program,
       configFile,
       rpcUrl,
-      user,
       home,
       height: facts.stacksHeight,
       startTimeoutMs,

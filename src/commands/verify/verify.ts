@@ -41,7 +41,7 @@ export async function verify(config: VerifyConfig, ctx: RunContext): Promise<voi
   const { chainstateDir, storage } = config;
   const confirming = await openConfirming(ctx, config);
   const inTemp = chainstateDir === undefined;
-  const trials = await openTrials(ctx, config, { owner: chainstateDir, inTemp });
+  const trials = await openTrials(ctx, config, { owner: chainstateDir, inTemp, sudo: config.sudo });
   if (chainstateDir !== undefined) {
     const copying = trials === undefined ? undefined : await planCopy(ctx, chainstateDir, config, trials);
     const { facts } = await verifyDirectory(chainstateDir, config, ctx, confirming);
@@ -72,10 +72,10 @@ async function planCopy(
   ctx: RunContext,
   chainstateDir: string,
   { sudo }: VerifyConfig,
-  { user }: Trials,
+  { user, containers }: Trials,
 ): Promise<CopyPlace> {
   await requireUnused(ctx, chainstateDir, sudo);
-  return { user, sudo, directory: await chooseDirectory(ctx, chainstateDir, user) };
+  return { user, sudo, containers, directory: await chooseDirectory(ctx, chainstateDir, user) };
 }
 
 interface VerifyRun {
@@ -92,7 +92,7 @@ async function withVerifyScratch(
   work: (scratch: string) => Promise<void>,
 ): Promise<void> {
   if (trials === undefined) await withScratch(ctx, "verify", work);
-  else await withNotedDirectory(ctx, await placeInTemp(ctx, config.sudo), work);
+  else await withNotedDirectory(ctx, await placeInTemp(ctx, config.sudo, trials.containers), work);
 }
 
 async function volumeUntried(ctx: RunContext, { manifest, store }: OpenSnapshot): Promise<ActionError> {

@@ -101,6 +101,13 @@ export class Engine {
     return this.#kind;
   }
 
+  /** Its containers' users are others on this host. What does not say so is taken for root's own. */
+  async isRootless(): Promise<boolean> {
+    if ((await this.kind()) === "podman")
+      return (await this.ask("info", "--format", "{{.Host.Security.Rootless}}")).stdout.trim() === "true";
+    return /\brootless\b/.test((await this.ask("info", "--format", "{{json .SecurityOptions}}")).stdout);
+  }
+
   /**
    * `stop` with a limit that never comes. Docker's engine keeps the limit, and of those with one some versions kill when the
    * client goes away; Podman counts in its client and takes no negative number.
@@ -134,22 +141,30 @@ export async function findContainer(
 ): Promise<ContainerLookup> {
   const reasons: string[] = [];
   let reachable = false;
+  for await (const engine of answeringEngines(privilege, environment, reasons)) {
+    reachable = true;
+    const asked = await engine.ask("container", "inspect", name);
+    if (asked.exitCode === 0) return { found: true, engine, container: parseContainer(asked.stdout) };
+  }
+  return { found: false, reachable, reasons };
+}
+
+/** Docker, then Podman, each as this user and then behind sudo: those that answer. `reasons`: what the others said. */
+export async function* answeringEngines(
+  privilege: Privilege,
+  environment: Environment,
+  reasons: string[],
+): AsyncGenerator<Engine> {
   const env = engineEnvironment(environment);
   for (const cli of ["docker", "podman"]) {
     for (const elevated of privilege.elevate(["x"]).length > 1 ? [false, true] : [false]) {
       const engine = new Engine(cli, elevated, privilege, env);
       if (elevated && !(await privilege.may([cli, "container", "ls", "--quiet"]))) continue;
       const listed = await engine.ask("container", "ls", "--quiet");
-      if (listed.exitCode !== 0) {
-        if (listed.exitCode !== 127) reasons.push(`${listed.argv.join(" ")}: ${said(listed)}`);
-        continue;
-      }
-      reachable = true;
-      const asked = await engine.ask("container", "inspect", name);
-      if (asked.exitCode === 0) return { found: true, engine, container: parseContainer(asked.stdout) };
+      if (listed.exitCode === 0) yield engine;
+      else if (listed.exitCode !== 127) reasons.push(`${listed.argv.join(" ")}: ${said(listed)}`);
     }
   }
-  return { found: false, reachable, reasons };
 }
 
 /** `findContainer`, and an error where there is none. */

@@ -6,8 +6,9 @@ import { lstatSync } from "node:fs";
 import { access, chmod, constants } from "node:fs/promises";
 import { dirname } from "node:path";
 import { ActionError } from "../../domain/errors.ts";
-import { query } from "../../system/exec.ts";
+import { query, run } from "../../system/exec.ts";
 import { fsPath } from "../../system/path-bytes.ts";
+import type { ProgramRunner } from "./runner.ts";
 
 export interface ProgramUser {
   readonly uid: number;
@@ -47,8 +48,15 @@ export function argvAs({ uid, gid }: ProgramUser, home: string, argv: readonly s
   ];
 }
 
-/** PROGRAM_UNUSABLE where the input `input` names no program that this user may run. */
-export async function requireProgram(user: ProgramUser, input: string, program: string): Promise<void> {
+/** Programs of this host. They see its networks, whatever they need. */
+export function hostPrograms(user: ProgramUser): ProgramRunner {
+  return {
+    require: async (input, program) => await requireProgram(user, input, program),
+    run: async ({ argv, home, ...options }) => await run(argvAs(user, home, argv), options),
+  };
+}
+
+async function requireProgram(user: ProgramUser, input: string, program: string): Promise<void> {
   const found = await query(argvAs(user, "/", ["test", "-f", program, "-a", "-x", program]));
   if (found.exitCode === 0) return;
   const who = user.uid === process.geteuid?.() ? "this user" : `user ${user.uid}, who is to run it,`;

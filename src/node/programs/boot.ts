@@ -5,17 +5,17 @@
 import { createServer } from "node:net";
 import { ActionError, describeError, hasCode, throwIfAborted } from "../../domain/errors.ts";
 import type { Clock } from "../../system/clock.ts";
-import { run, type ExecResult } from "../../system/exec.ts";
+import type { ExecResult } from "../../system/exec.ts";
 import { poll } from "../../system/poll.ts";
 import { askNodeInfo, describeOutcome, type NodeInfo } from "../rpc.ts";
-import { argvAs, type ProgramUser } from "./as-user.ts";
+import type { ProgramRunner } from "./runner.ts";
 import { Words } from "./words.ts";
 
 export interface BootRequest {
+  readonly programs: ProgramRunner;
   readonly program: string;
   readonly configFile: string;
   readonly rpcUrl: string;
-  readonly user: ProgramUser;
   readonly home: string;
   /** Of the chainstate. */
   readonly height: number;
@@ -42,17 +42,23 @@ const everyMs = 500;
 
 /** BOOT_FAILED. */
 export async function bootNode(request: BootRequest): Promise<Booted> {
-  const { program, configFile, user, home, signal, clock, say, startTimeoutMs } = request;
+  const { programs, program, configFile, home, signal, clock, say, startTimeoutMs } = request;
   const words = new Words(say);
   const stop = new AbortController();
   const startedAt = clock.now();
   let ended: ExecResult | undefined;
-  const running = run(argvAs(user, home, [program, "start", "--config", configFile]), {
-    signal,
-    timeoutMs: startTimeoutMs + stopLimitMs + 60 * 60_000,
-    onLine: words.hear,
-    stop: { signal: stop.signal, killAfterMs: stopLimitMs },
-  }).then((result) => (ended = result));
+  const running = programs
+    .run({
+      argv: [program, "start", "--config", configFile],
+      home,
+      configFile,
+      network: "host",
+      signal,
+      timeoutMs: startTimeoutMs + stopLimitMs + 60 * 60_000,
+      onLine: words.hear,
+      stop: { signal: stop.signal, killAfterMs: stopLimitMs },
+    })
+    .then((result) => (ended = result));
   // Awaited in the end whatever happens before.
   running.catch(() => undefined);
   let told = false;

@@ -3,18 +3,20 @@
  * has. It opens databases as a node does and writes into them, so it is given a copy.
  */
 import { ActionError, describeError, throwIfAborted } from "../../domain/errors.ts";
-import { run, type ExecResult } from "../../system/exec.ts";
-import { argvAs, type ProgramUser } from "./as-user.ts";
+import type { ExecResult } from "../../system/exec.ts";
+import type { ProgramRunner } from "./runner.ts";
 import { Words } from "./words.ts";
 
 export interface ReplayRequest {
+  readonly programs: ProgramRunner;
   readonly inspector: string;
   readonly blocks: number;
   /** The copy's mode directory. */
   readonly chainstateDir: string;
-  /** `--config FILE` or `--network-config NAME`; empty: mainnet. */
-  readonly network: readonly string[];
-  readonly user: ProgramUser;
+  /** Of the network; without one `network`. */
+  readonly configFile?: string;
+  /** `--network-config NAME`; empty: mainnet. */
+  readonly network?: readonly string[];
   readonly home: string;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
@@ -25,12 +27,14 @@ const limitMs = 24 * 3600_000;
 
 /** Returns how many blocks were executed. REPLAY_FAILED. */
 export async function replayBlocks(request: ReplayRequest): Promise<number> {
-  const { inspector, blocks, chainstateDir, network, user, home, signal, say } = request;
-  const command = [inspector, ...network, "validate-block", chainstateDir, "last", String(blocks)];
+  const { programs, inspector, blocks, chainstateDir, configFile, home, signal, say } = request;
+  const network = configFile === undefined ? (request.network ?? []) : ["--config", configFile];
+  const argv = [inspector, ...network, "validate-block", chainstateDir, "last", String(blocks)];
   const words = new Words(say);
   let ended: ExecResult;
   try {
-    ended = await run(argvAs(user, home, command), { signal, timeoutMs: limitMs, onLine: words.hear });
+    const options = { signal, timeoutMs: limitMs, onLine: words.hear };
+    ended = await programs.run({ argv, home, configFile, network: "none", ...options });
   } catch (cause) {
     throwIfAborted(signal);
     throw failed(`could not be run: ${describeError(cause)}`, cause);
