@@ -51,12 +51,8 @@ export interface ContextParts {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-export async function createContext({
-  report,
-  signal,
-  state,
-  environment,
-}: ContextParts): Promise<RunContext> {
+export async function createContext(parts: ContextParts): Promise<RunContext> {
+  const { report, signal, state, environment } = parts;
   for (const why of useProxies(environment)) report.warning(why);
   const isRoot = process.geteuid?.() === 0;
   const runId = state.load().runId ?? newRunId();
