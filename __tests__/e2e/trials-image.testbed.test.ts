@@ -85,10 +85,8 @@ function describeEngine(engine: Engine): void {
     const job = jobOf(boot("/opt/slow/stacks-node"));
     const main = job.startMain();
     // The one that was asked for its version has gone before.
-    await main.waitForLog(/Start \/opt\/slow\/stacks-node/, 120_000);
-    await expect
-      .poll(() => containers().map((id) => inspect(id).State.Running), { timeout: 60_000 })
-      .toEqual([true]);
+    await main.waitForLog(/Start \/opt\/slow\/stacks-node/);
+    await expect.poll(() => containers().map((id) => inspect(id).State.Running)).toEqual([true]);
     return { job, main };
   }
 
