@@ -1,10 +1,11 @@
 /** The node's own programs in an image, by the real engines: as a step runs them, on copies, beside the operator's node. */
-import { chmodSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdtempSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { operatorsConfig } from "../../simulator/programs.ts";
 import type { Job, RunningStep } from "../../simulator/runner.ts";
 import { engines, noEngine, type Engine } from "../node/engines.ts";
+import { serveImage } from "../node/image-registry.ts";
 import { makeProgramImage } from "../node/program-image.ts";
 import { byContainer } from "./supervisors.ts";
 import { setUp, type Setup } from "./support.ts";
@@ -142,6 +143,36 @@ function describeEngine(engine: Engine): void {
     expect(setup.pids()).toEqual(before);
     expect(containers()).toEqual([]);
   });
+
+  // Podman takes an image over plain http only where its configuration allows that.
+  it.skipIf(engine.cli === "podman")(
+    "an image that is missing is pulled, before the node is stopped",
+    async () => {
+      const root = mkdtempSync(join(setup.directory, "pulled-"));
+      cpSync(join(engine.directory, "image"), root, { recursive: true, verbatimSymlinks: true });
+      writeFileSync(join(root, "bin", "stacks-inspect"), "#!/bin/sh\necho of a pulled image\n", {
+        mode: 0o755,
+      });
+      chmodSync(root, 0o755);
+      const registry = await serveImage(root);
+      try {
+        const inputs = { ...setup.snapshotInputs, "dry-run": "true", "node-image": registry.image };
+        const { main } = await jobOf({ ...inputs, "replay-blocks": "10", "node-config": config }).run();
+        expect(main.exitCode, main.log).toBe(0);
+        expect(main.log).toContain(`Pulling ${registry.image}`);
+        expect(main.log).toContain(`id ${registry.id}, run by ${engine.cli}: of a pulled image`);
+        const { length } = registry.asked;
+        // Once it is there nobody asks for it.
+        const again = await jobOf({ ...inputs, "replay-blocks": "10", "node-config": config }).run();
+        expect(again.main.exitCode, again.main.log).toBe(0);
+        expect(again.main.log).not.toContain("Pulling");
+        expect(registry.asked).toHaveLength(length);
+        engine.run("rmi", registry.image);
+      } finally {
+        await registry.close();
+      }
+    },
+  );
 
   it("an engine that is down is said before anything is fetched", async () => {
     const { main } = await jobOf(boot(), noEngine).run();

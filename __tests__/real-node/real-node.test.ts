@@ -23,6 +23,8 @@ import { Job, type StepResult } from "../../simulator/runner.ts";
 import { visibleSnapshots } from "../e2e/support.ts";
 
 const found = realPrograms(process.env);
+/** With the same programs by their names: then `boot` and `replay-blocks` take them from there. */
+const image = process.env["STACKS_IMAGE"];
 const isLong = process.env["REAL_NODE"] === "long";
 /** How many, in the long form and in the short. */
 const count = (name: string, long: number, short: number): number =>
@@ -289,7 +291,7 @@ describe.skipIf("missing" in found)("a real node", () => {
 
   const bootInputs = {
     boot: "true",
-    "node-program": programs.node,
+    ...(image === undefined ? { "node-program": programs.node } : { "node-image": image }),
     "start-timeout": "1m",
     get "node-config"() {
       return network.miner.configFile;
@@ -298,7 +300,7 @@ describe.skipIf("missing" in found)("a real node", () => {
 
   const replay = (blocks: number): Record<string, string> => ({
     "replay-blocks": String(blocks),
-    "node-inspector": programs.inspector,
+    ...(image === undefined ? { "node-inspector": programs.inspector } : { "node-image": image }),
     "node-config": network.miner.configFile,
   });
 
@@ -317,7 +319,14 @@ describe.skipIf("missing" in found)("a real node", () => {
   }
 
   function jobOptions(): { readonly env: Record<string, string> } {
-    return { env: { HOME: directory, CHAINSTATE_SNAPSHOT_STATE_DIR: join(directory, "state") } };
+    const engine = process.env["DOCKER_HOST"];
+    return {
+      env: {
+        HOME: directory,
+        CHAINSTATE_SNAPSHOT_STATE_DIR: join(directory, "state"),
+        ...(engine === undefined ? {} : { DOCKER_HOST: engine }),
+      },
+    };
   }
 
   async function take(
