@@ -185,7 +185,8 @@ describe("a node that is not well on what was restored", () => {
           command: "restore",
           "allow-lower-height": "true",
           "node-start-command": `${launcher} ${argv.join(" ")} >/dev/null 2>&1 &`,
-          "start-timeout": "15s",
+          // Waited out where the node answers, and with errors.
+          "start-timeout": code === "NODE_ANSWERS_ERRORS" ? "30s" : "240s",
           "sync-blocks": "60",
           "sync-timeout": "30s",
         })

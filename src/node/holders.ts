@@ -252,6 +252,7 @@ export function describeNobody(scan: HolderScan): string {
 
 /** The holders that were not started by another holder: one for each program that works in the directory. */
 export function rootHolders(holders: readonly Holder[]): readonly Holder[] {
+  if (holders.length < 2) return holders;
   const stats = listStats();
   const families = holders.map(({ pid }) => withDescendants(stats, pid));
   return holders.filter((holder, at) =>

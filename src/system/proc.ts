@@ -47,10 +47,16 @@ export function readStat(pid: number): ProcessStat | undefined {
 
 /** Every process on the host that can be seen from here. */
 export function listStats(): ProcessStat[] {
-  const pids = readdirSync("/proc")
+  return listPids()
+    .map(readStat)
+    .filter((stat) => stat !== undefined);
+}
+
+/** Of every process that /proc names; for who needs nothing more of each. */
+export function listPids(): number[] {
+  return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map(Number);
-  return pids.map(readStat).filter((stat) => stat !== undefined);
 }
 
 /** True while that very process exists and has not ended. */
@@ -204,7 +210,7 @@ export interface ExecutableScan {
 export async function findByExecutable(name: string, privilege: Privilege): Promise<ExecutableScan> {
   const links = new Map<number, string>();
   let unseen = 0;
-  for (const { pid } of listStats()) {
+  for (const pid of listPids()) {
     try {
       links.set(pid, readlinkSync(`/proc/${pid}/exe`));
     } catch (error) {
@@ -245,7 +251,7 @@ const mostNamed = 10_000;
  * entries of a process before it leaves one out.
  */
 function openFilesNow(): readonly string[] {
-  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  const pids = listPids();
   if (pids.length > mostNamed) return openFilesCommand;
   const places = pids.flatMap((pid) => [`/proc/${pid}/fd`, `/proc/${pid}/map_files`]);
   return ["find", "-L", ...places, ..."-mindepth 1 -maxdepth 1 -printf".split(" "), "%p %D %i\\n"];

@@ -1,7 +1,7 @@
 /** What decides whether a container can be stopped without killing the node in it, read from the engine and from /proc. */
 import type { Clock } from "../../system/clock.ts";
 import {
-  listStats,
+  listPids,
   readArguments,
   readCgroup,
   readName,
@@ -94,7 +94,7 @@ export function serviceOf(
   const label = container.Config.Labels?.["PODMAN_SYSTEMD_UNIT"];
   const own = readCgroup(process.pid) ?? "";
   const clients = new Set(["docker", "podman", "conmon"]);
-  for (const { pid } of listStats()) {
+  for (const pid of listPids()) {
     if (!clients.has(readName(pid) ?? "")) continue;
     const words = readArguments(pid);
     const isOfIt =

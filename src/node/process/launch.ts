@@ -8,7 +8,7 @@ import path from "node:path";
 import { query } from "../../system/exec.ts";
 import { quote } from "../../system/shell-quote.ts";
 import type { Privilege } from "../../system/privilege.ts";
-import { listStats, readStatus } from "../../system/proc.ts";
+import { readStat, readStatus } from "../../system/proc.ts";
 import type { ProcessId } from "../../system/proc.ts";
 import { ActionError } from "../../domain/errors.ts";
 import type { StartRecipe } from "../../domain/start-recipe.ts";
@@ -113,7 +113,7 @@ export async function launch(recipe: ProcessRecipe, privilege: Privilege): Promi
       },
     );
   }
-  const stat = listStats().find((process) => process.pid === pid);
+  const stat = readStat(pid);
   return stat === undefined ? undefined : { pid, startTicks: stat.startTicks };
 }
 
