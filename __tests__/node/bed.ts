@@ -4,12 +4,13 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { expect } from "vitest";
 import { freePort, makeNodeExecutable, patienceMs } from "../../simulator/launch.ts";
 import type { NodeExecutable } from "../../simulator/launch.ts";
 import type { NodeContext } from "../../src/node/context.ts";
 import type { Clock } from "../../src/system/clock.ts";
 import type { Privilege } from "../../src/system/privilege.ts";
-import { isAlive, readStat } from "../../src/system/proc.ts";
+import { isAlive, readName, readStat } from "../../src/system/proc.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import type { NodeSetup } from "../conformance/node-control.ts";
 import { memoryDirectory } from "../tools.ts";
@@ -95,6 +96,13 @@ export function startOrphan(line: string): number {
       stdio: ["ignore", "pipe", "ignore"],
     }),
   );
+}
+
+/** Starts a `sleep`, as init's child, that has the file open, with `first` done before; returns its pid once it has. */
+export async function holdOpen(file: string, seconds = 600, first = ":"): Promise<number> {
+  const pid = startOrphan(`sh -c ${quote(`${first}; exec 9<${quote(file)}; exec sleep ${seconds}`)}`);
+  await expect.poll(() => readName(pid) ?? "gone").toMatch(/^(?:sleep|gone)$/);
+  return pid;
 }
 
 /** Ends a process that a test started: asked first, killed after ten seconds. */

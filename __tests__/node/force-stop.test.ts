@@ -8,7 +8,7 @@ import { forceStop } from "../../src/node/force-stop.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { privilegeFor } from "../../src/system/privilege.ts";
 import { isAlive, readStat, type ProcessId } from "../../src/system/proc.ts";
-import { startOrphan } from "./bed.ts";
+import { holdOpen } from "./bed.ts";
 
 const { signal } = new AbortController();
 const down = { verifyDown: async () => await Promise.resolve([]) };
@@ -29,8 +29,7 @@ afterEach(() => {
 
 /** Ignores SIGTERM. */
 async function holder(file = join(chainstateDir, "headers.sqlite")): Promise<ProcessId> {
-  const pid = startOrphan(`sh -c "trap '' TERM; exec 9<'${file}'; exec sleep 300"`);
-  await systemClock.sleep(300);
+  const pid = await holdOpen(file, 300, "trap '' TERM");
   const { startTicks } = readStat(pid)!;
   started.push({ pid, startTicks });
   return { pid, startTicks };

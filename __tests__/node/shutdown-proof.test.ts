@@ -5,6 +5,7 @@ import {
   closeSync,
   mkdirSync,
   mkdtempSync,
+  readlinkSync,
   openSync,
   rmSync,
   symlinkSync,
@@ -21,7 +22,7 @@ import { verifyStopped } from "./verify-stopped.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { privilegeFor } from "../../src/system/privilege.ts";
 import { readStat } from "../../src/system/proc.ts";
-import { endProcess, quote, startOrphan } from "./bed.ts";
+import { endProcess, holdOpen, quote, startOrphan } from "./bed.ts";
 import { info, startRpcServer } from "./rpc-server.ts";
 
 const never = new AbortController().signal;
@@ -51,9 +52,6 @@ describe("proof of shutdown", () => {
     clock: hurried,
     signal: never,
   });
-  const hold = (file: string): void => {
-    pids.push(startOrphan(`sh -c ${quote(`exec 9<${quote(file)}; exec sleep 100`)}`));
-  };
 
   beforeEach(() => {
     root = mkdtempSync(path.join(tmpdir(), "proof-"));
@@ -104,7 +102,7 @@ describe("proof of shutdown", () => {
   });
 
   it("names who has a file open, behind a symlink too", async () => {
-    hold(path.join(root, "elsewhere.blobs"));
+    pids.push(await holdOpen(path.join(root, "elsewhere.blobs")));
     await expect(verifyStopped(request())).rejects.toMatchObject({
       code: "DIRECTORY_IN_USE",
       message: expect.stringContaining(`sleep, pid ${pids[0]} (chainstate/a.sqlite.blobs)`),
@@ -116,12 +114,14 @@ describe("proof of shutdown", () => {
     // A program is mapped from its file, and nobody has that open.
     const program = path.join(chainstateDir, "mapped.sqlite");
     copyFileSync("/bin/sleep", program);
-    pids.push(startOrphan(`${quote(program)} 100`));
+    const pid = startOrphan(`${quote(program)} 100`);
+    pids.push(pid);
+    await expect.poll(() => readlinkSync(`/proc/${pid}/exe`)).toBe(program);
     await expect(verifyStopped(request())).rejects.toMatchObject({ code: "DIRECTORY_IN_USE" });
   });
 
   it("fails while the process that was the node is there", async () => {
-    hold("/dev/null");
+    pids.push(await holdOpen("/dev/null"));
     const { pid, startTicks } = readStat(pids[0]!)!;
     const before = { running: true, detail: "", process: { pid, startTicks } };
     await expect(verifyStopped({ ...request(), before })).rejects.toMatchObject({

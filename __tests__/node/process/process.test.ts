@@ -15,7 +15,7 @@ import {
 } from "../../../src/system/proc.ts";
 import { never, nodeControlConformance, privilege, waitUp } from "../../conformance/node-control.ts";
 import type { NodeBed, NodeSetup } from "../../conformance/node-control.ts";
-import { contextOf, endProcess, makeSurroundings, quote, startOrphan } from "../bed.ts";
+import { contextOf, endProcess, holdOpen, makeSurroundings, quote, startOrphan } from "../bed.ts";
 import type { Surroundings } from "../bed.ts";
 
 interface ProcessBed extends NodeBed {
@@ -247,12 +247,10 @@ describe("process", () => {
     const control = await bed.control();
     await waitUp(bed, control);
     const file = path.join(bed.chainstateDir, "chainstate/vm/index.sqlite");
-    const brief = startOrphan(`sh -c ${quote(`exec 9<${file}; exec sleep 1`)}`);
-    await systemClock.sleep(200);
+    const brief = await holdOpen(file, 1);
     await control.preflight(1_000, never);
-    const stranger = startOrphan(`sh -c ${quote(`exec 9<${file}; exec sleep 60`)}`);
+    const stranger = await holdOpen(file);
     try {
-      await systemClock.sleep(200);
       await expect(control.preflight(1_000, never)).rejects.toMatchObject({
         code: "DIRECTORY_IN_USE",
         message: expect.stringMatching(new RegExp(`sleep, pid ${stranger} \\(chainstate/vm/index.sqlite\\)`)),
@@ -270,9 +268,8 @@ describe("process", () => {
     await waitUp(bed, control);
     await control.stop(20_000, never);
     const file = path.join(bed.chainstateDir, "chainstate/vm/index.sqlite");
-    const sleeper = startOrphan(`sh -c ${quote(`exec 9<${file}; exec sleep 600`)}`);
+    const sleeper = await holdOpen(file);
     try {
-      await systemClock.sleep(200);
       const wrong = await bed.control({ name: "sleep" });
       let now = 0;
       const hurried = { now: () => now, sleep: async (ms: number) => void (now += ms * 10) };
@@ -323,7 +320,7 @@ describe("process", () => {
     await waitUp(bed, control);
     await control.stop(20_000, never);
     const file = path.join(bed.chainstateDir, "chainstate/vm/index.sqlite");
-    const backup = startOrphan(`sh -c ${quote(`exec 9<${file}; exec sleep 600`)}`);
+    const backup = await holdOpen(file);
     try {
       await expect
         .poll(() => bed.control({ manager: "auto" }).catch((error: unknown) => error))
