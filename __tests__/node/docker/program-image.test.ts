@@ -30,6 +30,7 @@ test("a program has its user, the copy, its configuration, and nothing else", ()
     ["--restart", ["no"]],
     ["--log-driver", ["none"]],
     ["--stop-signal", ["SIGTERM"]],
+    ["--stop-timeout", ["1"]],
     ["--workdir", ["/t/node"]],
     [
       "--mount",

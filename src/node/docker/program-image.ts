@@ -250,6 +250,8 @@ export function containerArguments(
     "--log-driver=none",
     "--no-healthcheck",
     "--stop-signal=SIGTERM",
+    // Podman lets a container that is removed by force take as long.
+    "--stop-timeout=1",
     `--mount=${mount(home)}`,
     `--workdir=${home}`,
     ...(configFile === undefined ? [] : [`--mount=${mount(configFile)},readonly`]),
