@@ -4,7 +4,9 @@ import { expect, test } from "vitest";
 import { startProcess } from "../../../src/node/process/process.ts";
 import type { ProcessRecipe } from "../../../src/node/process/launch.ts";
 import { privilegeFor } from "../../../src/system/privilege.ts";
+import { readStatus } from "../../../src/system/proc.ts";
 
+const own = readStatus(process.pid)!;
 const never = new AbortController().signal;
 const clock = { now: Date.now, sleep: () => Promise.resolve() };
 
@@ -15,9 +17,9 @@ const recipe: ProcessRecipe = {
   argv: ["/bin/true"],
   environment: { PATH: "/usr/bin:/bin" },
   directory: tmpdir(),
-  uid: process.geteuid?.() ?? 0,
-  gid: process.getegid?.() ?? 0,
-  groups: process.getgroups?.() ?? [],
+  uid: own.uid,
+  gid: own.gid,
+  groups: own.groups,
   stdout: "/dev/null",
   stderr: "/dev/null",
   sudo: false,
