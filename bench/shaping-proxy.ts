@@ -16,6 +16,7 @@ async function pass(from: Socket, to: Socket, { latencyMs, bytesPerSecond }: Sha
   const late: { readonly at: number; readonly bytes: Buffer }[] = [];
   let wake = Promise.withResolvers<void>();
   let ended = false;
+  const gone = closed(to);
   const deliver = async (): Promise<void> => {
     for (;;) {
       const next = late.shift();
@@ -27,7 +28,7 @@ async function pass(from: Socket, to: Socket, { latencyMs, bytesPerSecond }: Sha
       }
       const wait = next.at - performance.now();
       if (wait > 0.5) await delay(wait);
-      if (!to.write(next.bytes)) await Promise.race([drained(to), closed(to)]);
+      if (!to.write(next.bytes)) await Promise.race([drained(to), gone]);
     }
   };
   const delivering = deliver();

@@ -60,7 +60,7 @@ export function describeNights({ name, open }: NightsOptions): void {
   describe(`${nights} nights on ${name} (NIGHTS_SEED=${seed})`, () => {
     test(
       `each comes back whole, by us ${hasZstd ? "and by tar" : "(no zstd here: not by tar)"}, whatever of the others was removed, in any order`,
-      { timeout: 600_000 },
+      { timeout: nights * 120_000 },
       async () => {
         const scratch = mkdtempSync(join(tmpdir(), "nights-"));
         const store = await open();

@@ -65,7 +65,7 @@ export function describePageNights({ name, open, cut, place }: PageNightsOptions
   describe(`${nights} ${cut} nights of changed pages on ${name} (NIGHTS_SEED=${seed})`, () => {
     test.skipIf(!has("zstd"))(
       "each is, by us and by tar and SQLite alone, what a cold copy of it is",
-      { timeout: 600_000 },
+      { timeout: nights * 120_000 },
       async () => {
         const scratch = mkdtempSync(join(place?.() ?? memoryDirectory(), "page-nights-"));
         const store = await open();
