@@ -11,17 +11,33 @@ export interface SharedBytes {
 export class SharedBuffers {
   readonly #free: SharedArrayBuffer[] = [];
   readonly #leastBytes: number;
+  readonly #mostBytes: number;
+  /** Of all that are in use or free. */
+  #bytes = 0;
 
-  /** No buffer is made smaller than `leastBytes`: small ones that fit nobody later would only stay. Untouched pages cost nothing. */
-  constructor(leastBytes: number) {
+  /**
+   * Buffers are of `leastBytes`, or twice as large, and so on: any other size would fit nobody later. Untouched pages cost nothing, but
+   * with time each page has been touched: a free one stays only while all of them together are no more than `mostBytes`.
+   */
+  constructor(leastBytes: number, mostBytes = Infinity) {
     this.#leastBytes = leastBytes;
+    this.#mostBytes = mostBytes;
   }
 
   /** `size` bytes with anything in them. */
   take(size: number): SharedBytes {
-    const least = Math.max(size, this.#leastBytes);
-    const at = this.#free.findIndex(({ byteLength }) => byteLength >= least && byteLength <= 4 * least);
-    const buffer = at < 0 ? new SharedArrayBuffer(least) : (this.#free.splice(at, 1)[0] as SharedArrayBuffer);
+    let bytes = this.#leastBytes;
+    while (bytes < size) bytes *= 2;
+    const at = this.#free.findLastIndex(({ byteLength }) => byteLength === bytes);
+    const [used] = at < 0 ? [] : this.#free.splice(at, 1);
+    const buffer = used ?? this.#make(bytes);
     return { bytes: new Uint8Array(buffer, 0, size), release: () => void this.#free.push(buffer) };
+  }
+
+  #make(bytes: number): SharedArrayBuffer {
+    this.#bytes += bytes;
+    while (this.#bytes > this.#mostBytes && this.#free.length > 0)
+      this.#bytes -= this.#free.shift()?.byteLength ?? 0;
+    return new SharedArrayBuffer(bytes);
   }
 }

@@ -111,7 +111,7 @@ class FrameWork {
   /** What is under way at once, in requests as they are at the beginning: of bytes, and of items. */
   readonly #most: number;
   readonly #pace: Pace;
-  readonly #buffers = new SharedBuffers(bytesPerRequest);
+  readonly #buffers: SharedBuffers;
   /** Neighbours that are not asked for yet. */
   #waiting: Neighbours | undefined;
   readonly #archiveHash: ArchiveHash | undefined;
@@ -131,6 +131,7 @@ class FrameWork {
     this.#most = Math.max(firstRequests, options.pool.size * firstRequestsPerWorker);
     this.#pace = new Pace({ first: this.#most, most: mostTimes * this.#most });
     this.#limiter = new Limiter({ count: this.#pace, weight: this.#most, signal });
+    this.#buffers = new SharedBuffers(bytesPerRequest / 16, bytesPerRequest * this.#most);
     if (options.archiveSha256 !== undefined) this.#archiveHash = new ArchiveHash(signal);
   }
 
