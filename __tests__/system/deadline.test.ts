@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { throwIfAborted } from "../../src/domain/errors.ts";
 import { bestEffort } from "../../src/system/best-effort.ts";
 import { systemClock } from "../../src/system/clock.ts";
-import { deadline, timeLimit } from "../../src/system/deadline.ts";
+import { awaitWithin, deadline, timeLimit } from "../../src/system/deadline.ts";
 
 const code = "STORE_STALLED" as const;
 const limit = { ms: 20, code, what: "The answer of the store", hint: "Look at it." };
@@ -124,4 +124,21 @@ describe("best effort", () => {
     };
     expect(await bestEffort(broken, "remove x", async () => Promise.reject(new Error("403")))).toBe(false);
   });
+});
+
+it("what is under way already may fail when nobody waits for it any more", async () => {
+  const unheard: unknown[] = [];
+  const hear = (reason: unknown): void => void unheard.push(reason);
+  process.on("unhandledRejection", hear);
+  try {
+    const cancelled = AbortSignal.abort(new Error("cancelled"));
+    const work = Promise.withResolvers<never>();
+    await expect(awaitWithin({ ...limit, signal: cancelled }, work.promise)).rejects.toThrow("cancelled");
+    work.reject(new Error("ended by force"));
+    await delay(10);
+    expect(unheard).toEqual([]);
+    expect(await awaitWithin({ ...limit, ms: 10_000 }, Promise.resolve(5))).toBe(5);
+  } finally {
+    process.off("unhandledRejection", hear);
+  }
 });

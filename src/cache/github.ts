@@ -5,7 +5,7 @@
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { quote } from "../system/shell-quote.ts";
-import { deadline } from "../system/deadline.ts";
+import { awaitWithin } from "../system/deadline.ts";
 import { putFirstInPath, withVariables } from "../system/environment.ts";
 
 export interface GithubCache {
@@ -94,5 +94,5 @@ exec tar "$@"
 async function bounded<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const limit = { ms: limitMs, code: "CACHE_SERVICE_SLOW", what: "The Actions cache" } as const;
   const hint = "Run this again, or without `cache: github`.";
-  return await deadline({ ...limit, hint, signal }, async () => await work);
+  return await awaitWithin({ ...limit, hint, signal }, work);
 }

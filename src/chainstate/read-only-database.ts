@@ -5,7 +5,7 @@
 import { ActionError, throwIfAborted } from "../domain/errors.ts";
 import { bestEffort } from "../system/best-effort.ts";
 import { startCompanion } from "../system/companion.ts";
-import { deadline, type TimeLimit } from "../system/deadline.ts";
+import { awaitWithin, type TimeLimit } from "../system/deadline.ts";
 import { entryPath } from "../system/entry.ts";
 import { exchanged } from "../system/held-directory.ts";
 import type { ReaderReply, ReaderRequest, Row } from "./reader-process.ts";
@@ -92,7 +92,7 @@ export async function openReader({ dir, signal, elevate }: ReaderOptions): Promi
     try {
       const request: ReaderRequest = { id, database: `${dir}/${database}`, ...asked };
       companion.send(JSON.stringify(request));
-      const reply = await deadline(limitOf(database, timeoutMs), async () => await answer.promise);
+      const reply = await awaitWithin(limitOf(database, timeoutMs), answer.promise);
       return rowsOf(reply, database, dir);
     } catch (error) {
       throwIfAborted(signal);

@@ -65,6 +65,16 @@ export async function deadline<T>(
   }
 }
 
+/** The same for what is under way already and cannot be stopped. */
+export async function awaitWithin<T>(
+  limit: TimeLimit & { readonly signal?: AbortSignal },
+  work: Promise<T>,
+): Promise<T> {
+  // Where the signal is aborted by now nobody would hear of its failure, which ends the process.
+  work.catch(() => undefined);
+  return await deadline(limit, async () => await work);
+}
+
 function overdue({ ms, code, what, hint }: TimeLimit, how: string): ActionError {
   return new ActionError(code, `${what} ${how} ${spell(ms)}.`, hint === undefined ? {} : { hint });
 }

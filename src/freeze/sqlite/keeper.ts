@@ -3,7 +3,7 @@
  * way, because the pipe between them is its lifeline (see `keeper-process.ts`).
  */
 import { ActionError, throwIfAborted } from "../../domain/errors.ts";
-import { deadline } from "../../system/deadline.ts";
+import { awaitWithin } from "../../system/deadline.ts";
 import { startCompanion } from "../../system/companion.ts";
 import type { Companion } from "../../system/companion.ts";
 import { entryPath } from "../../system/entry.ts";
@@ -124,5 +124,5 @@ async function within<T>(
   what: string,
 ): Promise<T> {
   const limit = { ms, code: "FREEZE_FAILED", what: `The keeper process's ${what}` } as const;
-  return await deadline({ ...limit, ...(signal === undefined ? {} : { signal }) }, async () => await work);
+  return await awaitWithin({ ...limit, ...(signal === undefined ? {} : { signal }) }, work);
 }
