@@ -31,6 +31,18 @@ test("a lock that is removed by its holder is free, and leaves no file", () => {
   again?.release();
 });
 
+test("of two who look at once neither takes the other for a holder", () => {
+  const path = join(directory, "a.lock");
+  const look = tryLock(path, "shared");
+  expect(look).toBeDefined();
+  expect(isLocked(path)).toBe(false);
+  expect(tryLock(path)).toBeUndefined();
+  look?.release();
+  const holder = tryLock(path);
+  expect(isLocked(path)).toBe(true);
+  holder?.release();
+});
+
 test("however often its file is removed, never have two processes a lock at once", async () => {
   const path = join(directory, "a.lock");
   const run = promisify(execFile);

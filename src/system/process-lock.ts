@@ -108,9 +108,12 @@ function tryLockFile(path: string, mode: "alone" | "shared"): AcquiredLock | und
   };
 }
 
-/** True while a process has the lock. A look takes the lock for a moment: takers retry, see `journal.ts`. */
+/**
+ * True while a process has the lock alone. A look shares it for a moment: takers retry, see `journal.ts`, and of two looks, one of
+ * which may take long on a busy machine, neither takes the other for a run.
+ */
 export function isLocked(path: string): boolean {
-  const lock = tryLock(path);
+  const lock = tryLock(path, "shared");
   lock?.release();
   return lock === undefined;
 }
