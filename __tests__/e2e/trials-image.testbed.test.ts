@@ -219,7 +219,7 @@ function describeEngine(engine: Engine): void {
     expect(beside.main.exitCode, beside.main.log).toBe(0);
     expect(beside.main.log).toMatch(stops);
     expect(beside.main.log).toContain(`container ${named}`);
-    expect(beside.main.log).not.toContain("chainstate-snapshot-2");
+    for (const id of running) expect(beside.main.log).not.toContain(inspect(id).Name.replace(/^\//, ""));
     expect(setup.pids()).not.toEqual(before);
     expect(setup.pids()).toHaveLength(1);
     expect(containers()).toEqual(running);
@@ -245,6 +245,7 @@ function describeEngine(engine: Engine): void {
 }
 
 interface Inspected {
+  readonly Name: string;
   readonly State: { readonly Pid: number; readonly Running: boolean };
   readonly Config: { readonly User: string; readonly Env: readonly string[] };
   readonly HostConfig: {
