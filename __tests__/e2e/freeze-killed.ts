@@ -53,7 +53,7 @@ export async function endAndGoOn(
   const isLast = moment.source.includes("Publish");
   const { killed, ended, before } = await endAt(setup, inputs, [signal, moment], isLast);
   const wasKilled = ended.signal === "SIGKILL";
-  await until("no process of the run holds a lock", () => externalLocks(setup).length === 0);
+  await until("no process of the run holds a lock", () => externalLocks(setup).length === 0, 10_000);
   await untilNodeRuns(setup);
   if (inputs["downtime"] === "none") expect(setup.pids()).toEqual(before);
 
@@ -65,7 +65,7 @@ export async function endAndGoOn(
   if (inputs["downtime"] === "none") expect(setup.pids()).toEqual(between);
   expect(setup.pids()).toHaveLength(1);
   expect(visibleSnapshots(setup.store)).toContain(next.main.outputs["snapshot-id"]);
-  await until("no process of either run is left", () => processesOf(setup, killed).length === 0);
+  await until("no process of either run is left", () => processesOf(setup, killed).length === 0, 10_000);
   expect(externalLocks(setup)).toEqual([]);
   expect(leavings(setup)).toEqual([]);
   await untilCheckpointsWork(setup);

@@ -47,7 +47,7 @@ export async function failuresOf<T>(
 }
 
 /**
- * Ends a run of `setup` when its log says `pattern`. Throws unless one node comes to run and answer and stays, was never
+ * Ends a run of `setup` when its log says `pattern`. Throws unless one node runs and answers within a minute and stays, was never
  * killed on the way, and every visible snapshot verifies.
  */
 export async function endAt(setup: Setup, pattern: RegExp, { signal, withPost }: Ending): Promise<void> {

@@ -198,7 +198,7 @@ export async function until(
   }
 }
 
-/** One node runs and its RPC answers: for the time after a kill. `slowness`: of a machine whose minutes are longer. */
+/** One node runs and its RPC answers, within a minute: for the time after a kill. `slowness`: of a machine whose minutes are longer. */
 export async function untilNodeRuns(setup: Setup, slowness = 1): Promise<void> {
   const answers = async (): Promise<boolean> => {
     if (setup.pids().length !== 1) return false;
@@ -208,7 +208,7 @@ export async function untilNodeRuns(setup: Setup, slowness = 1): Promise<void> {
       () => false,
     );
   };
-  await until("one node runs and answers", answers, slowness * patienceMs);
+  await until("one node runs and answers", answers, slowness * 60_000);
 }
 
 /** Every entry of a tree with what a restore must bring back: type, mode, size, digest, link target, mtime in ms. */

@@ -147,7 +147,7 @@ it("killed while the node runs on the copy, nothing of it goes on, and the post 
   await expect.poll(() => strays(job).length, { interval: 100 }).toBeGreaterThan(0);
   main.child.kill("SIGKILL");
   await main.ended;
-  await expect.poll(() => strays(job)).toEqual([]);
+  await expect.poll(() => strays(job), { timeout: 10_000 }).toEqual([]);
   const post = await job.post();
   expect(post.exitCode, post.log).toBe(0);
   expect(post.log).toContain("cleaned up");

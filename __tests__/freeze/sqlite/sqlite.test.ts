@@ -366,7 +366,7 @@ test.for(["SIGKILL", "SIGTERM", "SIGINT"] as const)(
     expect(keeper).toBeGreaterThan(0);
     expect(isGone(keeper)).toBe(false);
     child.kill(signal);
-    await expect.poll(() => isGone(keeper)).toBe(true);
+    await expect.poll(() => isGone(keeper), { timeout: 10_000 }).toBe(true);
   },
 );
 
